@@ -1,0 +1,37 @@
+# One command for each thing; `make` alone lists them.
+PYTHON ?= python3
+PORT ?= 7860
+
+.PHONY: help demo test lint model clean
+.DEFAULT_GOAL := help
+
+help: ## list the commands
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: .venv-demo/ready ## serve the page on http://127.0.0.1:7860 (PORT= changes it)
+	@.venv-demo/bin/python app.py --port $(PORT)
+
+test: .venv/ready ## run every test
+	.venv/bin/python -m pytest
+
+lint: .venv/ready ## style, types and the architecture's contracts
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+model: .venv/ready ## train the model that ships, from ../shared/data (about an hour)
+	.venv/bin/python models/foodvision-101/train.py
+
+clean: ## remove the environments
+	rm -rf .venv .venv-demo
+
+.venv-demo/ready: requirements.txt
+	$(PYTHON) -m venv .venv-demo
+	.venv-demo/bin/python -m pip install --quiet --requirement requirements.txt
+	@touch $@
+
+.venv/ready: pyproject.toml
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --editable '.[dev]'
+	@touch $@

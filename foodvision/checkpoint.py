@@ -1,0 +1,269 @@
+"""The checkpoint, the one folder between training and serving: read, write, verify.
+
+Training writes it, serving reads it, the Hub carries it. What is in it: docs/architecture.md.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import onnx
+from onnx.external_data_helper import uses_external_data
+
+from foodvision.errors import CheckpointError, SettingsError
+from foodvision.preprocess import Preprocess
+
+SCHEMA_VERSION = 1
+
+BUNDLED = Path(__file__).parent / "bundled"
+"""The checkpoint that ships with the package."""
+
+_GRAPH, _WEIGHTS, _CONFIG, _CARD = "model.onnx", "model.safetensors", "config.json", "README.md"
+
+# Far above any network that this package trains; a graph is read whole into memory.
+_MAX_GRAPH_BYTES = 2_000_000_000
+
+
+@dataclass(frozen=True)
+class CheckpointConfig:
+    """`config.json`: what the graph does not say of itself.
+
+    classes: class names (folder names) in the order of the graph's outputs.
+    preprocess: how a photo becomes the graph's input.
+    architecture: the network's name, as `foodvision.models.create_model` takes it.
+    known_threshold: a photo whose `known_score` is below it is called none of the classes.
+    figures: what was measured, each figure with n and interval.
+    training: the settings that repeat the run.
+    data: where the photos came from, their number and fingerprint.
+    versions: of the libraries that made the checkpoint.
+    export: how closely graph and network agree, and on how many photos.
+    """
+
+    classes: tuple[str, ...]
+    preprocess: Preprocess
+    architecture: str
+    known_threshold: float
+    figures: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    export: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint that was read and verified."""
+
+    folder: Path
+    config: CheckpointConfig
+    graph: bytes
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of `model.onnx`, in hexadecimal."""
+        return _sha256(self.graph)
+
+
+def read_checkpoint(folder: str | os.PathLike[str]) -> Checkpoint:
+    """Read a checkpoint folder, or the `checkpoint/` inside a run folder, and verify it.
+
+    Raises CheckpointError when a file is missing or spoiled, when the schema is another version's,
+    or when the graph is not one of ours: weights outside the file, operators beyond the ONNX
+    standard, or inputs and outputs of another shape.
+    """
+    path = _find(Path(folder))
+    raw = _read_json(path / _CONFIG)
+    config = _parse_config(raw, path / _CONFIG)
+    graph = _read_graph(path / _GRAPH)
+    if _sha256(graph) != raw.get("sha256"):
+        raise CheckpointError(
+            f"{path / _GRAPH} is not the file that {_CONFIG} was written for: get the folder again"
+        )
+    check_graph(graph, config, path / _GRAPH)
+    return Checkpoint(path, config, graph)
+
+
+def write_checkpoint(
+    folder: str | os.PathLike[str],
+    config: CheckpointConfig,
+    graph: bytes,
+    card: str,
+    weights: bytes | None = None,
+) -> Path:
+    """Write a checkpoint so that a crash at any moment leaves the old one, or the new one, whole.
+
+    graph, weights: the contents of `model.onnx` and `model.safetensors`.
+    card: the text of `README.md`.
+
+    Returns the folder. Raises CheckpointError if the graph does not fit the configuration,
+    OSError if the disk does not take it.
+    """
+    target = Path(folder)
+    check_graph(graph, config, target / _GRAPH)
+    raw = {"schema_version": SCHEMA_VERSION, "sha256": _sha256(graph), **asdict(config)}
+    files = {_GRAPH: graph, _CONFIG: _to_json(raw).encode(), _CARD: card.encode()}
+    if weights is not None:
+        files[_WEIGHTS] = weights
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        for name, content in files.items():
+            _write_durably(beside / name, content)
+        beside.chmod(0o755)
+        _put_in_place(beside, target)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return target
+
+
+def check_graph(graph: bytes, config: CheckpointConfig, name: Path) -> None:
+    """Hold a graph against the contract with the configuration.
+
+    Raises CheckpointError, naming the file, if it does not keep it.
+    """
+    try:
+        model = onnx.load_model_from_string(graph)
+        onnx.checker.check_model(model)
+    except Exception as error:  # protobuf and the checker raise classes of their own
+        reason = str(error).strip().splitlines()[0]
+        raise CheckpointError(f"{name} is no ONNX graph ({reason}): get it again") from None
+    faults = [*_foreign(model), *_misshapen(model, config)]
+    if faults:
+        raise CheckpointError(f"{name} is no graph of a foodvision checkpoint: {faults[0]}")
+
+
+def _find(folder: Path) -> Path:
+    for candidate in (folder, folder / "checkpoint"):
+        _recover(candidate)
+        if (candidate / _CONFIG).is_file():
+            return candidate
+    if not folder.exists():
+        raise CheckpointError(f"{folder}: no such folder")
+    raise CheckpointError(f"{folder} holds no checkpoint: it has no {_CONFIG}")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read ({error}): get the folder again") from None
+    if not isinstance(raw, dict):
+        raise CheckpointError(f"{path} is no configuration of a checkpoint: get the folder again")
+    return raw
+
+
+def _parse_config(raw: dict[str, Any], path: Path) -> CheckpointConfig:
+    version = raw.get("schema_version")
+    if version != SCHEMA_VERSION:
+        way_out = "update foodvision" if isinstance(version, int) else "is it one of foodvision's?"
+        raise CheckpointError(
+            f"{path} has schema version {version}, this program reads {SCHEMA_VERSION}: {way_out}"
+        )
+    fields = {name: raw[name] for name in CheckpointConfig.__dataclass_fields__ if name in raw}
+    try:
+        square = fields.pop("preprocess")
+        for name in ("mean", "std"):
+            square[name] = tuple(float(value) for value in square[name])
+        classes = tuple(str(name) for name in fields.pop("classes"))
+        fields["known_threshold"] = float(fields["known_threshold"])
+        return CheckpointConfig(classes=classes, preprocess=Preprocess(**square), **fields)
+    except (KeyError, TypeError, ValueError, SettingsError) as error:
+        raise CheckpointError(
+            f"{path} lacks or misstates a field ({error}): get the folder again"
+        ) from None
+
+
+def _read_graph(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > _MAX_GRAPH_BYTES:
+            raise CheckpointError(f"{path} is over {_MAX_GRAPH_BYTES // 10**9} GB: not one of ours")
+        return path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(
+            f"{path} cannot be read ({error.strerror}): get the folder again"
+        ) from None
+
+
+def _foreign(model: onnx.ModelProto) -> list[str]:
+    """What in the graph would reach outside the file or the ONNX standard."""
+    domains = {entry.domain for entry in model.opset_import} - {"", "ai.onnx"}
+    faults = [f"it uses operators of {domain}" for domain in sorted(domains)]
+    if any(uses_external_data(tensor) for tensor in model.graph.initializer):
+        faults.append("its weights lie in another file")
+    return faults
+
+
+def _misshapen(model: onnx.ModelProto, config: CheckpointConfig) -> list[str]:
+    """Where inputs and outputs are not what the configuration promises."""
+    size, count = config.preprocess.size, len(config.classes)
+    shapes = {value.name: _shape(value) for value in (*model.graph.input, *model.graph.output)}
+    expected = {"pixels": (size, size, 3), "probabilities": (count,), "known_score": ()}
+    faults = [
+        f"{name} should be [N, {', '.join(map(str, shape))}]"
+        for name, shape in expected.items()
+        if name not in shapes or shapes[name][1:] != shape
+    ]
+    if "embedding" not in shapes:
+        faults.append("it has no output embedding")
+    return faults
+
+
+def _shape(value: onnx.ValueInfoProto) -> tuple[int | str, ...]:
+    return tuple(
+        side.dim_value if side.HasField("dim_value") else side.dim_param
+        for side in value.type.tensor_type.shape.dim
+    )
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _to_json(raw: dict[str, Any]) -> str:
+    return json.dumps(raw, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _write_durably(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _put_in_place(beside: Path, target: Path) -> None:
+    """Swap a finished folder in.
+
+    A folder cannot be replaced in one step: between the two renames the old checkpoint lies under
+    its spare name, where `_recover` finds it.
+    """
+    spare = _spare(target)
+    if target.exists():
+        shutil.rmtree(spare, ignore_errors=True)
+        target.rename(spare)
+    beside.rename(target)
+    _sync_folder(target.parent)
+    shutil.rmtree(spare, ignore_errors=True)
+
+
+def _recover(folder: Path) -> None:
+    spare = _spare(folder)
+    if spare.exists() and not folder.exists():
+        spare.rename(folder)
+
+
+def _spare(folder: Path) -> Path:
+    return folder.parent / f".{folder.name}.old"
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "posix":  # Windows cannot open a folder to sync it
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

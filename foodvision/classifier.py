@@ -1,0 +1,174 @@
+"""Answers: a checkpoint on ONNX Runtime, and what it says of a photo."""
+
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import onnxruntime
+
+from foodvision.checkpoint import BUNDLED, Checkpoint, CheckpointConfig, read_checkpoint
+from foodvision.errors import CheckpointError, SettingsError
+from foodvision.hub import download_checkpoint, is_repo_id
+from foodvision.image import Photo, load_image
+
+BUNDLED_NAME = "foodvision_101"
+"""The name of the model that ships."""
+
+# Larger batches take memory and gain nothing on a CPU.
+_BATCH = 16
+
+
+class Guess(NamedTuple):
+    """One label and its calibrated probability, 0 to 1."""
+
+    label: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer for one photo.
+
+    label: the likeliest class (where `known` is false: only the nearest).
+    confidence: its probability, 0 to 1.
+    top: the likeliest classes, best first.
+    known: whether the photo looks like any of the classes at all.
+    known_score: what `known` was decided by; higher is more surely one of the classes.
+    seconds: what the answer took, decoding included; in a batch, the photo's share.
+    """
+
+    label: str
+    confidence: float
+    top: tuple[Guess, ...]
+    known: bool
+    known_score: float
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The answer as JSON types: label, confidence, known, known_score, top."""
+        return {
+            "label": self.label,
+            "confidence": self.confidence,
+            "known": self.known,
+            "known_score": self.known_score,
+            "top": [guess._asdict() for guess in self.top],
+        }
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the graph says of n photos.
+
+    probabilities: (n, classes) float32, rows summing to 1.
+    known_score: (n,) float32.
+    embedding: (n, d) float32.
+    """
+
+    probabilities: np.ndarray
+    known_score: np.ndarray
+    embedding: np.ndarray
+
+
+class Classifier:
+    """A checkpoint, ready to answer."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        """Start ONNX Runtime on a checkpoint that `read_checkpoint` verified.
+
+        Raises CheckpointError if this version of ONNX Runtime cannot run the graph.
+        """
+        self.checkpoint = checkpoint
+        try:
+            self._session = onnxruntime.InferenceSession(
+                checkpoint.graph, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # ONNX Runtime's exceptions have no public base class
+            reason = str(error).strip().splitlines()[0]
+            raise CheckpointError(
+                f"{checkpoint.folder} does not run on ONNX Runtime "
+                f"{onnxruntime.__version__} ({reason}): update onnxruntime"
+            ) from None
+
+    @property
+    def config(self) -> CheckpointConfig:
+        """What the checkpoint says of itself."""
+        return self.checkpoint.config
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names, in the order of the probabilities."""
+        return self.config.classes
+
+    def predict(self, image: Photo, top: int = 5) -> Prediction:
+        """Say what is in one photo: a path, bytes, a Pillow image or an array.
+
+        Raises PhotoError for what is no photo, SettingsError for a `top` below 1.
+        """
+        return self.predict_batch([image], top)[0]
+
+    def predict_batch(self, images: Iterable[Photo], top: int = 5) -> list[Prediction]:
+        """Say what is in each photo, in order.
+
+        Raises PhotoError at the first one that is no photo, SettingsError for a `top` below 1.
+        """
+        if top < 1:
+            raise SettingsError(f"top {top} is out of range: at least 1")
+        return [
+            prediction for batch in _batches(images) for prediction in self._predict(batch, top)
+        ]
+
+    def pixels(self, image: Photo) -> np.ndarray:
+        """Return what the graph takes for a photo: (size, size, 3) uint8."""
+        return self.config.preprocess(load_image(image))
+
+    def run(self, pixels: np.ndarray) -> Answers:
+        """Run the graph on squares, (n, size, size, 3) uint8."""
+        names = ["probabilities", "known_score", "embedding"]
+        return Answers(*self._session.run(names, {"pixels": pixels}))
+
+    def _predict(self, photos: Sequence[Photo], top: int) -> Iterator[Prediction]:
+        started = time.perf_counter()
+        answers = self.run(np.stack([self.pixels(photo) for photo in photos]))
+        seconds = (time.perf_counter() - started) / len(photos)
+        for row, score in zip(answers.probabilities, answers.known_score.tolist(), strict=True):
+            best = np.argsort(-row, kind="stable")[:top]
+            guesses = tuple(Guess(self.classes[index], float(row[index])) for index in best)
+            known = score >= self.config.known_threshold
+            yield Prediction(*guesses[0], guesses, known, score, seconds)
+
+
+def load(
+    source: str | os.PathLike[str] | None = None, *, revision: str | None = None
+) -> Classifier:
+    """Load a model that answers.
+
+    source: nothing or "foodvision_101" for the model that ships, a checkpoint (or run) folder,
+        or "user/name" on the Hugging Face Hub.
+    revision: a branch, tag or commit of a Hub repository.
+
+    Raises CheckpointError or HubError, each saying the way out.
+
+    >>> foodvision.load().predict("photo.jpg").label
+    'pizza'
+    """
+    return Classifier(read_checkpoint(_folder_of(source, revision)))
+
+
+def _folder_of(source: str | os.PathLike[str] | None, revision: str | None) -> Path:
+    if source is None or source == BUNDLED_NAME:
+        return BUNDLED
+    name = os.fspath(source)
+    if Path(name).exists() or not is_repo_id(name):
+        return Path(name)
+    return download_checkpoint(name, revision)
+
+
+def _batches(images: Iterable[Photo]) -> Iterator[list[Photo]]:
+    rest = iter(images)
+    while batch := list(islice(rest, _BATCH)):
+        yield batch

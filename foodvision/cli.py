@@ -1,0 +1,198 @@
+"""The command line: `foodvision ...`, the same as `python -m foodvision ...`.
+
+Each command imports what it needs when it is chosen, so that `--help` answers at once and serving
+never loads torch. Errors that a person can mend are caught here, and here alone.
+"""
+
+import json as json_module
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, CycloptsError, Parameter
+
+import foodvision
+from foodvision.config import TrainConfig
+from foodvision.errors import FoodVisionError, MissingPackageError
+
+if TYPE_CHECKING:
+    from foodvision.classifier import Classifier, Prediction
+
+ModelName = Annotated[str | None, Parameter(env_var="FOODVISION_MODEL")]
+Switch = Annotated[bool, Parameter(negative="")]
+
+app = App(name="foodvision", help="Tells what food is in a photo.", version=foodvision.__version__)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status: 0, 1 if a photo failed, 2 for a wrong call."""
+    try:
+        status = app(
+            sys.argv[1:] if arguments is None else arguments,
+            exit_on_error=False,
+            print_error=False,
+            result_action="return_value",
+        )
+        return status or 0
+    except (CycloptsError, FoodVisionError) as error:
+        print("foodvision:", " ".join(str(error).split()), file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        print("foodvision:", _missing_package(error), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def script() -> None:
+    """Be the `foodvision` that pip installs."""
+    sys.exit(main())
+
+
+@app.command
+def predict(*photos: Path, model: ModelName = None, top: int = 5, json: Switch = False) -> int:
+    """Say what is in photos.
+
+    Parameters
+    ----------
+    photos:
+        Photos, or folders of them.
+    model:
+        A checkpoint folder, or user/name on the Hub; the model that ships if not given.
+    top:
+        How many guesses to give.
+    json:
+        One JSON object a line: path, label, confidence, known, known_score, top; or path, error.
+    """
+    from foodvision.classifier import load
+
+    paths = list(_photo_paths(photos))
+    classifier = load(model)
+    show = _show_json if json else _show_line
+    answered = [show(path, _try(classifier, path, top)) for path in paths]
+    return 0 if all(answered) else 1
+
+
+@app.command
+def evaluate(
+    data: Path, /, *, model: ModelName = None, split: str = "test", json: Switch = False
+) -> None:
+    """Judge a model on labelled photos, each figure with n and a 95% interval.
+
+    Parameters
+    ----------
+    data:
+        A folder, .zip or .tar.gz with train/ and test/ class folders, or with class folders only
+        (then all of their photos are judged).
+    model:
+        A checkpoint folder, or user/name on the Hub; the model that ships if not given.
+    split:
+        Which photos to judge: train, val or test.
+    json:
+        One JSON object: n, top1, top1_interval, top5, macro_f1, per_class.
+    """
+    from foodvision.classifier import load
+    from foodvision.data import find_photos, open_source
+    from foodvision.evaluation import choose_split
+    from foodvision.evaluation import evaluate as judge
+
+    classifier = load(model)
+    with open_source(data) as folder:
+        photos = find_photos(folder)
+        figures = judge(classifier, choose_split(photos, split, classifier.classes))
+    if json:
+        print(json_module.dumps(figures.to_dict()))
+    else:
+        from rich.console import Console
+
+        from foodvision.tables import figures_table
+
+        Console().print(figures_table(figures, f"{model or 'foodvision_101'} on {data}"))
+
+
+@app.command
+def train(
+    data: Path, /, *, config: Annotated[TrainConfig, Parameter(name="*")] = TrainConfig()
+) -> None:
+    """Train on a folder of photos and write a checkpoint.
+
+    Parameters
+    ----------
+    data:
+        A folder, .zip or .tar.gz with train/ and test/ class folders (also val/), or with class
+        folders only: then parts of them are set aside.
+    config:
+        How to train; every field is an option.
+    """
+    from rich.console import Console
+
+    from foodvision.training import run
+
+    run(data, config, Console())
+
+
+@app.command
+def demo(*, model: ModelName = None, port: int | None = None, share: Switch = False) -> None:
+    """Serve the page.
+
+    Parameters
+    ----------
+    model:
+        A checkpoint folder, or user/name on the Hub; the model that ships if not given.
+    port:
+        Where to listen; 7860 or the next free one if not given.
+    share:
+        Also make a public link to send.
+    """
+    from foodvision.classifier import load
+    from foodvision.web import build_page, launch_page
+
+    launch_page(build_page(load(model)), port=port, share=share)
+
+
+def _photo_paths(photos: Sequence[Path]) -> Iterator[Path]:
+    """Photos named, and those inside of folders named; what is missing is told photo by photo."""
+    from foodvision.errors import PhotoError
+    from foodvision.image import SUFFIXES
+
+    if not photos:
+        raise PhotoError("name a photo or a folder of photos")
+    if not any(path.exists() for path in photos):
+        raise PhotoError(f"{photos[0]}: no such file or folder")
+    for path in photos:
+        if path.is_dir():
+            inside = (found for found in path.rglob("*") if found.suffix.lower() in SUFFIXES)
+            yield from sorted(found for found in inside if not found.name.startswith("."))
+        else:
+            yield path
+
+
+def _try(classifier: "Classifier", path: Path, top: int) -> "Prediction | FoodVisionError":
+    from foodvision.errors import PhotoError
+
+    try:
+        return classifier.predict(path, top)
+    except PhotoError as error:
+        return error
+
+
+def _show_json(path: Path, answer: "Prediction | FoodVisionError") -> bool:
+    content = {"error": str(answer)} if isinstance(answer, FoodVisionError) else answer.to_dict()
+    print(json_module.dumps({"path": str(path), **content}, ensure_ascii=False), flush=True)
+    return "error" not in content
+
+
+def _show_line(path: Path, answer: "Prediction | FoodVisionError") -> bool:
+    if isinstance(answer, FoodVisionError):
+        print(f"foodvision: {answer}", file=sys.stderr)
+        return False
+    guesses = ", ".join(f"{guess.label} {100 * guess.confidence:.1f}%" for guess in answer.top)
+    print(f"{path}: {guesses}" if answer.known else f"{path}: not known (nearest: {guesses})")
+    return True
+
+
+def _missing_package(error: ModuleNotFoundError) -> MissingPackageError:
+    return MissingPackageError(
+        f"this command needs the package {error.name}: pip install 'foodvision[train]'"
+    )

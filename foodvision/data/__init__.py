@@ -1,0 +1,27 @@
+"""Photos for training and evaluation: archives, folders, splits.
+
+What needs torch is in `foodvision.data.loaders`.
+"""
+
+from foodvision.data.archives import Limits, open_source
+from foodvision.data.photos import (
+    SPLITS,
+    LabelledPhoto,
+    LeftOut,
+    Photos,
+    carve,
+    find_photos,
+    split_photos,
+)
+
+__all__ = [
+    "SPLITS",
+    "LabelledPhoto",
+    "LeftOut",
+    "Limits",
+    "Photos",
+    "carve",
+    "find_photos",
+    "open_source",
+    "split_photos",
+]

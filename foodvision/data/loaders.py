@@ -1,0 +1,109 @@
+"""ImageFolder datasets and DataLoaders over the photos of a split."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import torch
+from PIL import Image
+from torch.utils.data import DataLoader, Dataset
+from torchvision.datasets import ImageFolder
+from torchvision.transforms import v2
+
+from foodvision.data.photos import LabelledPhoto, Photos
+from foodvision.image import load_image
+from foodvision.preprocess import Preprocess
+
+# Starting a worker process takes longer than decoding this many photos.
+_PHOTOS_PER_WORKER = 2_000
+
+
+Item: TypeAlias = tuple[torch.Tensor, ...]
+"""An image, or what a network made of it, and its class index."""
+
+
+class PhotoDataset(ImageFolder):  # type: ignore[misc]
+    """torchvision's ImageFolder over chosen photos, opened by the same door as everywhere.
+
+    An item is (image, class index): what `transform` makes of an RGB Pillow image, and the place
+    of the photo's class in `classes`.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        photos: Sequence[LabelledPhoto],
+        classes: Sequence[str],
+        transform: v2.Transform,
+    ) -> None:
+        """Take the photos in their order; `classes` decides the indices."""
+        self._photos = photos
+        self._classes = list(classes)
+        super().__init__(str(root), transform=transform, loader=load_image)
+
+    def find_classes(self, directory: str) -> tuple[list[str], dict[str, int]]:
+        """Return the classes given, not what lies in the folder."""
+        return self._classes, {name: index for index, name in enumerate(self._classes)}
+
+    def make_dataset(
+        self, directory: str, class_to_idx: dict[str, int], *_: object, **__: object
+    ) -> list[tuple[str, int]]:
+        """Return the photos given as (path, class index)."""
+        return [(str(photo.path), class_to_idx[photo.label]) for photo in self._photos]
+
+
+class Square(v2.Transform):  # type: ignore[misc]
+    """`Preprocess` as a transform: an RGB Pillow image to (3, size, size) uint8."""
+
+    def __init__(self, preprocess: Preprocess) -> None:
+        """Take the checkpoint's own preprocessing."""
+        super().__init__()
+        self._preprocess = preprocess
+
+    def forward(self, image: Image.Image) -> torch.Tensor:
+        """Return the square."""
+        return torch.from_numpy(self._preprocess(image).copy()).permute(2, 0, 1)
+
+
+def eval_transform(preprocess: Preprocess) -> v2.Compose:
+    """Return what evaluation and serving see: the checkpoint's square, normalised float32."""
+    return v2.Compose([Square(preprocess), *_normalise(preprocess)])
+
+
+def train_transform(preprocess: Preprocess) -> v2.Compose:
+    """Return what training sees: the same geometry with chance in it, normalised float32."""
+    size = preprocess.size
+    interpolation = v2.InterpolationMode(preprocess.interpolation)
+    if preprocess.resize == "squash":
+        geometry: v2.Transform = v2.Resize((size, size), interpolation)
+    else:
+        geometry = v2.RandomResizedCrop(size, scale=(0.35, 1.0), interpolation=interpolation)
+    return v2.Compose([geometry, v2.RandomHorizontalFlip(), v2.ToImage(), *_normalise(preprocess)])
+
+
+def photo_dataset(photos: Photos, split: str, transform: v2.Transform) -> PhotoDataset:
+    """Return the dataset of a split."""
+    return PhotoDataset(photos.root, photos.splits[split], photos.classes, transform)
+
+
+def create_dataloader(
+    dataset: Dataset[Item], batch_size: int, *, shuffle: bool
+) -> DataLoader[Item]:
+    """Return a DataLoader with as many worker processes as pay for themselves: often none."""
+    workers = min(os.cpu_count() or 1, 8, len(dataset) // _PHOTOS_PER_WORKER)  # type: ignore[arg-type]
+    return DataLoader(
+        dataset,
+        batch_size,
+        shuffle=shuffle,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        pin_memory=torch.cuda.is_available(),
+    )
+
+
+def _normalise(preprocess: Preprocess) -> list[v2.Transform]:
+    return [
+        v2.ToDtype(torch.float32, scale=True),
+        v2.Normalize(preprocess.mean, preprocess.std),
+    ]

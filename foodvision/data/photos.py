@@ -1,0 +1,222 @@
+"""What lies in a folder of photos: classes, splits, and what was left out."""
+
+import hashlib
+import random
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from foodvision.errors import DataError
+from foodvision.image import SUFFIXES
+
+SPLITS = ("train", "val", "test")
+
+_SPLIT_OF_FOLDER = {"train": "train", "val": "val", "valid": "val", "validation": "val"} | {
+    "test": "test"
+}
+
+
+@dataclass(frozen=True, order=True)
+class LabelledPhoto:
+    """A photo's file and the name of its class."""
+
+    path: Path
+    label: str
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A file or folder that is not used, and why."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class Photos:
+    """The photos of a folder.
+
+    root: the folder.
+    splits: photos by split: "train", "val", "test", or "all" where the folder names none.
+    left_out: what is not used.
+    carved: the splits that are no folders but a seeded part of another.
+    """
+
+    root: Path
+    splits: Mapping[str, tuple[LabelledPhoto, ...]]
+    left_out: tuple[LeftOut, ...] = ()
+    carved: tuple[str, ...] = ()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names, sorted: the one place they come from."""
+        return tuple(sorted({photo.label for photos in self.splits.values() for photo in photos}))
+
+    def counts(self, split: str) -> dict[str, int]:
+        """Return the number of photos of every class in a split."""
+        counts = dict.fromkeys(self.classes, 0)
+        for photo in self.splits[split]:
+            counts[photo.label] += 1
+        return counts
+
+    def fingerprint(self) -> str:
+        """SHA-256 over every photo's split, class, name and size, in hexadecimal."""
+        digest = hashlib.sha256()
+        for split, photos in sorted(self.splits.items()):
+            for photo in sorted(photos):
+                size = photo.path.stat().st_size
+                digest.update(f"{split}/{photo.label}/{photo.path.name}/{size}\n".encode())
+        return digest.hexdigest()
+
+    def left_out_in_words(self) -> str:
+        """One line: what was left out and why; empty if nothing was."""
+        places: dict[str, list[str]] = {}
+        for item in self.left_out:
+            places.setdefault(item.reason, []).append(str(item.path.relative_to(self.root)))
+        parts = [f"{len(names)} {reason} ({_a_few(names)})" for reason, names in places.items()]
+        return f"Left out: {', '.join(parts)}." if parts else ""
+
+
+def find_photos(folder: Path) -> Photos:
+    """Walk through a folder with `train/`, `val/` and `test/` class folders, or class folders only.
+
+    Hidden files, `__MACOSX`, empty class folders and files that are no photos by their name are
+    left out. A folder that holds nothing but one folder of folders stands for that one.
+
+    Raises DataError if there is no photo in a class folder.
+    """
+    root = _unwrap(folder)
+    left_out: list[LeftOut] = []
+    children = list(_children(root, left_out))
+    named = {split: path for path in children if (split := _split_of(path))}
+    found = named or {"all": root}
+    left_out += [
+        LeftOut(path, "beside the class folders" if path.is_file() else "beside the splits")
+        for path in children
+        if path.is_file() or (named and not _split_of(path))
+    ]
+    splits = {split: tuple(_class_photos(path, left_out)) for split, path in found.items()}
+    if not any(splits.values()):
+        raise DataError(
+            f"{folder} holds no photos in class folders: it should look like pizza/1.jpg, "
+            "or train/pizza/1.jpg and test/pizza/2.jpg"
+        )
+    return Photos(root, splits, tuple(left_out))
+
+
+def split_photos(
+    photos: Photos, *, val_share: float = 0.2, test_share: float = 0.2, seed: int = 42
+) -> Photos:
+    """Return train, val and test; what the folder does not name is carved out of train.
+
+    Of every class the same share is taken, by seed, at least one photo.
+
+    val_share, test_share: of the photos they are carved from, between 0 and 1.
+
+    Raises DataError for a folder without photos to learn from, for splits that do not agree on
+    their classes, for fewer than two classes, and for a class too small to carve from.
+    """
+    splits = dict(photos.splits)
+    if "all" in splits:
+        splits["train"] = splits.pop("all")
+    if not splits.get("train"):
+        raise DataError(f"{photos.root} has no photos in train/ to learn from")
+    _check_agreement(splits, photos.root)
+    carved = tuple(split for split in ("test", "val") if split not in splits)
+    for split in carved:
+        share = test_share if split == "test" else val_share
+        splits["train"], splits[split] = carve(splits["train"], share, f"{seed} {split}")
+    return replace(photos, splits={split: splits[split] for split in SPLITS}, carved=carved)
+
+
+def carve(
+    photos: Iterable[LabelledPhoto], share: float, seed: str
+) -> tuple[tuple[LabelledPhoto, ...], tuple[LabelledPhoto, ...]]:
+    """Return what stays and what is taken: of every class the same share, at least one photo.
+
+    share: of each class, between 0 and 1. seed: the same seed takes the same photos.
+
+    Raises DataError for a class with a single photo.
+    """
+    by_class: dict[str, list[LabelledPhoto]] = {}
+    for photo in photos:
+        by_class.setdefault(photo.label, []).append(photo)
+    taken: set[LabelledPhoto] = set()
+    for label, members in sorted(by_class.items()):
+        if len(members) < 2:
+            raise DataError(
+                f"class {label} has too few photos to set some aside ({members[0].path} is the "
+                "last one): it takes at least 3, better 20"
+            )
+        count = min(max(1, round(share * len(members))), len(members) - 1)
+        chance = random.Random(f"{seed} {label}")  # noqa: S311 (nothing secret)
+        taken.update(chance.sample(sorted(members), count))
+    everything = [photo for members in by_class.values() for photo in members]
+    return (
+        tuple(photo for photo in everything if photo not in taken),
+        tuple(photo for photo in everything if photo in taken),
+    )
+
+
+def _unwrap(folder: Path) -> Path:
+    children = list(_children(folder, []))
+    if len(children) == 1 and children[0].is_dir() and not _split_of(children[0]):
+        inner = list(_children(children[0], []))
+        if inner and all(path.is_dir() for path in inner):
+            return _unwrap(children[0])
+    return folder
+
+
+def _split_of(path: Path) -> str | None:
+    return _SPLIT_OF_FOLDER.get(path.name.lower()) if path.is_dir() else None
+
+
+def _children(folder: Path, left_out: list[LeftOut]) -> Iterator[Path]:
+    """Files and folders in order of name; what systems leave behind goes to `left_out`."""
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or path.name == "__MACOSX":
+            left_out.append(LeftOut(path, "hidden or left by a system"))
+        else:
+            yield path
+
+
+def _class_photos(split: Path, left_out: list[LeftOut]) -> Iterator[LabelledPhoto]:
+    for folder in _children(split, left_out):
+        if folder.is_dir():
+            photos = [LabelledPhoto(path, folder.name) for path in _files(folder, left_out)]
+            if not photos:
+                left_out.append(LeftOut(folder, "empty class folder"))
+            yield from photos
+
+
+def _files(folder: Path, left_out: list[LeftOut]) -> Iterator[Path]:
+    for path in _children(folder, left_out):
+        if path.is_dir():
+            yield from _files(path, left_out)
+        elif path.suffix.lower() in SUFFIXES:
+            yield path
+        else:
+            left_out.append(LeftOut(path, "no photo by its name"))
+
+
+def _check_agreement(splits: Mapping[str, Iterable[LabelledPhoto]], root: Path) -> None:
+    labels = {split: {photo.label for photo in photos} for split, photos in splits.items()}
+    expected = labels["train"]
+    if len(expected) < 2:
+        raise DataError(f"{root} has one class, {min(expected)}: it takes at least two to choose")
+    for split, found in labels.items():
+        if missing := sorted(expected - found):
+            raise DataError(
+                f"{root}: {split}/ has no photos of {_a_few(missing)}, which train/ has: "
+                "the folders must hold the same classes"
+            )
+        if extra := sorted(found - expected):
+            raise DataError(
+                f"{root}: {split}/ has {_a_few(extra)}, which train/ has not: "
+                "the folders must hold the same classes"
+            )
+
+
+def _a_few(names: list[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more

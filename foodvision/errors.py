@@ -1,0 +1,40 @@
+"""Errors that a person can mend: one line with the file or value, the reason and the way out.
+
+They are raised where the fault is known and caught once, at the edge: command line, page, API.
+
+    FoodVisionError
+    ├── PhotoError         a photo that cannot be read
+    ├── DataError          a folder or archive of photos that cannot be used
+    ├── CheckpointError    a checkpoint that is missing, spoiled or of another version
+    ├── HubError           the Hub did not give what was asked of it
+    ├── SettingsError      a setting that is unknown or out of range
+    └── MissingPackageError   a package that comes with an extra and is not installed
+"""
+
+
+class FoodVisionError(Exception):
+    """What went wrong, with which file or value, and the way out, in one line."""
+
+
+class PhotoError(FoodVisionError):
+    """A photo that cannot be read: no image, cut off, or too large."""
+
+
+class DataError(FoodVisionError):
+    """A folder or archive of photos that cannot be used."""
+
+
+class CheckpointError(FoodVisionError):
+    """A checkpoint that is missing, spoiled or of another version."""
+
+
+class HubError(FoodVisionError):
+    """The Hugging Face Hub did not give what was asked of it."""
+
+
+class SettingsError(FoodVisionError):
+    """A setting that is unknown or out of range."""
+
+
+class MissingPackageError(FoodVisionError):
+    """A package that comes with an extra and is not installed."""

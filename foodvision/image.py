@@ -1,0 +1,181 @@
+"""The one door for photos: from whatever a person has to upright sRGB pixels.
+
+Resizing and cropping are left to `foodvision.preprocess`.
+"""
+
+import io
+import os
+import struct
+import warnings
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import pillow_heif
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from foodvision.errors import PhotoError
+
+Photo: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | np.ndarray
+"""What `load_image` takes: a path, a file's bytes, a Pillow image, or an array."""
+
+SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".gif"),
+    *(".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif"),
+)
+"""File name endings of the formats below, in lower case."""
+
+MAX_PIXELS = 200_000_000
+"""The largest photo that is opened: what the largest phone cameras make (16320 x 12240)."""
+
+# Formats by name, so that a stranger's upload never reaches Pillow's rarer decoders. JPEG takes in
+# MPO, which some phones write.
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
+_FORMATS_IN_WORDS = "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC"
+
+# A network sees a few hundred pixels. The JPEG decoder halves while it decodes, at a fraction of
+# the time and memory, as long as the short side stays above this.
+_ENOUGH_PIXELS = 640
+
+_SRGB = ImageCms.createProfile("sRGB")
+_WHITE = (255, 255, 255, 255)
+
+# Pillow's limit is the process's, and it warns far below it; ours is checked before decoding.
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+pillow_heif.register_heif_opener()
+
+
+def load_image(source: Photo) -> Image.Image:
+    """Decode a photo to upright sRGB.
+
+    Takes a path, the bytes of a file, a Pillow image or an array: (h, w), (h, w, 1), (h, w, 3) or
+    (h, w, 4), uint8 or uint16. Reads JPEG, PNG, WebP, GIF (first frame), BMP, TIFF, AVIF and HEIC.
+    EXIF orientation and embedded colour profiles are applied; transparency lies over white.
+    A JPEG far larger than any network needs comes out at 1/2, 1/4 or 1/8 of its size, its short
+    side never under 640 pixels.
+
+    Returns an image of mode RGB.
+
+    Raises PhotoError, naming the file, for what is missing, no photo, cut off, or over
+    `MAX_PIXELS` pixels.
+    """
+    name = _name(source)
+    try:
+        image = _open(source)
+        _check_size(image.width, image.height, name)
+        image.draft(None, (_ENOUGH_PIXELS, _ENOUGH_PIXELS))
+        image.load()
+        return _to_srgb(_upright(image))
+    except FileNotFoundError:
+        raise PhotoError(f"{name}: no such file") from None
+    except IsADirectoryError:
+        raise PhotoError(f"{name} is a folder, not a photo") from None
+    except PermissionError:
+        raise PhotoError(f"{name} may not be read: check its permissions") from None
+    except UnidentifiedImageError:
+        raise PhotoError(f"{name} is no photo: it should be {_FORMATS_IN_WORDS}") from None
+    except Image.DecompressionBombError:
+        raise PhotoError(f"{name} is too large: {_limit_in_words()}") from None
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error, MemoryError) as error:
+        # Pillow tells of a cut or spoiled file with any of these, depending on the format.
+        raise PhotoError(
+            f"{name} is cut off or damaged ({_reason(error)}): copy or download it again"
+        ) from None
+
+
+def _name(source: Photo) -> str:
+    if isinstance(source, (str, os.PathLike)):
+        return os.fspath(source)
+    if isinstance(source, bytes):
+        return f"the photo of {len(source):,} bytes"
+    return "the photo"
+
+
+def _open(source: Photo) -> Image.Image:
+    if isinstance(source, (str, os.PathLike)):
+        # Opened by hand, so that the file is closed whatever Pillow makes of it.
+        return _identify(io.BytesIO(Path(source).read_bytes()))
+    if isinstance(source, bytes):
+        return _identify(io.BytesIO(source))
+    if isinstance(source, np.ndarray):
+        return _from_array(source)
+    if isinstance(source, Image.Image):
+        return source.copy()
+    raise PhotoError(
+        f"a photo is a path, bytes, a Pillow image or an array, not {type(source).__name__}"
+    )
+
+
+def _identify(file: io.BytesIO) -> Image.Image:
+    return Image.open(file, formats=_FORMATS)
+
+
+def _from_array(array: np.ndarray) -> Image.Image:
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    is_colour = array.ndim == 3 and array.shape[2] in (3, 4)
+    if not (array.ndim == 2 or is_colour) or 0 in array.shape:
+        raise PhotoError(
+            f"an array of shape {array.shape} is no photo: "
+            "it should be (h, w), (h, w, 1), (h, w, 3) or (h, w, 4)"
+        )
+    if array.dtype == np.uint16:
+        array = _eight_bits(array)
+    if array.dtype != np.uint8:
+        raise PhotoError(
+            f"an array of {array.dtype} has no stated range: give uint8 (0 to 255) or uint16"
+        )
+    return Image.fromarray(array)
+
+
+def _check_size(width: int, height: int, name: str) -> None:
+    if width * height > MAX_PIXELS:
+        raise PhotoError(
+            f"{name} is too large ({width * height / 1e6:.0f} megapixels): {_limit_in_words()}"
+        )
+
+
+def _limit_in_words() -> str:
+    return f"the limit is {MAX_PIXELS // 1_000_000} megapixels, make it smaller first"
+
+
+def _reason(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    # Every viewer shows a photo with spoiled EXIF as it lies; so do we.
+    with suppress(SyntaxError, ValueError, TypeError, KeyError, struct.error):
+        ImageOps.exif_transpose(image, in_place=True)
+    return image
+
+
+def _to_srgb(image: Image.Image) -> Image.Image:
+    profile = image.info.get("icc_profile")
+    if image.mode == "F":
+        raise ValueError("its pixels are floating point numbers without a stated range")
+    if image.mode in ("I", "I;16", "I;16L", "I;16B", "I;16N"):
+        return Image.fromarray(_eight_bits(np.asarray(image))).convert("RGB")
+    if image.has_transparency_data or image.mode in ("La", "RGBa"):
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, _WHITE), image)
+        image = image.convert("RGB")
+    if profile and image.mode in ("RGB", "CMYK", "L"):
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            converted = ImageCms.profileToProfile(image, source, _SRGB, outputMode="RGB")
+            if converted is not None:
+                return converted
+        except (ImageCms.PyCMSError, OSError):
+            # A spoiled profile, or one for another kind of pixels: browsers take the colours
+            # as sRGB then; so do we.
+            pass
+    return image.convert("RGB")
+
+
+def _eight_bits(pixels: np.ndarray) -> np.ndarray:
+    """Rescale 16-bit values, (h, w[, c]) of 0 to 65535, to uint8."""
+    scaled: np.ndarray = np.round(np.clip(pixels, 0, 65535) / 257)
+    return scaled.astype(np.uint8)

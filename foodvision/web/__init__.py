@@ -1,0 +1,12 @@
+"""The Gradio page: layout, words and events around a classifier."""
+
+import os
+
+# Read by Gradio and the Hub's client when they are imported: the page asks no other host for
+# anything and tells nobody about its visitors.
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+from foodvision.web.page import build_page, launch_page
+
+__all__ = ["build_page", "launch_page"]
