@@ -15,7 +15,7 @@ from typing import Any
 import onnx
 from onnx.external_data_helper import uses_external_data
 
-from foodvision.errors import CheckpointError, SettingsError
+from foodvision.errors import CheckpointError, SettingsError, first_line
 from foodvision.preprocess import Preprocess
 
 SCHEMA_VERSION = 1
@@ -130,8 +130,9 @@ def check_graph(graph: bytes, config: CheckpointConfig, name: Path) -> None:
         model = onnx.load_model_from_string(graph)
         onnx.checker.check_model(model)
     except Exception as error:  # protobuf and the checker raise classes of their own
-        reason = str(error).strip().splitlines()[0]
-        raise CheckpointError(f"{name} is no ONNX graph ({reason}): get it again") from None
+        raise CheckpointError(
+            f"{name} is no ONNX graph ({first_line(error)}): get it again"
+        ) from None
     faults = [*_foreign(model), *_misshapen(model, config)]
     if faults:
         raise CheckpointError(f"{name} is no graph of a foodvision checkpoint: {faults[0]}")

@@ -12,7 +12,7 @@ import numpy as np
 import onnxruntime
 
 from foodvision.checkpoint import BUNDLED, Checkpoint, CheckpointConfig, read_checkpoint
-from foodvision.errors import CheckpointError, SettingsError
+from foodvision.errors import CheckpointError, SettingsError, first_line
 from foodvision.hub import download_checkpoint, is_repo_id
 from foodvision.image import Photo, load_image
 
@@ -88,10 +88,9 @@ class Classifier:
                 checkpoint.graph, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # ONNX Runtime's exceptions have no public base class
-            reason = str(error).strip().splitlines()[0]
             raise CheckpointError(
                 f"{checkpoint.folder} does not run on ONNX Runtime "
-                f"{onnxruntime.__version__} ({reason}): update onnxruntime"
+                f"{onnxruntime.__version__} ({first_line(error)}): update onnxruntime"
             ) from None
 
     @property

@@ -38,3 +38,8 @@ class SettingsError(FoodVisionError):
 
 class MissingPackageError(FoodVisionError):
     """A package that comes with an extra and is not installed."""
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what a library's error says, or its name if it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from foodvision.errors import HubError
+from foodvision.errors import HubError, first_line
 
 _REPO_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -43,11 +43,7 @@ def download_checkpoint(repo_id: str, revision: str | None = None) -> Path:
     except errors.LocalEntryNotFoundError:
         message = f"the Hub cannot be reached and {at} is not in the cache: connect, then try again"
     except (errors.HfHubHTTPError, httpx.HTTPError, OSError) as error:
-        message = f"{at} could not be downloaded ({_first_line(error)}): try again later"
+        message = f"{at} could not be downloaded ({first_line(error)}): try again later"
     except errors.HFValidationError:
         message = f"{repo_id!r} is no name of a Hub repository: it should be user/name"
     raise HubError(message)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

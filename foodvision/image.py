@@ -15,7 +15,7 @@ import numpy as np
 import pillow_heif
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from foodvision.errors import PhotoError
+from foodvision.errors import PhotoError, first_line
 
 Photo: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | np.ndarray
 """What `load_image` takes: a path, a file's bytes, a Pillow image, or an array."""
@@ -41,9 +41,10 @@ _ENOUGH_PIXELS = 640
 _SRGB = ImageCms.createProfile("sRGB")
 _WHITE = (255, 255, 255, 255)
 
-# Pillow's limit is the process's, and it warns far below it; ours is checked before decoding.
-Image.MAX_IMAGE_PIXELS = MAX_PIXELS
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+# Pillow refuses what has more than twice its limit before decoding it. What it warns of (photos
+# over the limit itself, spoiled EXIF) is either all right here or ends in an error of ours.
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2
+warnings.filterwarnings("ignore", module=r"PIL\.")
 pillow_heif.register_heif_opener()
 
 
@@ -64,7 +65,6 @@ def load_image(source: Photo) -> Image.Image:
     name = _name(source)
     try:
         image = _open(source)
-        _check_size(image.width, image.height, name)
         image.draft(None, (_ENOUGH_PIXELS, _ENOUGH_PIXELS))
         image.load()
         return _to_srgb(_upright(image))
@@ -77,11 +77,14 @@ def load_image(source: Photo) -> Image.Image:
     except UnidentifiedImageError:
         raise PhotoError(f"{name} is no photo: it should be {_FORMATS_IN_WORDS}") from None
     except Image.DecompressionBombError:
-        raise PhotoError(f"{name} is too large: {_limit_in_words()}") from None
+        raise PhotoError(
+            f"{name} is too large: the limit is {MAX_PIXELS // 1_000_000} megapixels, "
+            "make it smaller first"
+        ) from None
     except (OSError, SyntaxError, ValueError, EOFError, struct.error, MemoryError) as error:
         # Pillow tells of a cut or spoiled file with any of these, depending on the format.
         raise PhotoError(
-            f"{name} is cut off or damaged ({_reason(error)}): copy or download it again"
+            f"{name} is cut off or damaged ({first_line(error)}): copy or download it again"
         ) from None
 
 
@@ -128,21 +131,6 @@ def _from_array(array: np.ndarray) -> Image.Image:
             f"an array of {array.dtype} has no stated range: give uint8 (0 to 255) or uint16"
         )
     return Image.fromarray(array)
-
-
-def _check_size(width: int, height: int, name: str) -> None:
-    if width * height > MAX_PIXELS:
-        raise PhotoError(
-            f"{name} is too large ({width * height / 1e6:.0f} megapixels): {_limit_in_words()}"
-        )
-
-
-def _limit_in_words() -> str:
-    return f"the limit is {MAX_PIXELS // 1_000_000} megapixels, make it smaller first"
-
-
-def _reason(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from foodvision.errors import DataError
+from foodvision.errors import DataError, FoodVisionError, first_line
 
 _TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 
@@ -48,7 +48,11 @@ def open_source(source: str | os.PathLike[str], limits: Limits = Limits()) -> It
         return
     with tempfile.TemporaryDirectory(prefix="foodvision-") as folder:
         _unpack(path, Path(folder), limits)
-        yield Path(folder)
+        try:
+            yield Path(folder)
+        except FoodVisionError as error:
+            # Who gave an archive knows its name, not where it was unpacked.
+            raise type(error)(str(error).replace(folder, str(path))) from None
 
 
 def _unpack(archive: Path, target: Path, limits: Limits) -> None:
@@ -68,7 +72,9 @@ def _unpack(archive: Path, target: Path, limits: Limits) -> None:
     except FileNotFoundError:
         raise DataError(f"{archive}: no such file or folder") from None
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, RuntimeError) as error:
-        raise DataError(f"{archive} cannot be unpacked ({error}): get it again") from None
+        raise DataError(
+            f"{archive} cannot be unpacked ({first_line(error)}): get it again"
+        ) from None
 
 
 def _members(archive: Path) -> AbstractContextManager[Iterator[_Member]]:

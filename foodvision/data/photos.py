@@ -89,7 +89,7 @@ def find_photos(folder: Path) -> Photos:
     left_out: list[LeftOut] = []
     children = list(_children(root, left_out))
     named = {split: path for path in children if (split := _split_of(path))}
-    found = named or {"all": root}
+    found = {split: named[split] for split in SPLITS if split in named} or {"all": root}
     left_out += [
         LeftOut(path, "beside the class folders" if path.is_file() else "beside the splits")
         for path in children

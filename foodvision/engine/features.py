@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 from torch.utils.data import TensorDataset
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from foodvision.engine.steps import Batches
 

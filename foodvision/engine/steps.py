@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torchmetrics import MeanMetric
 from torchmetrics.functional.classification import multiclass_accuracy
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from foodvision.errors import FoodVisionError
 
@@ -49,7 +49,7 @@ def train_step(
 
 
 @torch.inference_mode()
-def test_step(  # noqa: PT028 (the lecture's name; no test)
+def test_step(
     model: nn.Module,
     dataloader: Batches,
     loss_fn: LossFunction,
@@ -99,6 +99,7 @@ class _Tally:
 
     def __init__(self, name: str, dataloader: Batches) -> None:
         self._loss, self._accuracy = MeanMetric(), MeanMetric()
+        # The plain tqdm: tqdm.auto's starts every loader twice, its workers and seeds with it.
         self.batches = tqdm(dataloader, desc=name, unit="batch", leave=False, disable=None)
 
     def add(self, loss: torch.Tensor, logits: torch.Tensor, labels: torch.Tensor) -> None:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 import numpy as np
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
-from foodvision.classifier import Classifier
+from foodvision.classifier import Answers, Classifier
 from foodvision.data import LabelledPhoto, Photos
 from foodvision.errors import DataError
 from foodvision.evaluation.figures import Figures, measure
@@ -40,14 +40,25 @@ def evaluate(classifier: Classifier, photos: Sequence[LabelledPhoto]) -> Figures
 
     Raises PhotoError at the first photo that cannot be read: no figure leaves one out.
     """
-    progress = tqdm(total=len(photos), desc="evaluate", unit="photo", disable=None, leave=False)
-    with progress:
-        parts = []
+    index = {name: number for number, name in enumerate(classifier.classes)}
+    labels = np.array([index[photo.label] for photo in photos])
+    return measure(answer(classifier, photos).probabilities, labels, classifier.classes)
+
+
+def answer(classifier: Classifier, photos: Sequence[LabelledPhoto]) -> Answers:
+    """Answer every photo, in order.
+
+    Raises PhotoError at the first photo that cannot be read: no figure leaves one out.
+    """
+    answers = []
+    with tqdm(total=len(photos), desc="evaluate", unit="photo", disable=None, leave=False) as bar:
         for start in range(0, len(photos), _BATCH):
             batch = photos[start : start + _BATCH]
             pixels = np.stack([classifier.pixels(photo.path) for photo in batch])
-            parts.append(classifier.run(pixels).probabilities)
-            progress.update(len(batch))
-    index = {name: number for number, name in enumerate(classifier.classes)}
-    labels = np.array([index[photo.label] for photo in photos])
-    return measure(np.concatenate(parts), labels, classifier.classes)
+            answers.append(classifier.run(pixels))
+            bar.update(len(batch))
+    return Answers(
+        probabilities=np.concatenate([part.probabilities for part in answers]),
+        known_score=np.concatenate([part.known_score for part in answers]),
+        embedding=np.concatenate([part.embedding for part in answers]),
+    )

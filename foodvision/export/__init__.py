@@ -1,5 +1,6 @@
 """From a trained network to the graph that serves."""
 
 from foodvision.export.graph import Calibration, ServingGraph, export_graph, largest_difference
+from foodvision.export.storage import store_in_half
 
-__all__ = ["Calibration", "ServingGraph", "export_graph", "largest_difference"]
+__all__ = ["Calibration", "ServingGraph", "export_graph", "largest_difference", "store_in_half"]

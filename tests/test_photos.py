@@ -1,0 +1,146 @@
+from collections import Counter
+
+import pytest
+from conftest import make_split
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from foodvision.data import LabelledPhoto, carve, find_photos, split_photos
+from foodvision.errors import DataError
+
+
+def fill(folder, *names):
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"a photo, by its name")
+    return folder
+
+
+def test_splits_and_classes_come_from_the_folders(tmp_path):
+    fill(
+        tmp_path,
+        "train/pizza/1.jpg",
+        "train/sushi/1.JPEG",
+        "valid/pizza/2.png",
+        "test/sushi/3.heic",
+    )
+    photos = find_photos(tmp_path)
+    assert {split: len(members) for split, members in photos.splits.items()} == {
+        "train": 2,
+        "val": 1,
+        "test": 1,
+    }
+    assert photos.classes == ("pizza", "sushi")
+    assert photos.counts("test") == {"pizza": 0, "sushi": 1}
+
+
+def test_class_folders_alone_are_one_heap(tmp_path):
+    fill(tmp_path, "pizza/1.jpg", "sushi/1.jpg", "sushi/deeper/2.jpg")
+    photos = find_photos(tmp_path)
+    assert set(photos.splits) == {"all"}
+    assert photos.counts("all") == {"pizza": 1, "sushi": 2}
+
+
+def test_folder_around_the_folders_does_not_matter(tmp_path):
+    fill(tmp_path, "data/food/train/pizza/1.jpg", "data/food/train/sushi/1.jpg", "__MACOSX/x")
+    assert find_photos(tmp_path).root == tmp_path / "data" / "food"
+
+
+def test_what_is_left_out_is_told_in_one_line(tmp_path):
+    fill(
+        tmp_path,
+        *("train/pizza/1.jpg", "train/pizza/.DS_Store", "train/pizza/notes.txt"),
+        *("train/.ipynb_checkpoints/1.jpg", "__MACOSX/train/pizza/1.jpg", "train/sushi/1.jpg"),
+        *("readme.md", "extra/1.jpg"),
+    )
+    (tmp_path / "train" / "steak").mkdir()
+    photos = find_photos(tmp_path)
+    assert photos.classes == ("pizza", "sushi")
+    assert photos.left_out_in_words() == (
+        "Left out: 3 hidden or left by a system (__MACOSX, train/.ipynb_checkpoints, "
+        "train/pizza/.DS_Store), 1 beside the splits (extra), 1 beside the class folders "
+        "(readme.md), 1 no photo by its name (train/pizza/notes.txt), 1 empty class folder "
+        "(train/steak)."
+    )
+
+
+def test_nothing_left_out_is_nothing_said(tmp_path):
+    assert find_photos(make_split(tmp_path, 1)).left_out_in_words() == ""
+
+
+def test_folder_without_photos_says_how_it_should_look(tmp_path):
+    fill(tmp_path, "photo.jpg")
+    with pytest.raises(DataError, match="holds no photos in class folders: it should look like"):
+        find_photos(tmp_path)
+
+
+def test_missing_splits_are_carved_from_every_class_by_seed(tmp_path):
+    photos = find_photos(make_split(tmp_path, 10))
+    one, same, other = (split_photos(photos, seed=seed) for seed in (1, 1, 2))
+    assert one.carved == ("test", "val")
+    assert {split: set(one.counts(split).values()) for split in one.splits} == {
+        "train": {6},
+        "val": {2},
+        "test": {2},
+    }
+    assert one == same
+    assert one.splits["test"] != other.splits["test"]
+    everything = [photo for members in one.splits.values() for photo in members]
+    assert sorted(everything) == sorted(photos.splits["all"])
+
+
+def test_splits_that_are_there_are_left_alone(fruit):
+    photos = find_photos(fruit)
+    split = split_photos(photos)
+    assert split.carved == ("val",)
+    assert split.splits["test"] == photos.splits["test"]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (
+            ["train/a/1.jpg", "train/b/1.jpg", "test/a/1.jpg"],
+            "test/ has no photos of b, which train/",
+        ),
+        (
+            ["train/a/1.jpg", "train/b/1.jpg", *(f"val/{x}/1.jpg" for x in "abc")],
+            "val/ has c, which train/ has not",
+        ),
+        (["train/a/1.jpg"], "has one class, a: it takes at least two"),
+        (["test/a/1.jpg", "test/b/1.jpg"], "has no photos in train/ to learn from"),
+        (["a/1.jpg", "b/1.jpg", "b/2.jpg"], "class a has too few photos to set some aside"),
+    ],
+)
+def test_folder_that_cannot_be_trained_on_says_why(names, message, tmp_path):
+    fill(tmp_path, *names)
+    with pytest.raises(DataError, match=message):
+        split_photos(find_photos(tmp_path))
+
+
+def test_fingerprint_changes_with_the_photos_and_not_with_the_place(tmp_path):
+    one = find_photos(make_split(tmp_path / "one", 2)).fingerprint()
+    assert find_photos(make_split(tmp_path / "two", 2)).fingerprint() == one
+    assert find_photos(make_split(tmp_path / "three", 3)).fingerprint() != one
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.dictionaries(st.sampled_from("abcdef"), st.integers(2, 40), min_size=1),
+    st.floats(0.01, 0.99),
+)
+def test_carving_keeps_every_photo_and_leaves_some_of_each_class(sizes, share):
+    from pathlib import Path
+
+    photos = [
+        LabelledPhoto(Path(f"{label}{index}"), label)
+        for label, size in sizes.items()
+        for index in range(size)
+    ]
+    stays, taken = carve(photos, share, "seed")
+    assert sorted([*stays, *taken]) == sorted(photos)
+    for label, size in sizes.items():
+        count = Counter(photo.label for photo in taken)[label]
+        assert 1 <= count <= size - 1
+        assert abs(count - share * size) <= 1

@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from torchvision.transforms import CenterCrop, InterpolationMode, Resize
+
+from foodvision.errors import SettingsError
+from foodvision.preprocess import Preprocess
+
+sides = st.integers(1, 400)
+
+
+def noise(width: int, height: int) -> Image.Image:
+    rng = np.random.default_rng(width * 1000 + height)
+    return Image.fromarray(rng.integers(0, 255, (height, width, 3), dtype=np.uint8))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    sides, sides, st.sampled_from(["bilinear", "bicubic", "lanczos"]), st.sampled_from([0.875, 1.0])
+)
+def test_short_rule_gives_torchvisions_pixels(width, height, interpolation, crop):
+    image = noise(width, height)
+    if max(width, height) > 8 * min(width, height):
+        return
+    preprocess = Preprocess(size=56, crop=crop, interpolation=interpolation)
+    resized = Resize(int(56 / crop), InterpolationMode(interpolation))(image)
+    assert np.array_equal(preprocess(image), np.asarray(CenterCrop(56)(resized)))
+
+
+@settings(max_examples=20, deadline=None)
+@given(sides, sides)
+def test_squash_rule_gives_torchvisions_pixels(width, height):
+    image = noise(width, height)
+    preprocess = Preprocess(size=64, resize="squash", crop=1.0, interpolation="bilinear")
+    expected = Resize((64, 64), InterpolationMode.BILINEAR)(image)
+    assert np.array_equal(preprocess(image), np.asarray(expected))
+
+
+@pytest.mark.parametrize("size", [(1, 30_000), (30_000, 1), (20_000, 3)])
+def test_very_long_strip_gives_a_square_without_filling_the_memory(size):
+    square = Preprocess(size=224)(Image.new("RGB", size, "red"))
+    assert square.shape == (224, 224, 3)
+    assert square.dtype == np.uint8
+    assert (square == (255, 0, 0)).all()
+
+
+@pytest.mark.parametrize(
+    ("settings_", "message"),
+    [
+        ({"size": 4}, "image size 4 is out of range: 8 to 2048 pixels"),
+        ({"resize": "fill"}, "resize rule 'fill' is unknown: short or squash"),
+        ({"crop": 1.5}, "crop 1.5 is out of range: above 0, up to 1"),
+        (
+            {"interpolation": "magic"},
+            "interpolation 'magic' is unknown: bilinear, bicubic, lanczos",
+        ),
+    ],
+)
+def test_setting_out_of_range_says_the_range(settings_, message):
+    with pytest.raises(SettingsError) as caught:
+        Preprocess(**settings_)
+    assert str(caught.value) == message
