@@ -6,7 +6,7 @@ never loads torch. Errors that a person can mend are caught here, and here alone
 
 import json as json_module
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,13 +14,18 @@ from cyclopts import App, CycloptsError, Parameter
 
 import foodvision
 from foodvision.config import TrainConfig
-from foodvision.errors import FoodVisionError, MissingPackageError
+from foodvision.errors import FoodVisionError, PhotoError
 
 if TYPE_CHECKING:
     from foodvision.classifier import Classifier, Prediction
 
 ModelName = Annotated[str | None, Parameter(env_var="FOODVISION_MODEL")]
 Switch = Annotated[bool, Parameter(negative="")]
+
+# What the extra `train` brings, by the names that are imported.
+_TRAIN_PACKAGES = frozenset(
+    {"safetensors", "scipy", "sklearn", "timm", "torch", "torchmetrics", "torchvision", "tqdm"}
+)
 
 app = App(name="foodvision", help="Tells what food is in a photo.", version=foodvision.__version__)
 
@@ -39,7 +44,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("foodvision:", " ".join(str(error).split()), file=sys.stderr)
         return 2
     except ModuleNotFoundError as error:
-        print("foodvision:", _missing_package(error), file=sys.stderr)
+        if error.name not in _TRAIN_PACKAGES:
+            raise
+        print(
+            f"foodvision: this command needs the package {error.name}: "
+            "pip install 'foodvision[train]'",
+            file=sys.stderr,
+        )
+        return 2
+    except OSError as error:
+        # A full disk, a folder that may not be written: the system's reason says it best.
+        print("foodvision:", error.filename or "", error.strerror or error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
@@ -67,7 +82,7 @@ def predict(*photos: Path, model: ModelName = None, top: int = 5, json: Switch =
     """
     from foodvision.classifier import load
 
-    paths = list(_photo_paths(photos))
+    paths = _photo_paths(photos)
     classifier = load(model)
     show = _show_json if json else _show_line
     answered = [show(path, _try(classifier, path, top)) for path in paths]
@@ -151,26 +166,30 @@ def demo(*, model: ModelName = None, port: int | None = None, share: Switch = Fa
     launch_page(build_page(load(model)), port=port, share=share)
 
 
-def _photo_paths(photos: Sequence[Path]) -> Iterator[Path]:
+def _photo_paths(photos: Sequence[Path]) -> list[Path]:
     """Photos named, and those inside of folders named; what is missing is told photo by photo."""
-    from foodvision.errors import PhotoError
-    from foodvision.image import SUFFIXES
-
     if not photos:
         raise PhotoError("name a photo or a folder of photos")
     if not any(path.exists() for path in photos):
         raise PhotoError(f"{photos[0]}: no such file or folder")
-    for path in photos:
-        if path.is_dir():
-            inside = (found for found in path.rglob("*") if found.suffix.lower() in SUFFIXES)
-            yield from sorted(found for found in inside if not found.name.startswith("."))
-        else:
-            yield path
+    paths = [found for path in photos for found in (_inside(path) if path.is_dir() else [path])]
+    if not paths:
+        raise PhotoError(f"{photos[0]} holds no photos")
+    return paths
+
+
+def _inside(folder: Path) -> list[Path]:
+    from foodvision.image import SUFFIXES
+
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in SUFFIXES
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
 
 
 def _try(classifier: "Classifier", path: Path, top: int) -> "Prediction | FoodVisionError":
-    from foodvision.errors import PhotoError
-
     try:
         return classifier.predict(path, top)
     except PhotoError as error:
@@ -190,9 +209,3 @@ def _show_line(path: Path, answer: "Prediction | FoodVisionError") -> bool:
     guesses = ", ".join(f"{guess.label} {100 * guess.confidence:.1f}%" for guess in answer.top)
     print(f"{path}: {guesses}" if answer.known else f"{path}: not known (nearest: {guesses})")
     return True
-
-
-def _missing_package(error: ModuleNotFoundError) -> MissingPackageError:
-    return MissingPackageError(
-        f"this command needs the package {error.name}: pip install 'foodvision[train]'"
-    )

@@ -40,6 +40,9 @@ class TrainConfig:
     hidden_units: int = 10
     """Width of tinyvgg."""
 
+    half_storage: bool = False
+    """Store the graph's weights as float16: half the size, answers nearly the same."""
+
     val_share: float = 0.2
     """Part of the training photos that is set aside to watch the training, if there is no val/."""
 

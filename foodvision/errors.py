@@ -7,8 +7,7 @@ They are raised where the fault is known and caught once, at the edge: command l
     ├── DataError          a folder or archive of photos that cannot be used
     ├── CheckpointError    a checkpoint that is missing, spoiled or of another version
     ├── HubError           the Hub did not give what was asked of it
-    ├── SettingsError      a setting that is unknown or out of range
-    └── MissingPackageError   a package that comes with an extra and is not installed
+    └── SettingsError      a setting that is unknown or out of range
 """
 
 
@@ -34,10 +33,6 @@ class HubError(FoodVisionError):
 
 class SettingsError(FoodVisionError):
     """A setting that is unknown or out of range."""
-
-
-class MissingPackageError(FoodVisionError):
-    """A package that comes with an extra and is not installed."""
 
 
 def first_line(error: BaseException) -> str:

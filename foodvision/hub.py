@@ -40,8 +40,11 @@ def download_checkpoint(repo_id: str, revision: str | None = None) -> Path:
         )
     except errors.RevisionNotFoundError:
         message = f"{at} is not on the Hub: check the revision"
-    except errors.LocalEntryNotFoundError:
-        message = f"the Hub cannot be reached and {at} is not in the cache: connect, then try again"
+    except errors.LocalEntryNotFoundError as error:
+        reason = first_line(error.__cause__ or error)
+        message = (
+            f"{at} is not in the cache, and the Hub did not give it ({reason}): try again later"
+        )
     except (errors.HfHubHTTPError, httpx.HTTPError, OSError) as error:
         message = f"{at} could not be downloaded ({first_line(error)}): try again later"
     except errors.HFValidationError:

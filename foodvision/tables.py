@@ -6,13 +6,13 @@ from foodvision.data import Photos
 from foodvision.evaluation import Figures, Interval
 
 
-def photos_table(photos: Photos, title: str) -> Table:
+def photos_table(photos: Photos) -> Table:
     """Return the walk through a folder: photos of every class and split."""
-    table = Table("class", title=f"{title}: {len(photos.classes)} classes")
+    table = Table("class folder")
     counts = {split: photos.counts(split) for split in photos.splits}
     for split in counts:
         table.add_column(
-            f"{split} (set aside)" if split in photos.carved else split, justify="right"
+            f"{split} (set aside)" if split in photos.carved else f"{split}/", justify="right"
         )
     for name in photos.classes:
         table.add_row(name, *(str(counts[split][name]) for split in counts))

@@ -48,7 +48,9 @@ def fruit_checkpoint(fruit, tmp_path_factory) -> Path:
     from foodvision.training import run
 
     output = tmp_path_factory.mktemp("run")
-    config = TrainConfig(model="tinyvgg", image_size=32, epochs=8, output=output)
+    config = TrainConfig(
+        model="tinyvgg", image_size=32, epochs=30, learning_rate=0.003, output=output
+    )
     return run(fruit, config, Console(quiet=True))
 
 

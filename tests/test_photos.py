@@ -65,8 +65,9 @@ def test_what_is_left_out_is_told_in_one_line(tmp_path):
     )
 
 
-def test_nothing_left_out_is_nothing_said(tmp_path):
-    assert find_photos(make_split(tmp_path, 1)).left_out_in_words() == ""
+def test_nothing_left_out_is_said_too(tmp_path):
+    photos = find_photos(make_split(tmp_path, 1))
+    assert photos.in_words() == "3 classes, 3 photos. Left out: nothing."
 
 
 def test_folder_without_photos_says_how_it_should_look(tmp_path):

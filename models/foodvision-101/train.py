@@ -37,7 +37,6 @@ from foodvision.data.loaders import (
 )
 from foodvision.engine import test_step, train
 from foodvision.evaluation import Interval, answer, evaluate
-from foodvision.export import store_in_half
 from foodvision.models import create_model, preprocess_for
 from foodvision.tables import interval_in_words
 from foodvision.training import Run, build_checkpoint, calibrate, compute_features
@@ -160,13 +159,13 @@ def finish(
     network: nn.Module, sharp: Photos, not_food: tuple[LabelledPhoto, ...], folder: Path
 ) -> Checkpoint:
     """Calibrate, export, measure once on the test photos, and write."""
-    config = TrainConfig(model=MODEL, freeze=False, image_size=SERVED_SIZE, seed=SEED)
+    config = TrainConfig(model=MODEL, image_size=SERVED_SIZE, half_storage=True)
     this = Run(config, sharp, preprocess_for(MODEL, SERVED_SIZE), torch.device("cpu"))
     calibration = calibrate(network, compute_features(network, this))
     checkpoint = build_checkpoint(network, calibration, this)
-    checkpoint = replace(checkpoint, folder=folder, graph=store_in_half(checkpoint.graph))
     checkpoint = replace(
         checkpoint,
+        folder=folder,
         config=replace(
             checkpoint.config,
             training={"command": "make model", "seed": SEED, "stages": [vars(s) for s in STAGES]},
@@ -229,8 +228,8 @@ def write_card(checkpoint: Checkpoint) -> str:
 # foodvision-101
 
 Tells which of 101 dishes is in a photo. EfficientNet-Lite0, {len(checkpoint.graph) / 1e6:.1f} MB,
-for a laptop, a small server or a browser. It knows the dishes of Food-101 and no other food; it does
-not find allergens, weigh portions or judge whether something may be eaten.
+for a laptop, a small server or a browser. It knows the dishes of Food-101 and no other food; it
+does not find allergens, weigh portions or judge whether something may be eaten.
 
 ```python
 import foodvision
@@ -247,17 +246,18 @@ Sharp Food-101 test photos (official test split, short side 224 pixels), looked 
 
 It finds fewest of (test photos in brackets, few: mind the interval): {worst_names}.
 
-Known or not: of {known["n_food"]} food photos {100 * known["food_kept"]:.1f}% are kept, of
-{known["n_not_food"]} photos without food {100 * known["not_food_refused"]:.1f}% are refused (AUROC
-{known["auroc"]:.3f}). Dishes that it was not taught it mostly takes for one that it was.
+Known or not, by the score and threshold in the checkpoint: of the {known["n_food"]} test photos
+{100 * known["food_kept"]:.1f}% are kept, of {known["n_not_food"]} photos without food
+{100 * known["not_food_refused"]:.1f}% are refused (AUROC {known["auroc"]:.3f}). Dishes
+that it was not taught it mostly takes for one that it was.
 
 ## Data and licence
 
 Trained on {data["train"]:,} sharp and 40,400 small (64 pixels) photos of Food-101's training split,
-calibrated on {data["val"]} sharp ones; starts from Google's ImageNet weights (Apache-2.0). Food-101
-(Bossard, Guillaumin, Van Gool: Food-101 - Mining Discriminative Components with Random Forests, ECCV
-2014) is for research use: its photos are from foodspotting.com and belong to their owners. Its
-training labels are known to be wrong in places.
+calibrated on {data["val"]} sharp ones; starts from Google's ImageNet weights (Apache-2.0).
+Food-101 (Bossard, Guillaumin, Van Gool: Food-101 - Mining Discriminative Components with Random
+Forests, ECCV 2014) is for research use: its photos are from foodspotting.com and belong to their
+owners. Its training labels are known to be wrong in places.
 
 `make model` trains it again and writes this page.
 """

@@ -1,0 +1,194 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from conftest import COLOURS, EXAMPLES, REPOSITORY, make_photo, make_split
+
+import foodvision
+from foodvision.cli import main
+
+
+@pytest.fixture
+def photo(tmp_path):
+    return make_photo(tmp_path / "kiwi.jpg", COLOURS["kiwi"], seed=77)
+
+
+def test_prediction_is_one_json_object_a_line(photo, fruit_checkpoint, capsys):
+    status = main(["predict", str(photo), "--model", str(fruit_checkpoint), "--json", "--top", "2"])
+    answer = json.loads(capsys.readouterr().out)
+    expected = foodvision.load(fruit_checkpoint).predict(photo, top=2)
+    assert status == 0
+    assert answer == {
+        "path": str(photo),
+        "label": expected.label,
+        "confidence": expected.confidence,
+        "known": expected.known,
+        "known_score": expected.known_score,
+        "top": [guess._asdict() for guess in expected.top],
+    }
+
+
+def test_prediction_for_people_is_a_line(photo, fruit_checkpoint, capsys):
+    assert main(["predict", str(photo), "--model", str(fruit_checkpoint)]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"{photo}: kiwi ")
+    assert out.count("\n") == 1
+
+
+def test_folder_is_answered_photo_by_photo(tmp_path, fruit_checkpoint, capsys):
+    make_split(tmp_path / "heap", 2)
+    (tmp_path / "heap" / "notes.txt").write_text("no photo")
+    make_photo(tmp_path / "heap" / ".ipynb_checkpoints" / "1.jpg", COLOURS["kiwi"], seed=1)
+    assert main(["predict", str(tmp_path), "--model", str(fruit_checkpoint), "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(lines) == 6
+    assert [line["path"] for line in lines] == sorted(line["path"] for line in lines)
+
+
+def test_photo_that_fails_is_named_and_the_others_are_answered(photo, fruit_checkpoint, capsys):
+    spoiled = photo.with_name("spoiled.jpg")
+    spoiled.write_text("no photo")
+    missing = photo.with_name("missing.jpg")
+    names = [str(spoiled), str(photo), str(missing)]
+    assert main(["predict", *names, "--model", str(fruit_checkpoint), "--json"]) == 1
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["path"] for line in lines] == names
+    assert set(lines[0]) == set(lines[2]) == {"path", "error"}
+    assert "is no photo" in lines[0]["error"]
+    assert lines[1]["label"] == "kiwi"
+    assert lines[2]["error"] == f"{missing}: no such file"
+
+
+def test_figures_are_one_json_object(fruit, fruit_checkpoint, capsys):
+    model = ["--model", str(fruit_checkpoint)]
+    assert main(["evaluate", str(fruit), *model, "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert set(figures) == {"n", "top1", "top1_interval", "top5", "macro_f1", "per_class"}
+    assert figures["n"] == 15
+    assert main(["evaluate", str(fruit / "test"), *model, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == figures
+    assert main(["evaluate", str(fruit), *model, "--split", "train", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["n"] == 60
+
+
+def test_figures_for_people_are_a_table(fruit, fruit_checkpoint, capsys):
+    assert main(["evaluate", str(fruit), "--model", str(fruit_checkpoint)]) == 0
+    out = capsys.readouterr().out
+    assert "95% interval" in out
+    assert "blueberry" in out
+
+
+def test_part_of_the_models_classes_can_be_judged(fruit, fruit_checkpoint, tmp_path, capsys):
+    (tmp_path / "kiwi").symlink_to(fruit / "test" / "kiwi")
+    (tmp_path / "tomato").symlink_to(fruit / "test" / "tomato")
+    assert main(["evaluate", str(tmp_path), "--model", str(fruit_checkpoint), "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["n"] == 10
+    assert list(figures["per_class"]) == ["kiwi", "tomato"]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (["predict"], "name a photo or a folder of photos"),
+        (["predict", "nowhere.jpg"], "nowhere.jpg: no such file or folder"),
+        (
+            ["predict", "app.py", "--modle", "x"],
+            'Unknown option: "--modle". Did you mean "--model"?',
+        ),
+        (["predict", "app.py", "--top", "0"], "top 0 is out of range: at least 1"),
+        (["predict", "app.py", "--top", "many"], 'unable to convert "many" into int'),
+        (["predict", "app.py", "--model", "nowhere"], "nowhere: no such folder"),
+        (["evaluate", "nowhere"], "nowhere: no such file or folder"),
+        (["train", "nowhere"], "nowhere: no such file or folder"),
+        (["train", "nowhere", "--epochs", "0"], "settings out of range: epochs 0: at least 1"),
+        (["train", "nowhere", "--model", "tinyvg"], "no model 'tinyvg': did you mean tinyvgg"),
+        (["train", "nowhere", "--image-size", "4"], "image-size 4: 8 to 2048"),
+        (["train"], "requires an argument"),
+        (["demo", "--model", "nowhere"], "nowhere: no such folder"),
+        (["predct"], 'Did you mean "predict"?'),
+    ],
+)
+def test_wrong_call_is_one_line_and_status_two(call, message, capsys, monkeypatch):
+    monkeypatch.chdir(REPOSITORY)
+    assert main(call) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("foodvision: ")
+    assert captured.err.count("\n") == 1
+    assert message.replace('"', "") in captured.err.replace('"', "")
+
+
+def test_training_without_torch_says_what_to_install(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    for name in [name for name in sys.modules if name.startswith("foodvision.")]:
+        if name != "foodvision.cli" and not name.startswith("foodvision.errors"):
+            monkeypatch.delitem(sys.modules, name)
+    assert main(["train", "examples"]) == 2
+    assert capsys.readouterr().err == (
+        "foodvision: this command needs the package torch: pip install 'foodvision[train]'\n"
+    )
+
+
+def test_model_comes_from_the_environment_where_no_option_names_one(photo, fruit_checkpoint):
+    environment = os.environ | {"FOODVISION_MODEL": str(fruit_checkpoint)}
+    done = subprocess.run(
+        [sys.executable, "-m", "foodvision", "predict", str(photo)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ": kiwi " in done.stdout
+
+
+def test_train_py_is_the_train_command(fruit, tmp_path):
+    done = subprocess.run(
+        [
+            *(sys.executable, "train.py", str(fruit), "--model", "tinyvgg", "--image-size", "32"),
+            *("--epochs", "1", "--output", str(tmp_path / "run")),
+        ],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "95% interval" in done.stdout
+    assert "blueberry" in done.stdout
+    assert f"The checkpoint: {tmp_path / 'run' / 'checkpoint'}" in done.stdout
+    assert foodvision.load(tmp_path / "run").classes == ("blueberry", "kiwi", "tomato")
+
+
+def test_help_loads_nothing_heavy():
+    program = """
+import sys
+from foodvision.cli import main
+main(["train", "--help"])
+heavy = {"torch", "gradio", "onnxruntime", "numpy", "matplotlib"} & set(sys.modules)
+assert not heavy, heavy
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert "--epochs" in done.stdout
+
+
+def test_examples_are_answered_by_the_model_that_ships(capsys):
+    assert main(["predict", str(EXAMPLES), "--json"]) == 0
+    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(answers) == 8
+
+
+def test_folder_that_cannot_be_written_is_one_line(fruit, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    call = ["train", str(fruit), "--model", "tinyvgg", "--image-size", "16", "--epochs", "1"]
+    assert main([*call, "--output", str(tmp_path / "file" / "run")]) == 2
+    error = capsys.readouterr().err
+    assert error == f"foodvision: {tmp_path / 'file' / 'run'} Not a directory\n"
+
+
+def test_folder_without_photos_says_so(tmp_path, capsys):
+    assert main(["predict", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == f"foodvision: {tmp_path} holds no photos\n"

@@ -1,0 +1,224 @@
+"""The page as people and programs meet it: real Chromium, gradio_client, plain HTTP."""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+from conftest import EXAMPLES, REPOSITORY
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from playwright.sync_api import expect, sync_playwright
+
+import foodvision
+
+SCREENSHOTS = REPOSITORY / "screenshots"
+
+
+@pytest.fixture(scope="module")
+def url():
+    """`python app.py` in a process of its own, as a user starts it."""
+    environment = {name: value for name, value in os.environ.items() if name != "FOODVISION_MODEL"}
+    port = free_port()
+    command = [sys.executable, "app.py", "--port", str(port)]
+    with subprocess.Popen(
+        command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True
+    ) as app:
+        try:
+            line = app.stdout.readline()
+            assert line == f"foodvision answers at http://127.0.0.1:{port}/ (Ctrl-C stops it)\n"
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            app.terminate()
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    executable = shutil.which("chromium")
+    assert executable, "Chromium is not installed: apt-get install chromium"
+    options = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=options)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, url):
+    page = browser.new_page(viewport={"width": 1280, "height": 860})
+    page.goto(url)
+    expect(page.locator(".answer h2")).to_have_text("Which dish is it?", timeout=30_000)
+    yield page
+    page.close()
+
+
+def upload(page, path):
+    page.locator("input[type=file]").first.set_input_files(path)
+
+
+def test_uploaded_photo_is_answered(page):
+    upload(page, EXAMPLES / "pizza_dad.jpg")
+    expect(page.locator(".answer h2")).to_have_text("Pizza", timeout=20_000)
+    expect(page.locator(".answer p")).to_have_text(re.compile(r"(Over )?\d+% sure, after \d+ ms\."))
+    expect(page.get_by_test_id("label")).to_contain_text("Pizza")
+    SCREENSHOTS.mkdir(exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / "answer.png")
+
+
+def test_example_is_answered_at_a_click(page):
+    page.get_by_role("button", name=re.compile("pizza.jpg")).or_(
+        page.locator("button:has(img[src*='pizza.jpg'])")
+    ).first.click()
+    expect(page.locator(".answer h2")).to_have_text("Pizza", timeout=20_000)
+
+
+def test_photo_without_food_is_not_known(page):
+    upload(page, EXAMPLES / "not_food_cat.jpg")
+    expect(page.locator(".answer h2")).to_have_text(
+        "This does not look like a dish I know", timeout=20_000
+    )
+
+
+def test_cleared_photo_clears_the_answer(page):
+    upload(page, EXAMPLES / "pizza.jpg")
+    expect(page.locator(".answer h2")).to_have_text("Pizza", timeout=20_000)
+    page.get_by_role("button", name="Remove Image").or_(page.get_by_label("Clear")).first.click()
+    expect(page.locator(".answer h2")).to_have_text("Which dish is it?", timeout=20_000)
+
+
+def test_text_file_gets_a_clear_message(page, tmp_path):
+    (tmp_path / "menu.txt").write_text("pizza 8.50")
+    upload(page, tmp_path / "menu.txt")
+    expect(page.get_by_test_id("toast-body")).to_contain_text("menu.txt", timeout=20_000)
+
+
+def test_text_file_that_calls_itself_a_photo_gets_a_clear_message(page, tmp_path):
+    (tmp_path / "menu.jpg").write_text("pizza 8.50")
+    upload(page, tmp_path / "menu.jpg")
+    expect(page.locator(".answer h2")).to_have_text("That I cannot read", timeout=20_000)
+    expect(page.locator(".answer p")).to_have_text(
+        "menu.jpg is no photo: it should be JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC"
+    )
+
+
+def test_page_asks_no_other_host_for_anything(browser, url):
+    page = browser.new_page()
+    foreign = []
+    page.on(
+        "request",
+        lambda request: (
+            foreign.append(request.url)
+            if not request.url.startswith((url, "data:", "blob:"))
+            else None
+        ),
+    )
+    page.goto(url)
+    expect(page.locator(".answer h2")).to_have_text("Which dish is it?", timeout=30_000)
+    page.close()
+    assert foreign == []
+
+
+def test_phone_sees_photo_and_answer_without_scrolling_sideways(browser, url):
+    page = browser.new_page(viewport={"width": 360, "height": 740}, is_mobile=True)
+    page.goto(url)
+    upload(page, EXAMPLES / "pizza.jpg")
+    expect(page.locator(".answer h2")).to_have_text("Pizza", timeout=30_000)
+    SCREENSHOTS.mkdir(exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / "phone.png", full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.close()
+
+
+def test_gradio_client_gets_the_same_answer_as_python(url):
+    client = Client(url, verbose=False)
+    answer = client.predict(handle_file(EXAMPLES / "ramen.jpg"), api_name="/predict")
+    expected = foodvision.load().predict(EXAMPLES / "ramen.jpg").to_dict()
+    assert answer.pop("seconds") > 0
+    assert answer == json.loads(json.dumps(expected))
+
+
+def test_gradio_client_is_told_what_is_no_photo(url, tmp_path):
+    (tmp_path / "menu.jpg").write_text("pizza 8.50")
+    client = Client(url, verbose=False)
+    with pytest.raises(AppError, match=r"^menu\.jpg is no photo: it should be JPEG"):
+        client.predict(handle_file(tmp_path / "menu.jpg"), api_name="/predict")
+    with pytest.raises(AppError, match="There is no photo: send one"):
+        client.predict(None, api_name="/predict")
+
+
+def test_plain_http_gets_the_answer(url):
+    content = (EXAMPLES / "pizza.jpg").read_bytes()
+    body = (
+        b'--x\r\nContent-Disposition: form-data; name="files"; filename="pizza.jpg"\r\n'
+        b"Content-Type: image/jpeg\r\n\r\n" + content + b"\r\n--x--\r\n"
+    )
+    (path,) = post(f"{url}/gradio_api/upload", body, "multipart/form-data; boundary=x")
+    photo = {"path": path, "meta": {"_type": "gradio.FileData"}}
+    call = json.dumps({"data": [photo]}).encode()
+    event = post(f"{url}/gradio_api/call/predict", call, "application/json")["event_id"]
+    with urllib.request.urlopen(f"{url}/gradio_api/call/predict/{event}") as answer:
+        kind, data = answer.read().decode().strip().splitlines()[-2:]
+    assert kind == "event: complete"
+    assert json.loads(data.removeprefix("data: "))[0]["label"] == "pizza"
+
+
+def post(url, body, content_type):
+    request = urllib.request.Request(url, body, {"Content-Type": content_type})
+    with urllib.request.urlopen(request) as answer:
+        return json.load(answer)
+
+
+def test_files_of_the_server_are_not_photos_of_a_visitor(url):
+    photo = {"path": str(REPOSITORY / "README.md"), "meta": {"_type": "gradio.FileData"}}
+    call = json.dumps({"data": [photo]}).encode()
+    event = post(f"{url}/gradio_api/call/predict", call, "application/json")["event_id"]
+    with urllib.request.urlopen(f"{url}/gradio_api/call/predict/{event}") as answer:
+        assert "event: error" in answer.read().decode()
+
+
+def test_predict_is_the_one_documented_endpoint(url):
+    with urllib.request.urlopen(f"{url}/gradio_api/info") as answer:
+        endpoints = json.load(answer)["named_endpoints"]
+    assert list(endpoints) == ["/predict"]
+
+
+def test_importing_app_builds_the_page_and_launches_nothing(fruit_checkpoint):
+    program = "import app; assert not app.demo.is_running; print(app.demo.config['title'])"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=REPOSITORY,
+        env=os.environ | {"FOODVISION_MODEL": str(fruit_checkpoint)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "foodvision\n"
+
+
+def test_taken_port_is_one_line(url):
+    port = url.rpartition(":")[2]
+    done = subprocess.run(
+        [sys.executable, "app.py", "--port", port], cwd=REPOSITORY, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert done.stderr == f"foodvision: port {port} is taken: choose another one with --port\n"
+
+
+def test_examples_have_their_sources():
+    named = (EXAMPLES / "SOURCES.md").read_text()
+    photos = [path.name for path in EXAMPLES.iterdir() if path.suffix == ".jpg"]
+    assert len(photos) == 8
+    assert all(f"| {name} |" in named for name in photos)
+    assert Path(EXAMPLES / "pizza.jpg").exists()

@@ -1,0 +1,151 @@
+import json
+import re
+
+import numpy as np
+import onnxruntime
+import pytest
+import timm
+import torch
+from conftest import make_split
+from rich.console import Console
+from safetensors.torch import load_file
+
+import foodvision
+from foodvision.config import TrainConfig
+from foodvision.data import find_photos, open_source
+from foodvision.errors import DataError, SettingsError
+from foodvision.evaluation import evaluate
+from foodvision.image import load_image
+from foodvision.models import create_model
+from foodvision.training import choose_device, run
+
+QUIET = Console(quiet=True)
+
+
+def quick(output, **settings):
+    return TrainConfig(
+        **{"model": "tinyvgg", "image_size": 32, "epochs": 2, **settings}, output=output
+    )
+
+
+def test_run_ends_in_a_checkpoint_that_says_how_it_came_about(fruit_checkpoint):
+    config = json.loads((fruit_checkpoint / "config.json").read_text())
+    assert config["classes"] == ["blueberry", "kiwi", "tomato"]
+    assert config["architecture"] == "tinyvgg"
+    assert config["preprocess"]["size"] == 32
+    assert config["training"]["epochs"] == 30
+    assert config["training"]["seed"] == 42
+    assert config["data"] | {"fingerprint": ""} == {
+        "train": 48,
+        "val": 12,
+        "test": 15,
+        "fingerprint": "",
+    }
+    assert re.fullmatch("[0-9a-f]{64}", config["data"]["fingerprint"])
+    assert config["versions"]["foodvision"] == foodvision.__version__
+    assert config["versions"]["onnxruntime"] == onnxruntime.__version__
+    assert config["export"]["largest_difference"] < 1e-5
+    assert config["export"]["photos"] == 12
+    assert len(config["figures"]["epochs"]["train_loss"]) == 30
+    assert config["figures"]["training_seconds"] > 0
+
+
+def test_figures_in_the_checkpoint_are_those_that_evaluation_finds(fruit, fruit_checkpoint):
+    classifier = foodvision.load(fruit_checkpoint)
+    figures = evaluate(classifier, find_photos(fruit).splits["test"])
+    assert classifier.config.figures["test"] == figures.to_dict()
+    assert figures.top1 > 0.9
+    card = (fruit_checkpoint / "README.md").read_text()
+    assert f"On 15 test photos: top-1 {100 * figures.top1:.1f}" in card
+
+
+def test_weights_are_the_graphs(fruit, fruit_checkpoint):
+    network = create_model("tinyvgg", 3)
+    network.load_state_dict(load_file(fruit_checkpoint / "model.safetensors"))
+    classifier = foodvision.load(fruit_checkpoint)
+    image = load_image(find_photos(fruit).splits["test"][0].path)
+    square = torch.tensor(classifier.pixels(image)).permute(2, 0, 1)[None] / 255
+    with torch.no_grad():
+        label = classifier.classes[int(network.eval()(square).argmax())]
+    assert classifier.predict(image).label == label
+
+
+def test_same_seed_gives_the_same_weights_bit_for_bit(fruit, tmp_path):
+    one, same, other = (
+        load_file(run(fruit, quick(tmp_path / name, seed=seed), QUIET) / "model.safetensors")
+        for name, seed in (("one", 1), ("same", 1), ("other", 2))
+    )
+    assert all(torch.equal(one[name], same[name]) for name in one)
+    assert not all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_class_folders_alone_are_split_and_trained_on(tmp_path):
+    make_split(tmp_path / "heap", 10)
+    folder = run(tmp_path / "heap", quick(tmp_path / "run"), QUIET)
+    data = foodvision.load(folder).config.data
+    assert (data["train"], data["val"], data["test"]) == (18, 6, 6)
+
+
+def test_frozen_backbone_keeps_its_weights_and_learns_a_head(fruit, tmp_path):
+    config = TrainConfig(image_size=64, epochs=6, output=tmp_path)
+    folder = run(fruit, config, QUIET)
+    weights = load_file(folder / "model.safetensors")
+    before = create_model("efficientnet_lite0", 3).state_dict()
+    changed = {name for name in before if not torch.equal(before[name], weights[name])}
+    assert changed == {"classifier.weight", "classifier.bias"}
+    assert foodvision.load(folder).config.figures["test"]["top1"] > 0.9
+    theirs = timm.create_model("tf_efficientnet_lite0", num_classes=3)
+    theirs.load_state_dict(weights)
+
+
+def test_whole_network_is_trained_without_freezing(fruit, tmp_path):
+    config = TrainConfig(image_size=32, epochs=1, freeze=False, batch_size=16, output=tmp_path)
+    weights = load_file(run(fruit, config, QUIET) / "model.safetensors")
+    before = create_model("efficientnet_lite0", 3).state_dict()
+    assert not torch.equal(before["conv_stem.weight"], weights["conv_stem.weight"])
+    assert not torch.equal(before["bn1.running_mean"], weights["bn1.running_mean"])
+
+
+def test_failed_run_writes_nothing(tmp_path):
+    make_split(tmp_path / "data" / "train", 3)
+    (tmp_path / "data" / "test" / "kiwi").mkdir(parents=True)
+    with pytest.raises(DataError):
+        run(tmp_path / "data", quick(tmp_path / "run"), QUIET)
+    assert not (tmp_path / "run").exists()
+
+
+def test_settings_out_of_range_are_told_all_at_once():
+    with pytest.raises(SettingsError) as caught:
+        TrainConfig(epochs=0, learning_rate=-1.0, val_share=1.0)
+    assert str(caught.value) == (
+        "settings out of range: epochs 0: at least 1; learning-rate -1.0: above 0; "
+        "val-share 1.0: between 0 and 1"
+    )
+
+
+def test_device_that_is_not_here_says_so():
+    assert choose_device("cpu") == torch.device("cpu")
+    for name in ("warp", "cuda:99"):
+        with pytest.raises(SettingsError, match=f"this machine has no device '{name}': try cpu"):
+            choose_device(name)
+
+
+def test_classic_photos_end_to_end(classic, tmp_path):
+    folder = run(classic, TrainConfig(output=tmp_path), QUIET)
+    classifier = foodvision.load(folder)
+    figures = classifier.config.figures["test"]
+    assert figures["n"] == 75
+    assert figures["top1"] > 0.85  # far above chance; the figure measured is in the README
+    assert classifier.config.export["largest_difference"] < 1e-4
+    with open_source(classic) as root:
+        again = evaluate(classifier, find_photos(root).splits["test"])
+    assert again.to_dict() == figures
+    assert np.isclose(sum(of["n"] for of in figures["per_class"].values()), 75)
+
+
+def test_lectures_run_on_the_classic_photos(classic, tmp_path):
+    config = TrainConfig(model="tinyvgg", image_size=64, output=tmp_path)
+    classifier = foodvision.load(run(classic, config, QUIET))
+    weights = load_file(tmp_path / "checkpoint" / "model.safetensors")
+    assert sum(tensor.numel() for tensor in weights.values()) == 10_693
+    assert len(classifier.config.figures["epochs"]["test_acc"]) == 5
