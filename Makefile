@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PORT ?= 7860
 
-.PHONY: help demo test lint model clean
+.PHONY: help demo test chromium lint model clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -11,8 +11,14 @@ help: ## list the commands
 demo: .venv-demo/ready ## serve the page on http://127.0.0.1:7860 (PORT= changes it)
 	@.venv-demo/bin/python app.py --port $(PORT)
 
-test: .venv/ready ## run every test
+test: .venv/ready chromium ## set up everything and run every test
 	.venv/bin/python -m pytest
+
+# The page is tested in a real browser: the system's, or else one that Playwright brings.
+chromium: .venv/ready
+	@command -v chromium >/dev/null \
+		|| (apt-get update -qq && apt-get install -y -qq chromium) \
+		|| .venv/bin/playwright install --with-deps chromium
 
 lint: .venv/ready ## style, types and the architecture's contracts
 	.venv/bin/ruff check .

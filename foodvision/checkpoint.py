@@ -5,6 +5,7 @@ Training writes it, serving reads it, the Hub carries it. What is in it: docs/ar
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -104,6 +105,7 @@ def write_checkpoint(
     OSError if the disk does not take it.
     """
     target = Path(folder)
+    check_target(target)
     check_graph(graph, config, target / _GRAPH)
     raw = {"schema_version": SCHEMA_VERSION, "sha256": _sha256(graph), **asdict(config)}
     files = {_GRAPH: graph, _CONFIG: _to_json(raw).encode(), _CARD: card.encode()}
@@ -121,6 +123,18 @@ def write_checkpoint(
     return target
 
 
+def check_target(folder: Path) -> None:
+    """See that a checkpoint can be written to a folder, before there is one.
+
+    Raises CheckpointError if it holds something else, or cannot be made or written.
+    """
+    if folder.exists() and not (folder / _CONFIG).is_file() and any(folder.iterdir()):
+        raise CheckpointError(f"{folder} holds something else than a checkpoint: name another one")
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        raise CheckpointError(f"{folder} cannot be written: {nearest} is no folder of yours")
+
+
 def check_graph(graph: bytes, config: CheckpointConfig, name: Path) -> None:
     """Hold a graph against the contract with the configuration.
 
@@ -128,12 +142,15 @@ def check_graph(graph: bytes, config: CheckpointConfig, name: Path) -> None:
     """
     try:
         model = onnx.load_model_from_string(graph)
-        onnx.checker.check_model(model)
+        faults = _foreign(model)
+        if not faults:
+            # Only now: the checker opens the files that a graph names.
+            onnx.checker.check_model(model)
     except Exception as error:  # protobuf and the checker raise classes of their own
         raise CheckpointError(
             f"{name} is no ONNX graph ({first_line(error)}): get it again"
         ) from None
-    faults = [*_foreign(model), *_misshapen(model, config)]
+    faults += _misshapen(model, config)
     if faults:
         raise CheckpointError(f"{name} is no graph of a foodvision checkpoint: {faults[0]}")
 
@@ -170,9 +187,13 @@ def _parse_config(raw: dict[str, Any], path: Path) -> CheckpointConfig:
         square = fields.pop("preprocess")
         for name in ("mean", "std"):
             square[name] = tuple(float(value) for value in square[name])
-        classes = tuple(str(name) for name in fields.pop("classes"))
+        classes = fields.pop("classes")
+        if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+            raise TypeError("classes should be a list of names")
         fields["known_threshold"] = float(fields["known_threshold"])
-        return CheckpointConfig(classes=classes, preprocess=Preprocess(**square), **fields)
+        if not math.isfinite(fields["known_threshold"]):
+            raise ValueError("known_threshold should be a number")
+        return CheckpointConfig(classes=tuple(classes), preprocess=Preprocess(**square), **fields)
     except (KeyError, TypeError, ValueError, SettingsError) as error:
         raise CheckpointError(
             f"{path} lacks or misstates a field ({error}): get the folder again"
@@ -194,7 +215,14 @@ def _foreign(model: onnx.ModelProto) -> list[str]:
     """What in the graph would reach outside the file or the ONNX standard."""
     domains = {entry.domain for entry in model.opset_import} - {"", "ai.onnx"}
     faults = [f"it uses operators of {domain}" for domain in sorted(domains)]
-    if any(uses_external_data(tensor) for tensor in model.graph.initializer):
+    attributes = [attribute for node in model.graph.node for attribute in node.attribute]
+    if model.functions or any(
+        attribute.HasField("g") or attribute.graphs for attribute in attributes
+    ):
+        # Ours have none; a stranger's could hide in them what the other checks look for.
+        faults.append("it has graphs inside of it")
+    tensors = [*model.graph.initializer, *(attribute.t for attribute in attributes)]
+    if model.graph.sparse_initializer or any(uses_external_data(tensor) for tensor in tensors):
         faults.append("its weights lie in another file")
     return faults
 
@@ -202,22 +230,35 @@ def _foreign(model: onnx.ModelProto) -> list[str]:
 def _misshapen(model: onnx.ModelProto, config: CheckpointConfig) -> list[str]:
     """Where inputs and outputs are not what the configuration promises."""
     size, count = config.preprocess.size, len(config.classes)
-    shapes = {value.name: _shape(value) for value in (*model.graph.input, *model.graph.output)}
-    expected = {"pixels": (size, size, 3), "probabilities": (count,), "known_score": ()}
-    faults = [
-        f"{name} should be [N, {', '.join(map(str, shape))}]"
-        for name, shape in expected.items()
-        if name not in shapes or shapes[name][1:] != shape
+    expected = {
+        "pixels": ("UINT8", [size, size, 3]),
+        "probabilities": ("FLOAT", [count]),
+        "known_score": ("FLOAT", []),
+        "embedding": ("FLOAT", None),  # as wide as the network makes it
+    }
+    values = {value.name: value for value in (*model.graph.input, *model.graph.output)}
+    if len(model.graph.input) != 1:
+        return ["pixels should be its one input"]
+    return [
+        f"{name} should be {_in_words(kind, sides)}"
+        for name, (kind, sides) in expected.items()
+        if name not in values or not _fits(values[name], kind, sides)
     ]
-    if "embedding" not in shapes:
-        faults.append("it has no output embedding")
-    return faults
 
 
-def _shape(value: onnx.ValueInfoProto) -> tuple[int | str, ...]:
-    return tuple(
-        side.dim_value if side.HasField("dim_value") else side.dim_param
-        for side in value.type.tensor_type.shape.dim
+def _in_words(kind: str, sides: list[int] | None) -> str:
+    shape = ["N", *map(str, ["d"] if sides is None else sides)]
+    return f"{kind.lower()} [{', '.join(shape)}]"
+
+
+def _fits(value: onnx.ValueInfoProto, kind: str, sides: list[int] | None) -> bool:
+    tensor = value.type.tensor_type
+    found = [side.dim_value for side in tensor.shape.dim[1:]]
+    any_number = bool(tensor.shape.dim) and bool(tensor.shape.dim[0].dim_param)
+    return (
+        any_number
+        and tensor.elem_type == onnx.TensorProto.DataType.Value(kind)
+        and (found == sides if sides is not None else len(found) == 1)
     )
 
 

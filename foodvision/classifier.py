@@ -159,9 +159,9 @@ def load(
 
 
 def _folder_of(source: str | os.PathLike[str] | None, revision: str | None) -> Path:
-    if source is None or source == BUNDLED_NAME:
+    name = os.fspath(source or BUNDLED_NAME)
+    if name == BUNDLED_NAME:
         return BUNDLED
-    name = os.fspath(source)
     if Path(name).exists() or not is_repo_id(name):
         return Path(name)
     return download_checkpoint(name, revision)

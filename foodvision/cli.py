@@ -4,6 +4,7 @@ Each command imports what it needs when it is chosen, so that `--help` answers a
 never loads torch. Errors that a person can mend are caught here, and here alone.
 """
 
+import io
 import json as json_module
 import sys
 from collections.abc import Sequence
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
 ModelName = Annotated[str | None, Parameter(env_var="FOODVISION_MODEL")]
 Switch = Annotated[bool, Parameter(negative="")]
 
-# What the extra `train` brings, by the names that are imported.
-_TRAIN_PACKAGES = frozenset(
-    {"safetensors", "scipy", "sklearn", "timm", "torch", "torchmetrics", "torchvision", "tqdm"}
+# The extra that brings a package, by the name that is imported.
+_EXTRA_OF = dict.fromkeys(("scipy", "sklearn", "tqdm"), "evaluate") | dict.fromkeys(
+    ("onnxscript", "safetensors", "timm", "torch", "torchmetrics", "torchvision"), "train"
 )
 
 app = App(name="foodvision", help="Tells what food is in a photo.", version=foodvision.__version__)
@@ -40,15 +41,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             result_action="return_value",
         )
         return status or 0
-    except (CycloptsError, FoodVisionError) as error:
+    except CycloptsError as error:
         print("foodvision:", " ".join(str(error).split()), file=sys.stderr)
         return 2
+    except FoodVisionError as error:
+        print("foodvision:", _message(error), file=sys.stderr)
+        return 2
     except ModuleNotFoundError as error:
-        if error.name not in _TRAIN_PACKAGES:
+        if error.name not in _EXTRA_OF:
             raise
         print(
             f"foodvision: this command needs the package {error.name}: "
-            "pip install 'foodvision[train]'",
+            f"pip install '.[{_EXTRA_OF[error.name]}]' in foodvision's folder",
             file=sys.stderr,
         )
         return 2
@@ -62,6 +66,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def script() -> None:
     """Be the `foodvision` that pip installs."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A file name that the terminal cannot show must not end the command.
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(main())
 
 
@@ -119,11 +127,9 @@ def evaluate(
     if json:
         print(json_module.dumps(figures.to_dict()))
     else:
-        from rich.console import Console
+        from foodvision.tables import console, figures_table
 
-        from foodvision.tables import figures_table
-
-        Console().print(figures_table(figures, f"{model or 'foodvision_101'} on {data}"))
+        console().print(figures_table(figures, f"{model or 'foodvision_101'} on {data}"))
 
 
 @app.command
@@ -140,11 +146,10 @@ def train(
     config:
         How to train; every field is an option.
     """
-    from rich.console import Console
-
+    from foodvision.tables import console
     from foodvision.training import run
 
-    run(data, config, Console())
+    run(data, config, console())
 
 
 @app.command
@@ -164,6 +169,12 @@ def demo(*, model: ModelName = None, port: int | None = None, share: Switch = Fa
     from foodvision.web import build_page, launch_page
 
     launch_page(build_page(load(model)), port=port, share=share)
+
+
+def _message(error: FoodVisionError) -> str:
+    """What the error says; from a DataLoader's worker it comes as the last line of a traceback."""
+    name = f"{type(error).__module__}.{type(error).__qualname__}: "
+    return str(error).strip().splitlines()[-1].removeprefix(name)
 
 
 def _photo_paths(photos: Sequence[Path]) -> list[Path]:
@@ -198,7 +209,7 @@ def _try(classifier: "Classifier", path: Path, top: int) -> "Prediction | FoodVi
 
 def _show_json(path: Path, answer: "Prediction | FoodVisionError") -> bool:
     content = {"error": str(answer)} if isinstance(answer, FoodVisionError) else answer.to_dict()
-    print(json_module.dumps({"path": str(path), **content}, ensure_ascii=False), flush=True)
+    print(json_module.dumps({"path": str(path), **content}), flush=True)
     return "error" not in content
 
 

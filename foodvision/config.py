@@ -59,11 +59,13 @@ class TrainConfig:
         checks = {
             f"epochs {self.epochs}: at least 1": self.epochs >= 1,
             f"batch-size {self.batch_size}: at least 1": self.batch_size >= 1,
-            f"learning-rate {self.learning_rate}: above 0": (self.learning_rate or 1) > 0,
+            f"learning-rate {self.learning_rate}: above 0": self.learning_rate is None
+            or self.learning_rate > 0,
             f"hidden-units {self.hidden_units}: at least 1": self.hidden_units >= 1,
             f"val-share {self.val_share}: between 0 and 1": 0 < self.val_share < 1,
             f"test-share {self.test_share}: between 0 and 1": 0 < self.test_share < 1,
-            f"image-size {self.image_size}: 8 to 2048": 8 <= (self.image_size or 8) <= 2048,
+            f"image-size {self.image_size}: 8 to 2048": self.image_size is None
+            or 8 <= self.image_size <= 2048,
         }
         if faults := [message for message, holds in checks.items() if not holds]:
             raise SettingsError("settings out of range: " + "; ".join(faults))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from foodvision.errors import HubError, first_line
 
-_REPO_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_REPO_ID = re.compile(r"\w[\w.-]*/[\w.-]+")
 
 # Only what serving reads: no weights in another format, nothing that could run.
 _FILES = ["config.json", "model.onnx", "README.md"]
@@ -35,7 +35,7 @@ def download_checkpoint(repo_id: str, revision: str | None = None) -> Path:
         message = f"{repo_id} is gated: ask for access on its page, then `hf auth login`"
     except errors.RepositoryNotFoundError:
         message = (
-            f"{repo_id} is neither a folder here nor a public repository on the Hub: "
+            f"{repo_id} is no folder here, and no public repository on the Hub: "
             "check the name, or `hf auth login` for a private one"
         )
     except errors.RevisionNotFoundError:
@@ -43,7 +43,8 @@ def download_checkpoint(repo_id: str, revision: str | None = None) -> Path:
     except errors.LocalEntryNotFoundError as error:
         reason = first_line(error.__cause__ or error)
         message = (
-            f"{at} is not in the cache, and the Hub did not give it ({reason}): try again later"
+            f"{at} is no folder here and not in the cache, and the Hub did not give it "
+            f"({reason}): try again later"
         )
     except (errors.HfHubHTTPError, httpx.HTTPError, OSError) as error:
         message = f"{at} could not be downloaded ({first_line(error)}): try again later"

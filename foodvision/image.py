@@ -27,7 +27,10 @@ SUFFIXES = (
 """File name endings of the formats below, in lower case."""
 
 MAX_PIXELS = 200_000_000
-"""The largest photo that is opened: what the largest phone cameras make (16320 x 12240)."""
+"""The largest JPEG that is opened: what the largest phone cameras make (16320 x 12240)."""
+
+MAX_DECODED_PIXELS = 64_000_000
+"""The largest photo of the other formats, which cannot be made smaller while they are decoded."""
 
 # Formats by name, so that a stranger's upload never reaches Pillow's rarer decoders. JPEG takes in
 # MPO, which some phones write.
@@ -37,6 +40,17 @@ _FORMATS_IN_WORDS = "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC"
 # A network sees a few hundred pixels. The JPEG decoder halves while it decodes, at a fraction of
 # the time and memory, as long as the short side stays above this.
 _ENOUGH_PIXELS = 640
+
+# With any of these Pillow tells of a cut or spoiled file, depending on the format.
+_DECODER_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    RuntimeError,
+    MemoryError,
+    struct.error,
+)
 
 _SRGB = ImageCms.createProfile("sRGB")
 _WHITE = (255, 255, 255, 255)
@@ -59,13 +73,19 @@ def load_image(source: Photo) -> Image.Image:
 
     Returns an image of mode RGB.
 
-    Raises PhotoError, naming the file, for what is missing, no photo, cut off, or over
-    `MAX_PIXELS` pixels.
+    Raises PhotoError, naming the file, for what is missing, no photo, cut off, or over the limits
+    `MAX_PIXELS` (JPEG) and `MAX_DECODED_PIXELS` (the others).
     """
     name = _name(source)
     try:
         image = _open(source)
         image.draft(None, (_ENOUGH_PIXELS, _ENOUGH_PIXELS))
+        if image.width * image.height > MAX_DECODED_PIXELS:
+            raise _too_large(name, MAX_DECODED_PIXELS)
+        if image.mode == "F":
+            raise PhotoError(
+                f"{name} has floating point pixels, of no stated range: save it with 8 or 16 bits"
+            )
         image.load()
         return _to_srgb(_upright(image))
     except FileNotFoundError:
@@ -77,12 +97,8 @@ def load_image(source: Photo) -> Image.Image:
     except UnidentifiedImageError:
         raise PhotoError(f"{name} is no photo: it should be {_FORMATS_IN_WORDS}") from None
     except Image.DecompressionBombError:
-        raise PhotoError(
-            f"{name} is too large: the limit is {MAX_PIXELS // 1_000_000} megapixels, "
-            "make it smaller first"
-        ) from None
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, MemoryError) as error:
-        # Pillow tells of a cut or spoiled file with any of these, depending on the format.
+        raise _too_large(name, MAX_PIXELS) from None
+    except _DECODER_ERRORS as error:
         raise PhotoError(
             f"{name} is cut off or damaged ({first_line(error)}): copy or download it again"
         ) from None
@@ -142,28 +158,36 @@ def _upright(image: Image.Image) -> Image.Image:
 
 def _to_srgb(image: Image.Image) -> Image.Image:
     profile = image.info.get("icc_profile")
-    if image.mode == "F":
-        raise ValueError("its pixels are floating point numbers without a stated range")
+    image = _plain(image)
+    if profile:
+        # A spoiled profile, or one for another kind of pixels: browsers take the colours as sRGB
+        # then; so do we.
+        with suppress(ImageCms.PyCMSError, OSError):
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            converted = ImageCms.profileToProfile(image, source, _SRGB, outputMode="RGB")
+            return converted or image.convert("RGB")
+    return image.convert("RGB")
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """Return an image of mode L, RGB or CMYK, of eight bits and with nothing to see through."""
     if image.mode in ("I", "I;16", "I;16L", "I;16B", "I;16N"):
-        return Image.fromarray(_eight_bits(np.asarray(image))).convert("RGB")
+        return Image.fromarray(_eight_bits(np.asarray(image)))
     if image.has_transparency_data or image.mode in ("La", "RGBa"):
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, _WHITE), image)
-        image = image.convert("RGB")
-    if profile and image.mode in ("RGB", "CMYK", "L"):
-        try:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            converted = ImageCms.profileToProfile(image, source, _SRGB, outputMode="RGB")
-            if converted is not None:
-                return converted
-        except (ImageCms.PyCMSError, OSError):
-            # A spoiled profile, or one for another kind of pixels: browsers take the colours
-            # as sRGB then; so do we.
-            pass
-    return image.convert("RGB")
+    if image.mode == "1":
+        return image.convert("L")
+    return image if image.mode in ("L", "RGB", "CMYK") else image.convert("RGB")
 
 
 def _eight_bits(pixels: np.ndarray) -> np.ndarray:
     """Rescale 16-bit values, (h, w[, c]) of 0 to 65535, to uint8."""
-    scaled: np.ndarray = np.round(np.clip(pixels, 0, 65535) / 257)
+    scaled: np.ndarray = (np.clip(pixels, 0, 65535).astype(np.uint32) + 128) // 257
     return scaled.astype(np.uint8)
+
+
+def _too_large(name: str, limit: int) -> PhotoError:
+    return PhotoError(
+        f"{name} is too large: the limit is {limit // 1_000_000} megapixels, make it smaller first"
+    )

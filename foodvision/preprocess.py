@@ -29,7 +29,7 @@ class Preprocess:
     size: side of the square in pixels.
     resize: "short" brings the short side to `size / crop`, keeping the aspect, and the middle
         square is cut out; "squash" brings both sides to `size`, as the lecture does.
-    crop: the part of the short side that stays, above 0 up to 1 (timm calls it crop_pct).
+    crop: the part of the short side that stays, 0.1 to 1 (timm calls it crop_pct).
     interpolation: "bilinear", "bicubic" or "lanczos", all antialiased.
     mean, std: per channel, of pixels scaled to 0..1; applied in the graph.
 
@@ -48,8 +48,8 @@ class Preprocess:
             raise SettingsError(f"image size {self.size} is out of range: 8 to 2048 pixels")
         if self.resize not in ("short", "squash"):
             raise SettingsError(f"resize rule {self.resize!r} is unknown: short or squash")
-        if not 0 < self.crop <= 1:
-            raise SettingsError(f"crop {self.crop} is out of range: above 0, up to 1")
+        if not 0.1 <= self.crop <= 1:
+            raise SettingsError(f"crop {self.crop} is out of range: 0.1 to 1")
         if self.interpolation not in _FILTERS:
             raise SettingsError(
                 f"interpolation {self.interpolation!r} is unknown: {', '.join(_FILTERS)}"

@@ -1,9 +1,15 @@
 """What the terminal shows: photos and figures as tables."""
 
+from rich.console import Console
 from rich.table import Table
 
 from foodvision.data import Photos
 from foodvision.evaluation import Figures, Interval
+
+
+def console() -> Console:
+    """Return the terminal; names of files and classes are shown as they are, not as markup."""
+    return Console(markup=False, highlight=False, emoji=False)
 
 
 def photos_table(photos: Photos) -> Table:

@@ -2,7 +2,7 @@
 
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from importlib.metadata import version
@@ -14,12 +14,18 @@ from rich.console import Console
 from safetensors.torch import save
 from torch import nn
 from torch.utils.data import TensorDataset
+from tqdm import tqdm
 
 import foodvision
-from foodvision.checkpoint import Checkpoint, CheckpointConfig, write_checkpoint
+from foodvision.checkpoint import (
+    Checkpoint,
+    CheckpointConfig,
+    check_target,
+    write_checkpoint,
+)
 from foodvision.classifier import Classifier
 from foodvision.config import TrainConfig
-from foodvision.data import Photos, find_photos, open_source, split_photos
+from foodvision.data import LabelledPhoto, Photos, find_photos, open_source, split_photos
 from foodvision.data.loaders import (
     create_dataloader,
     eval_transform,
@@ -36,7 +42,8 @@ from foodvision.export import (
     largest_difference,
     store_in_half,
 )
-from foodvision.models import create_model, preprocess_for, split_head
+from foodvision.image import load_image
+from foodvision.models import check_network, create_model, preprocess_for, split_head
 from foodvision.preprocess import Preprocess
 from foodvision.tables import figures_table, interval_in_words, photos_table
 
@@ -58,8 +65,10 @@ class Run:
 
     config: TrainConfig
     photos: Photos
+    fingerprint: str
     preprocess: Preprocess
     device: torch.device
+    folder: Path
 
 
 def run(data: Path, config: TrainConfig, console: Console) -> Path:
@@ -70,6 +79,8 @@ def run(data: Path, config: TrainConfig, console: Console) -> Path:
     started = time.perf_counter()
     device = choose_device(config.device)
     preprocess = preprocess_for(config.model, config.image_size)
+    folder = run_folder(config) / "checkpoint"
+    check_target(folder)
     with open_source(data) as root:
         photos = split_photos(
             find_photos(root),
@@ -79,7 +90,8 @@ def run(data: Path, config: TrainConfig, console: Console) -> Path:
         )
         console.print(f"{data}: {photos.in_words()}", soft_wrap=True)
         console.print(photos_table(photos))
-        this = Run(config, photos, preprocess, device)
+        check_photos(photos.splits["test"])
+        this = Run(config, photos, photos.fingerprint(), preprocess, device, folder)
 
         torch.manual_seed(config.seed)
         network = create_model(
@@ -88,6 +100,7 @@ def run(data: Path, config: TrainConfig, console: Console) -> Path:
             pretrained=config.pretrained,
             hidden_units=config.hidden_units,
         )
+        check_network(network, config.model, preprocess.size)
         if config.trains_head_only:
             features = compute_features(network, this)
             results = fit_head(network, features, config)
@@ -101,8 +114,8 @@ def run(data: Path, config: TrainConfig, console: Console) -> Path:
         figures = evaluate(Classifier(checkpoint), photos.splits["test"])
     console.print(figures_table(figures, f"{config.model} on the test photos"))
     measured = {"test": figures.to_dict(), "epochs": results, "training_seconds": seconds}
-    folder = write_checkpoint(
-        checkpoint.folder,
+    write_checkpoint(
+        folder,
         replace(checkpoint.config, figures=measured),
         checkpoint.graph,
         card=write_card(checkpoint, figures),
@@ -111,6 +124,15 @@ def run(data: Path, config: TrainConfig, console: Console) -> Path:
     console.print(f"The checkpoint: {folder}", soft_wrap=True)
     console.print(f"See it: foodvision demo --model {folder}", soft_wrap=True)
     return folder
+
+
+def check_photos(photos: Sequence[LabelledPhoto]) -> None:
+    """Open photos that are not needed before the end: what is wrong is better known before.
+
+    Raises PhotoError at the first one that cannot be read.
+    """
+    for photo in tqdm(photos, desc="test photos", unit="photo", disable=None, leave=False):
+        load_image(photo.path)
 
 
 def choose_device(name: str) -> torch.device:
@@ -199,7 +221,7 @@ def build_checkpoint(network: nn.Module, calibration: Calibration, this: Run) ->
     graph = ServingGraph(network.cpu(), this.preprocess, calibration)
     exported = export_graph(graph, this.preprocess)
     checkpoint = Checkpoint(
-        folder=run_folder(this.config) / "checkpoint",
+        folder=this.folder,
         config=describe(this, calibration),
         graph=store_in_half(exported) if half else exported,
     )
@@ -234,7 +256,7 @@ def describe(this: Run, calibration: Calibration) -> CheckpointConfig:
         architecture=this.config.model,
         known_threshold=calibration.known_threshold,
         training=settings,
-        data={"fingerprint": this.photos.fingerprint(), **counts},
+        data={"fingerprint": this.fingerprint, **counts},
         versions={
             "foodvision": foodvision.__version__,
             "python": platform.python_version(),

@@ -101,6 +101,40 @@ def test_cut_archives_say_so(tmp_path):
             open_source(path).__enter__()
 
 
+@pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA, zipfile.ZIP_DEFLATED])
+def test_damage_inside_of_a_zip_says_so(compression, tmp_path):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        archive.writestr("pizza/1.jpg", bytes(range(256)) * 40)
+    content = bytearray(path.read_bytes())
+    content[100:110] = bytes(byte ^ 0x55 for byte in content[100:110])
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"a\.zip cannot be unpacked"):
+        open_source(path).__enter__()
+
+
+def test_wrong_checksum_of_a_tar_gz_says_so(tmp_path):
+    path = make_tar(tmp_path / "a.tar.gz", {"pizza/1.jpg": b"one"})
+    content = bytearray(path.read_bytes())
+    content[-6] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"a\.tar\.gz cannot be unpacked \(CRC check failed"):
+        open_source(path).__enter__()
+
+
+def test_file_where_a_folder_should_be_is_told_without_the_temporary_place(tmp_path):
+    path = make_zip(tmp_path / "a.zip", {"a": b"file", "a/b.jpg": b"photo"})
+    with pytest.raises(DataError) as caught:
+        open_source(path).__enter__()
+    assert str(caught.value) == f"{path} cannot be unpacked (File exists)"
+
+
+def test_folders_count_as_files(tmp_path):
+    path = make_zip(tmp_path / "a.zip", {f"{index}/": b"" for index in range(20)})
+    with pytest.raises(DataError, match="holds more than 10 files"):
+        open_source(path, Limits(files=10)).__enter__()
+
+
 def test_missing_file_and_other_kinds_are_told_apart(tmp_path):
     (tmp_path / "photos.rar").touch()
     with pytest.raises(DataError, match=r"nowhere: no such file or folder"):

@@ -66,7 +66,9 @@ def test_missing_graph_is_named(folder):
         ({"schema_version": None}, "schema version None, .* is it one of foodvision's"),
         ({"preprocess": {"size": 1}}, "lacks or misstates a field"),
         ({"classes": None}, "lacks or misstates a field"),
-        ({"classes": ["one"]}, r"probabilities should be \[N, 1\]"),
+        ({"classes": "abc"}, "classes should be a list of names"),
+        ({"known_threshold": "nan"}, "known_threshold should be a number"),
+        ({"classes": ["one"]}, r"probabilities should be float \[N, 1\]"),
     ],
 )
 def test_config_that_does_not_fit_says_why(folder, changes, message):
@@ -108,12 +110,45 @@ def rename_output(model):
     score.name = "score"
 
 
+def hide_a_branch(model):
+    branch = onnx.helper.make_graph(
+        [onnx.helper.make_node("Constant", [], ["inner"], value_float=1.0)],
+        "branch",
+        [],
+        [onnx.helper.make_tensor_value_info("inner", onnx.TensorProto.FLOAT, [])],
+    )
+    condition = onnx.helper.make_tensor("yes", onnx.TensorProto.BOOL, [], [True])
+    model.graph.node.append(onnx.helper.make_node("Constant", [], ["yes"], value=condition))
+    model.graph.node.append(
+        onnx.helper.make_node("If", ["yes"], ["outer"], then_branch=branch, else_branch=branch)
+    )
+
+
+def take_more(model):
+    more = onnx.helper.make_tensor_value_info("more", onnx.TensorProto.FLOAT, ["N"])
+    model.graph.input.append(more)
+
+
+def take_one_photo(model):
+    (pixels,) = model.graph.input
+    pixels.type.tensor_type.shape.dim[0].dim_value = 1
+
+
+def take_floats(model):
+    (pixels,) = model.graph.input
+    pixels.type.tensor_type.elem_type = onnx.TensorProto.FLOAT
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (take_floats, r"pixels should be uint8 \[N, 32, 32, 3\]"),
         (use_foreign_operators, r"it uses operators of com\.example"),
-        (rename_output, r"known_score should be \[N, \]"),
-        (store_outside, r"no ONNX graph|its weights lie in another file"),
+        (rename_output, r"known_score should be float \[N\]"),
+        (store_outside, "its weights lie in another file"),
+        (hide_a_branch, "it has graphs inside of it"),
+        (take_more, "pixels should be its one input"),
+        (take_one_photo, r"pixels should be uint8 \[N, 32, 32, 3\]"),
     ],
 )
 def test_graph_that_breaks_the_contract_is_never_written(folder, change, message):
@@ -140,6 +175,15 @@ def test_failed_write_leaves_the_old_checkpoint_and_no_rest(folder, monkeypatch)
         write_checkpoint(folder, before.config, before.graph, "another card")
     assert read_checkpoint(folder) == before
     assert [path.name for path in folder.parent.iterdir()] == ["checkpoint"]
+
+
+def test_folder_with_something_else_is_never_replaced(folder, tmp_path):
+    checkpoint = read_checkpoint(folder)
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "thesis.txt").write_text("years of work")
+    with pytest.raises(CheckpointError, match="holds something else than a checkpoint"):
+        write_checkpoint(tmp_path / "thesis", checkpoint.config, checkpoint.graph, "card")
+    assert (tmp_path / "thesis" / "thesis.txt").read_text() == "years of work"
 
 
 WRITER = """

@@ -108,6 +108,7 @@ def test_part_of_the_models_classes_can_be_judged(fruit, fruit_checkpoint, tmp_p
         (["train", "nowhere", "--image-size", "4"], "image-size 4: 8 to 2048"),
         (["train"], "requires an argument"),
         (["demo", "--model", "nowhere"], "nowhere: no such folder"),
+        (["demo", "--port", "99999"], "port 99999 is out of range: 1 to 65535"),
         (["predct"], 'Did you mean "predict"?'),
     ],
 )
@@ -128,7 +129,8 @@ def test_training_without_torch_says_what_to_install(monkeypatch, capsys):
             monkeypatch.delitem(sys.modules, name)
     assert main(["train", "examples"]) == 2
     assert capsys.readouterr().err == (
-        "foodvision: this command needs the package torch: pip install 'foodvision[train]'\n"
+        "foodvision: this command needs the package torch: "
+        "pip install '.[train]' in foodvision's folder\n"
     )
 
 
@@ -186,7 +188,10 @@ def test_folder_that_cannot_be_written_is_one_line(fruit, tmp_path, capsys):
     call = ["train", str(fruit), "--model", "tinyvgg", "--image-size", "16", "--epochs", "1"]
     assert main([*call, "--output", str(tmp_path / "file" / "run")]) == 2
     error = capsys.readouterr().err
-    assert error == f"foodvision: {tmp_path / 'file' / 'run'} Not a directory\n"
+    folder = tmp_path / "file" / "run" / "checkpoint"
+    assert error == (
+        f"foodvision: {folder} cannot be written: {tmp_path / 'file'} is no folder of yours\n"
+    )
 
 
 def test_folder_without_photos_says_so(tmp_path, capsys):

@@ -131,7 +131,7 @@ def test_only_what_serving_reads_is_downloaded(load, tmp_path):
 
 def test_repository_that_is_not_there_says_so(load):
     assert load("cook/nothing") == (
-        "HubError cook/nothing is neither a folder here nor a public repository on the Hub: "
+        "HubError cook/nothing is no folder here, and no public repository on the Hub: "
         "check the name, or `hf auth login` for a private one"
     )
 
@@ -152,13 +152,16 @@ def test_gated_repository_says_how_to_get_in(hub, load):
 def test_hub_that_fails_says_so(hub, load):
     hub.refusal = (418, b'{"error": "teapot"}', {})
     assert load().startswith(
-        "HubError cook/fruit is not in the cache, and the Hub did not give it (Client error '418"
+        "HubError cook/fruit is no folder here and not in the cache, "
+        "and the Hub did not give it (Client error '418"
     )
 
 
 def test_hub_out_of_reach_with_an_empty_cache_says_so(load):
     said = load(HF_HUB_OFFLINE="1")
-    assert said.startswith("HubError cook/fruit is not in the cache, and the Hub did not give it (")
+    assert said.startswith(
+        "HubError cook/fruit is no folder here and not in the cache, and the Hub"
+    )
     assert said.endswith("): try again later")
 
 
@@ -174,7 +177,14 @@ def test_spoiled_download_is_refused(hub, load):
 
 @pytest.mark.parametrize(
     ("name", "is_one"),
-    [("user/name", True), ("a.b/c-d_e", True), ("name", False), ("a/b/c", False), ("a b/c", False)],
+    [
+        ("user/name", True),
+        ("a.b/c-d_e", True),
+        ("name", False),
+        ("a/b/c", False),
+        ("a b/c", False),
+        ("./a", False),
+    ],
 )
 def test_names_of_repositories_are_told_from_others(name, is_one):
     assert is_repo_id(name) is is_one

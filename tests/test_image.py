@@ -210,6 +210,30 @@ def test_photo_above_the_limit_is_refused_before_decoding(tmp_path):
     )
 
 
+def test_other_formats_have_a_lower_limit(tmp_path):
+    path = tmp_path / "wide.png"
+    path.write_bytes(png_header(8001, 8000))
+    with pytest.raises(PhotoError, match="the limit is 64 megapixels, make it smaller first"):
+        load_image(path)
+
+
+def test_floating_point_pixels_are_told_from_damage(tmp_path):
+    Image.fromarray(np.ones((4, 4), np.float32)).save(tmp_path / "a.tiff")
+    with pytest.raises(PhotoError, match="has floating point pixels, of no stated range"):
+        load_image(tmp_path / "a.tiff")
+
+
+def test_profile_of_a_palette_is_applied(tmp_path):
+    pixels = pyvips.Image.new_from_array(np.asarray(scene()).copy()).copy(interpretation="srgb")
+    pixels.icc_export(output_profile="p3").pngsave(str(tmp_path / "p3.png"), keep="icc")
+    with Image.open(tmp_path / "p3.png") as image:
+        image.quantize(256).save(tmp_path / "palette.png", icc_profile=image.info["icc_profile"])
+    whole, few = load_image(tmp_path / "p3.png"), load_image(tmp_path / "palette.png")
+    assert distance(few, whole) < 6
+    with Image.open(tmp_path / "palette.png") as image:
+        assert distance(few, image.convert("RGB")) > distance(few, whole)
+
+
 def png_header(width: int, height: int) -> bytes:
     def chunk(kind: bytes, content: bytes) -> bytes:
         checksum = struct.pack(">I", zlib.crc32(kind + content))
@@ -247,7 +271,10 @@ def test_other_types_are_refused():
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.binary(max_size=400), st.sampled_from(["JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF"]))
+@given(
+    st.binary(max_size=400),
+    st.sampled_from(["JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF", "HEIF"]),
+)
 def test_no_bytes_raise_anything_but_a_photo_error(noise, kind):
     buffer = io.BytesIO()
     scene((16, 12)).save(buffer, kind)

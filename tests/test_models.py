@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from foodvision.errors import FoodVisionError, SettingsError
-from foodvision.models import TinyVGG, create_model, preprocess_for, split_head
+from foodvision.models import TinyVGG, check_network, create_model, preprocess_for, split_head
 
 
 def count(network):
@@ -105,8 +105,25 @@ def test_unknown_torchvision_name_suggests_a_near_one():
             build("torchvision/resnet-18")
 
 
+@pytest.mark.parametrize(
+    ("name", "size", "message"),
+    [
+        (
+            "deit_tiny_distilled_patch16_224",
+            224,
+            "deit_tiny_distilled_patch16_224 cannot be used at",
+        ),
+        ("torchvision/vit_b_16", 64, "torchvision/vit_b_16 cannot be used at 64 pixels"),
+    ],
+)
+def test_network_that_cannot_be_used_is_told_before_training(name, size, message):
+    network = create_model(name, 3, pretrained=False)
+    with pytest.raises(SettingsError, match=message):
+        check_network(network, name, size)
+
+
 def test_network_without_a_linear_head_is_refused():
-    with pytest.raises(FoodVisionError, match="Sequential does not end in a linear layer"):
+    with pytest.raises(SettingsError, match="Sequential does not end in a linear layer"):
         split_head(nn.Sequential(nn.Conv2d(3, 4, 1)))
 
 

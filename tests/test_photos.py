@@ -44,7 +44,24 @@ def test_class_folders_alone_are_one_heap(tmp_path):
 
 def test_folder_around_the_folders_does_not_matter(tmp_path):
     fill(tmp_path, "data/food/train/pizza/1.jpg", "data/food/train/sushi/1.jpg", "__MACOSX/x")
-    assert find_photos(tmp_path).root == tmp_path / "data" / "food"
+    (tmp_path / "data" / "food" / "README.md").touch()
+    photos = find_photos(tmp_path)
+    assert photos.counts("train") == {"pizza": 1, "sushi": 1}
+    assert photos.left_out_in_words() == (
+        "Left out: 1 hidden or left by a system (__MACOSX), "
+        "1 beside the splits (data/food/README.md)."
+    )
+
+
+def test_two_folders_for_one_split_are_an_error(tmp_path):
+    fill(tmp_path, "train/pizza/1.jpg", "val/pizza/1.jpg", "valid/pizza/2.jpg")
+    with pytest.raises(DataError, match="valid and val are both val: keep one of them"):
+        find_photos(tmp_path)
+
+
+def test_file_name_that_is_no_text_has_a_fingerprint(tmp_path):
+    fill(tmp_path, "pizza/\udcff.jpg", "sushi/1.jpg")
+    assert len(find_photos(tmp_path).fingerprint()) == 64
 
 
 def test_what_is_left_out_is_told_in_one_line(tmp_path):
@@ -52,16 +69,16 @@ def test_what_is_left_out_is_told_in_one_line(tmp_path):
         tmp_path,
         *("train/pizza/1.jpg", "train/pizza/.DS_Store", "train/pizza/notes.txt"),
         *("train/.ipynb_checkpoints/1.jpg", "__MACOSX/train/pizza/1.jpg", "train/sushi/1.jpg"),
-        *("readme.md", "extra/1.jpg"),
+        *("readme.md", "extra/1.jpg", "train/stray.jpg"),
     )
     (tmp_path / "train" / "steak").mkdir()
     photos = find_photos(tmp_path)
     assert photos.classes == ("pizza", "sushi")
     assert photos.left_out_in_words() == (
         "Left out: 3 hidden or left by a system (__MACOSX, train/.ipynb_checkpoints, "
-        "train/pizza/.DS_Store), 1 beside the splits (extra), 1 beside the class folders "
-        "(readme.md), 1 no photo by its name (train/pizza/notes.txt), 1 empty class folder "
-        "(train/steak)."
+        "train/pizza/.DS_Store), 2 beside the splits (extra, readme.md), 1 no photo by its name "
+        "(train/pizza/notes.txt), 1 empty class folder (train/steak), 1 beside the class folders "
+        "(train/stray.jpg)."
     )
 
 

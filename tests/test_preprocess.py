@@ -51,7 +51,7 @@ def test_very_long_strip_gives_a_square_without_filling_the_memory(size):
     [
         ({"size": 4}, "image size 4 is out of range: 8 to 2048 pixels"),
         ({"resize": "fill"}, "resize rule 'fill' is unknown: short or squash"),
-        ({"crop": 1.5}, "crop 1.5 is out of range: above 0, up to 1"),
+        ({"crop": 1.5}, "crop 1.5 is out of range: 0.1 to 1"),
         (
             {"interpolation": "magic"},
             "interpolation 'magic' is unknown: bilinear, bicubic, lanczos",

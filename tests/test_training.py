@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 import foodvision
 from foodvision.config import TrainConfig
 from foodvision.data import find_photos, open_source
-from foodvision.errors import DataError, SettingsError
+from foodvision.errors import DataError, PhotoError, SettingsError
 from foodvision.evaluation import evaluate
 from foodvision.image import load_image
 from foodvision.models import create_model
@@ -66,8 +66,12 @@ def test_weights_are_the_graphs(fruit, fruit_checkpoint):
     image = load_image(find_photos(fruit).splits["test"][0].path)
     square = torch.tensor(classifier.pixels(image)).permute(2, 0, 1)[None] / 255
     with torch.no_grad():
-        label = classifier.classes[int(network.eval()(square).argmax())]
-    assert classifier.predict(image).label == label
+        logits = network.eval()(square)[0]
+    # The graph divides by a temperature, which leaves the ratios of the logits' differences.
+    log_probabilities = np.log(classifier.run(classifier.pixels(image)[None]).probabilities[0])
+    theirs = log_probabilities - log_probabilities[0]
+    ours = (logits - logits[0]).numpy()
+    np.testing.assert_allclose(theirs / theirs[1], ours / ours[1], rtol=1e-3)
 
 
 def test_same_seed_gives_the_same_weights_bit_for_bit(fruit, tmp_path):
@@ -114,11 +118,27 @@ def test_failed_run_writes_nothing(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_unreadable_test_photo_is_told_before_the_training(tmp_path):
+    make_split(tmp_path / "data" / "train", 4)
+    make_split(tmp_path / "data" / "test", 1)
+    (tmp_path / "data" / "test" / "kiwi" / "0.jpg").write_text("no photo")
+    with pytest.raises(PhotoError, match=r"0\.jpg is no photo"):
+        run(tmp_path / "data", quick(tmp_path / "run", epochs=10**9), QUIET)
+
+
+def test_single_photo_left_over_does_not_stop_the_training(tmp_path):
+    make_split(tmp_path / "data" / "train", 11)
+    make_split(tmp_path / "data" / "val", 1)
+    make_split(tmp_path / "data" / "test", 1)
+    config = TrainConfig(image_size=32, epochs=1, freeze=False, output=tmp_path / "run")
+    assert run(tmp_path / "data", config, QUIET).exists()  # 33 photos, in batches of 32
+
+
 def test_settings_out_of_range_are_told_all_at_once():
     with pytest.raises(SettingsError) as caught:
-        TrainConfig(epochs=0, learning_rate=-1.0, val_share=1.0)
+        TrainConfig(epochs=0, learning_rate=0.0, val_share=1.0)
     assert str(caught.value) == (
-        "settings out of range: epochs 0: at least 1; learning-rate -1.0: above 0; "
+        "settings out of range: epochs 0: at least 1; learning-rate 0.0: above 0; "
         "val-share 1.0: between 0 and 1"
     )
 

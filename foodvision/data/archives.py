@@ -1,20 +1,38 @@
 """A folder of photos, or an archive of one that is unpacked safely for as long as it is used."""
 
+import gzip
+import lzma
 import os
+import stat
 import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Literal, TypeAlias
 
 from foodvision.errors import DataError, FoodVisionError, first_line
 
 _TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
+_BLOCK = 1 << 20
+
+_Kind: TypeAlias = Literal["file", "folder", "other"]
+
+# What the standard library raises for a damaged archive, depending on where the damage is.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    gzip.BadGzipFile,
+    EOFError,
+    RuntimeError,
+    UnicodeError,
+)
 
 
 @dataclass(frozen=True)
@@ -28,7 +46,7 @@ class Limits:
 @dataclass(frozen=True)
 class _Member:
     name: str
-    is_file: bool
+    kind: _Kind
     open: Callable[[], IO[bytes]]
 
 
@@ -56,25 +74,30 @@ def open_source(source: str | os.PathLike[str], limits: Limits = Limits()) -> It
 
 
 def _unpack(archive: Path, target: Path, limits: Limits) -> None:
-    left = limits.unpacked_bytes
     try:
         with _members(archive) as members:
-            for number, member in enumerate(members):
-                if number >= limits.files:
-                    raise DataError(f"{archive} holds more than {limits.files:,} files")
-                place = _safe_place(archive, target, member)
-                if place is not None:
-                    left -= _copy(member, place, left)
-                    if left < 0:
-                        raise DataError(
-                            f"{archive} unpacks to more than {limits.unpacked_bytes:,} bytes"
-                        )
+            _copy_all(archive, members, target, limits)
     except FileNotFoundError:
         raise DataError(f"{archive}: no such file or folder") from None
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, RuntimeError) as error:
+    except _DAMAGE as error:
         raise DataError(
             f"{archive} cannot be unpacked ({first_line(error)}): get it again"
         ) from None
+    except OSError as error:
+        reason = error.strerror or first_line(error)
+        raise DataError(f"{archive} cannot be unpacked ({reason})") from None
+
+
+def _copy_all(archive: Path, members: Iterable[_Member], target: Path, limits: Limits) -> None:
+    left = limits.unpacked_bytes
+    for number, member in enumerate(members):
+        if number >= limits.files:
+            raise DataError(f"{archive} holds more than {limits.files:,} files")
+        if member.kind == "folder":
+            continue
+        left -= _copy(member, _safe_place(archive, target, member), left)
+        if left < 0:
+            raise DataError(f"{archive} unpacks to more than {limits.unpacked_bytes:,} bytes")
 
 
 def _members(archive: Path) -> AbstractContextManager[Iterator[_Member]]:
@@ -92,16 +115,17 @@ def _members(archive: Path) -> AbstractContextManager[Iterator[_Member]]:
 def _zip_members(archive: Path) -> Iterator[Iterator[_Member]]:
     with zipfile.ZipFile(archive) as file:
         yield (
-            _Member(info.filename, _is_regular(info), partial(file.open, info))
+            _Member(info.filename, _zip_kind(info), partial(file.open, info))
             for info in file.infolist()
-            if not info.is_dir()
         )
 
 
-def _is_regular(info: zipfile.ZipInfo) -> bool:
-    # The high 16 bits are the Unix mode where the archive was made on Unix; its kind is the top 4.
-    kind = info.external_attr >> 28
-    return kind in (0, 0o10)
+def _zip_kind(info: zipfile.ZipInfo) -> _Kind:
+    if info.is_dir():
+        return "folder"
+    # The Unix mode, where the archive was made on Unix; 0 where it was not.
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    return "file" if kind in (0, stat.S_IFREG) else "other"
 
 
 @contextmanager
@@ -113,15 +137,20 @@ def _tar_members(archive: Path) -> Iterator[Iterator[_Member]]:
             assert content is not None  # it is only None for what is no regular file
             return content
 
-        yield (
-            _Member(info.name, info.isfile(), partial(opened, info))
-            for info in file
-            if not info.isdir()
-        )
+        yield (_Member(info.name, _tar_kind(info), partial(opened, info)) for info in file)
+        # The checksum of a compressed file stands at its end, behind what tar reads.
+        while file.fileobj is not None and file.fileobj.read(_BLOCK):
+            pass
 
 
-def _safe_place(archive: Path, target: Path, member: _Member) -> Path | None:
-    if not member.is_file:
+def _tar_kind(info: tarfile.TarInfo) -> _Kind:
+    if info.isdir():
+        return "folder"
+    return "file" if info.isfile() else "other"
+
+
+def _safe_place(archive: Path, target: Path, member: _Member) -> Path:
+    if member.kind != "file":
         raise DataError(f"{archive} holds a link or device, {member.name!r}: unpack it by hand")
     # Windows takes a backslash for a separator and a colon for a drive.
     parts = PurePosixPath(member.name.replace("\\", "/")).parts
@@ -135,6 +164,6 @@ def _copy(member: _Member, place: Path, limit: int) -> int:
     place.parent.mkdir(parents=True, exist_ok=True)
     written = 0
     with member.open() as content, place.open("wb") as file:
-        while written <= limit and (block := content.read(1 << 20)):
+        while written <= limit and (block := content.read(_BLOCK)):
             written += file.write(block)
     return written

@@ -91,12 +91,15 @@ def create_dataloader(
     dataset: Dataset[Item], batch_size: int, *, shuffle: bool
 ) -> DataLoader[Item]:
     """Return a DataLoader with as many worker processes as pay for themselves: often none."""
+    # Batch normalisation cannot learn from a single photo; another one is left over next time.
+    last_is_single = shuffle and len(dataset) > batch_size and len(dataset) % batch_size == 1  # type: ignore[arg-type]
     workers = min(os.cpu_count() or 1, 8, len(dataset) // _PHOTOS_PER_WORKER)  # type: ignore[arg-type]
     return DataLoader(
         dataset,
         batch_size,
         shuffle=shuffle,
         num_workers=workers,
+        drop_last=last_is_single,
         persistent_workers=workers > 0,
         pin_memory=torch.cuda.is_available(),
     )

@@ -65,7 +65,8 @@ class Photos:
         for split, photos in sorted(self.splits.items()):
             for photo in sorted(photos):
                 size = photo.path.stat().st_size
-                digest.update(f"{split}/{photo.label}/{photo.path.name}/{size}\n".encode())
+                entry = f"{split}/{photo.label}/{photo.path.name}/{size}\n"
+                digest.update(entry.encode(errors="surrogateescape"))
         return digest.hexdigest()
 
     def in_words(self) -> str:
@@ -88,25 +89,21 @@ def find_photos(folder: Path) -> Photos:
     Hidden files, `__MACOSX`, empty class folders and files that are no photos by their name are
     left out. A folder that holds nothing but one folder of folders stands for that one.
 
-    Raises DataError if there is no photo in a class folder.
+    Raises DataError if there is no photo in a class folder, or if two folders name the same split.
     """
-    root = _unwrap(folder)
     left_out: list[LeftOut] = []
-    children = list(_children(root, left_out))
-    named = {split: path for path in children if (split := _split_of(path))}
+    root, children = _unwrap(folder, left_out)
+    named = _named_splits(children)
     found = {split: named[split] for split in SPLITS if split in named} or {"all": root}
-    left_out += [
-        LeftOut(path, "beside the class folders" if path.is_file() else "beside the splits")
-        for path in children
-        if path.is_file() or (named and not _split_of(path))
-    ]
+    if named:
+        left_out += [LeftOut(path, "beside the splits") for path in children if not _split_of(path)]
     splits = {split: tuple(_class_photos(path, left_out)) for split, path in found.items()}
     if not any(splits.values()):
         raise DataError(
             f"{folder} holds no photos in class folders: it should look like pizza/1.jpg, "
             "or train/pizza/1.jpg and test/pizza/2.jpg"
         )
-    return Photos(root, splits, tuple(left_out))
+    return Photos(folder, splits, tuple(left_out))
 
 
 def split_photos(
@@ -163,13 +160,26 @@ def carve(
     )
 
 
-def _unwrap(folder: Path) -> Path:
-    children = list(_children(folder, []))
-    if len(children) == 1 and children[0].is_dir() and not _split_of(children[0]):
-        inner = list(_children(children[0], []))
-        if inner and all(path.is_dir() for path in inner):
-            return _unwrap(children[0])
-    return folder
+def _unwrap(folder: Path, left_out: list[LeftOut]) -> tuple[Path, list[Path]]:
+    """Go into folders that hold one folder of folders; return the last one and what it holds."""
+    children = list(_children(folder, left_out))
+    folders = [path for path in children if path.is_dir()]
+    is_wrapper = len(folders) == 1 and not _split_of(folders[0])
+    if not is_wrapper or not any(path.is_dir() for path in _children(folders[0], [])):
+        return folder, children
+    left_out += [LeftOut(path, "beside the photos") for path in children if path.is_file()]
+    return _unwrap(folders[0], left_out)
+
+
+def _named_splits(folders: Iterable[Path]) -> dict[str, Path]:
+    named: dict[str, Path] = {}
+    for path in folders:
+        split = _split_of(path)
+        if split in named:
+            raise DataError(f"{path} and {named[split].name} are both {split}: keep one of them")
+        if split:
+            named[split] = path
+    return named
 
 
 def _split_of(path: Path) -> str | None:
@@ -187,11 +197,13 @@ def _children(folder: Path, left_out: list[LeftOut]) -> Iterator[Path]:
 
 def _class_photos(split: Path, left_out: list[LeftOut]) -> Iterator[LabelledPhoto]:
     for folder in _children(split, left_out):
-        if folder.is_dir():
-            photos = [LabelledPhoto(path, folder.name) for path in _files(folder, left_out)]
-            if not photos:
-                left_out.append(LeftOut(folder, "empty class folder"))
-            yield from photos
+        if not folder.is_dir():
+            left_out.append(LeftOut(folder, "beside the class folders"))
+            continue
+        photos = [LabelledPhoto(path, folder.name) for path in _files(folder, left_out)]
+        if not photos:
+            left_out.append(LeftOut(folder, "empty class folder"))
+        yield from photos
 
 
 def _files(folder: Path, left_out: list[LeftOut]) -> Iterator[Path]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnxruntime
+import onnxscript  # noqa: F401 (torch exports with it: better missed before training than after)
 import torch
 from torch import nn
 

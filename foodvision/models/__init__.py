@@ -1,6 +1,19 @@
 """Networks by name: TinyVGG and pretrained backbones with a new head."""
 
-from foodvision.models.backbones import DEFAULT_MODEL, create_model, preprocess_for, split_head
+from foodvision.models.backbones import (
+    DEFAULT_MODEL,
+    check_network,
+    create_model,
+    preprocess_for,
+    split_head,
+)
 from foodvision.models.tinyvgg import TinyVGG
 
-__all__ = ["DEFAULT_MODEL", "TinyVGG", "create_model", "preprocess_for", "split_head"]
+__all__ = [
+    "DEFAULT_MODEL",
+    "TinyVGG",
+    "check_network",
+    "create_model",
+    "preprocess_for",
+    "split_head",
+]

@@ -101,7 +101,7 @@ def split_head(network: nn.Module) -> tuple[nn.Module, nn.Linear]:
     The copy gives embeddings, (n, d); the layer turns them into logits. Copy and network share
     nothing, the layer is the network's own.
 
-    Raises FoodVisionError for a network that does not end in a linear layer.
+    Raises SettingsError for a network without a linear layer.
     """
     name = _head_name(network)
     body = copy.deepcopy(network)
@@ -111,12 +111,32 @@ def split_head(network: nn.Module) -> tuple[nn.Module, nn.Linear]:
     return body, head
 
 
+@torch.inference_mode()
+def check_network(network: nn.Module, name: str, size: int) -> None:
+    """See that a network takes squares of a size and ends in the head that is trained.
+
+    Raises SettingsError, naming the network, if it does not.
+    """
+    images = torch.linspace(-1, 1, 2 * 3 * size * size).view(2, 3, size, size)
+    network.eval()
+    try:
+        body, head = split_head(network)
+        fits = torch.allclose(head(body(images)), network(images), rtol=1e-3, atol=1e-4)
+    except (RuntimeError, AssertionError, ValueError, TypeError) as error:
+        raise SettingsError(
+            f"{name} cannot be used at {size} pixels ({first_line(error)}): "
+            "try its own size, or another model"
+        ) from None
+    if not fits:
+        raise SettingsError(f"{name} does not end in one linear layer: choose another model")
+
+
 def _head_name(network: nn.Module) -> str:
     names: list[str] = [
         name for name, module in network.named_modules() if isinstance(module, nn.Linear)
     ]
     if not names:
-        raise FoodVisionError(
+        raise SettingsError(
             f"{type(network).__name__} does not end in a linear layer: choose another model"
         )
     return names[-1]

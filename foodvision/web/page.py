@@ -68,10 +68,14 @@ def build_page(classifier: Classifier) -> gr.Blocks:
             [headline, confidences],
             show_progress="minimal",
             api_visibility="private",
+            concurrency_id="answer",
+            concurrency_limit=2,
         )
         # The page's own event answers in words and bars; programs get the numbers.
-        gr.Button(visible=False).click(predict, photo, gr.JSON(visible=False), api_name="predict")
-    return page.queue(default_concurrency_limit=2, max_size=50)  # type: ignore[no-any-return]
+        gr.Button(visible=False).click(
+            predict, photo, gr.JSON(visible=False), api_name="predict", concurrency_id="answer"
+        )
+    return page.queue(max_size=50)  # type: ignore[no-any-return]
 
 
 def launch_page(page: gr.Blocks, *, port: int | None = None, share: bool = False) -> None:
@@ -80,8 +84,10 @@ def launch_page(page: gr.Blocks, *, port: int | None = None, share: bool = False
     port: 7860 or the next free one if None (a Space sets its own).
     share: also make a public link, valid for some days, through Gradio's relay.
 
-    Raises SettingsError if the port is taken.
+    Raises SettingsError if the port is taken, or is none.
     """
+    if port is not None and not 1 <= port <= 65535:
+        raise SettingsError(f"port {port} is out of range: 1 to 65535")
     try:
         _, local_url, share_url = page.launch(
             server_port=port,

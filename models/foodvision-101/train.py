@@ -12,6 +12,7 @@ Writes `foodvision/bundled/`. The figures to expect, and what they were measured
 """
 
 import argparse
+import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,10 @@ class Stage:
     peak_rate: float
     sharp_share: float
 
+    def digest(self) -> str:
+        """Return a name for these settings: weights of others are not taken for theirs."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()[:8]
+
 
 STAGES = (
     Stage("small", 112, steps=700, epochs=4, batch_size=64, peak_rate=1.5e-3, sharp_share=0.15),
@@ -78,9 +83,15 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--work", type=Path, default=Path("runs/foodvision-101"))
-    parser.add_argument("--smoke", action="store_true", help="two steps a stage: does it run?")
     parser.add_argument("--output", type=Path, default=BUNDLED)
+    parser.add_argument("--smoke", action="store_true", help="two steps a stage: does it run?")
     arguments = parser.parse_args()
+    stages = STAGES
+    if arguments.smoke:
+        # In a folder of its own, so that nobody takes its weights for real ones.
+        arguments.work = arguments.work / "smoke"
+        arguments.output = arguments.work / "checkpoint"
+        stages = tuple(replace(stage, steps=2, epochs=1) for stage in STAGES)
     arguments.work.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(SEED)
     with (
@@ -91,11 +102,9 @@ def main() -> None:
         small = find_photos(small_folder)
         sharp = split_sharp(sharp_folder)
         network = create_model(MODEL, len(sharp.classes)).to(memory_format=torch.channels_last)
-        for stage in STAGES:
-            weights = arguments.work / f"{stage.name}.safetensors"
+        for stage in stages:
+            weights = arguments.work / f"{stage.name}-{stage.digest()}.safetensors"
             if not weights.exists():
-                if arguments.smoke:
-                    stage = replace(stage, steps=2, epochs=1)
                 save_file(run_stage(stage, network, small, sharp), weights)
             network.load_state_dict(load_file(weights))
         not_food = find_photos(not_food_folder).splits["all"]
@@ -160,12 +169,12 @@ def finish(
 ) -> Checkpoint:
     """Calibrate, export, measure once on the test photos, and write."""
     config = TrainConfig(model=MODEL, image_size=SERVED_SIZE, half_storage=True)
-    this = Run(config, sharp, preprocess_for(MODEL, SERVED_SIZE), torch.device("cpu"))
+    preprocess, cpu = preprocess_for(MODEL, SERVED_SIZE), torch.device("cpu")
+    this = Run(config, sharp, sharp.fingerprint(), preprocess, cpu, folder)
     calibration = calibrate(network, compute_features(network, this))
     checkpoint = build_checkpoint(network, calibration, this)
     checkpoint = replace(
         checkpoint,
-        folder=folder,
         config=replace(
             checkpoint.config,
             training={"command": "make model", "seed": SEED, "stages": [vars(s) for s in STAGES]},
