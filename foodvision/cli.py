@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, CycloptsError, Parameter
+from cyclopts.validators import Number
 
 import foodvision
 from foodvision.config import TrainConfig
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from foodvision.classifier import Classifier, Prediction
 
 ModelName = Annotated[str | None, Parameter(env_var="FOODVISION_MODEL")]
+Port = Annotated[int | None, Parameter(validator=Number(gte=1, lte=65535))]
 Switch = Annotated[bool, Parameter(negative="")]
 
 # The extra that brings a package, by the name that is imported.
@@ -153,7 +155,7 @@ def train(
 
 
 @app.command
-def demo(*, model: ModelName = None, port: int | None = None, share: Switch = False) -> None:
+def demo(*, model: ModelName = None, port: Port = None, share: Switch = False) -> None:
     """Serve the page.
 
     Parameters

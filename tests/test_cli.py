@@ -108,7 +108,7 @@ def test_part_of_the_models_classes_can_be_judged(fruit, fruit_checkpoint, tmp_p
         (["train", "nowhere", "--image-size", "4"], "image-size 4: 8 to 2048"),
         (["train"], "requires an argument"),
         (["demo", "--model", "nowhere"], "nowhere: no such folder"),
-        (["demo", "--port", "99999"], "port 99999 is out of range: 1 to 65535"),
+        (["demo", "--port", "99999"], "--port. Must be <= 65535"),
         (["predct"], 'Did you mean "predict"?'),
     ],
 )

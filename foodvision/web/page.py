@@ -84,10 +84,8 @@ def launch_page(page: gr.Blocks, *, port: int | None = None, share: bool = False
     port: 7860 or the next free one if None (a Space sets its own).
     share: also make a public link, valid for some days, through Gradio's relay.
 
-    Raises SettingsError if the port is taken, or is none.
+    Raises SettingsError if the port is taken.
     """
-    if port is not None and not 1 <= port <= 65535:
-        raise SettingsError(f"port {port} is out of range: 1 to 65535")
     try:
         _, local_url, share_url = page.launch(
             server_port=port,
