@@ -18,6 +18,7 @@ from onnx.external_data_helper import uses_external_data
 
 from foodvision.errors import CheckpointError, SettingsError, first_line
 from foodvision.preprocess import Preprocess
+from foodvision.storage import sync_folder
 
 SCHEMA_VERSION = 1
 
@@ -288,7 +289,7 @@ def _put_in_place(beside: Path, target: Path) -> None:
         shutil.rmtree(spare, ignore_errors=True)
         target.rename(spare)
     beside.rename(target)
-    _sync_folder(target.parent)
+    sync_folder(target.parent)
     shutil.rmtree(spare, ignore_errors=True)
 
 
@@ -300,12 +301,3 @@ def _recover(folder: Path) -> None:
 
 def _spare(folder: Path) -> Path:
     return folder.parent / f".{folder.name}.old"
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "posix":  # Windows cannot open a folder to sync it
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -118,13 +118,12 @@ def evaluate(
         One JSON object: n, top1, top1_interval, top5, macro_f1, per_class.
     """
     from foodvision.classifier import load
-    from foodvision.data import find_photos, open_source
+    from foodvision.data import open_photos
     from foodvision.evaluation import choose_split
     from foodvision.evaluation import evaluate as judge
 
     classifier = load(model)
-    with open_source(data) as folder:
-        photos = find_photos(folder)
+    with open_photos(data) as photos:
         figures = judge(classifier, choose_split(photos, split, classifier.classes))
     if json:
         print(json_module.dumps(figures.to_dict()))

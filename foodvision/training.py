@@ -25,7 +25,7 @@ from foodvision.checkpoint import (
 )
 from foodvision.classifier import Classifier
 from foodvision.config import TrainConfig
-from foodvision.data import LabelledPhoto, Photos, find_photos, open_source, split_photos
+from foodvision.data import LabelledPhoto, Photos, open_photos, split_photos
 from foodvision.data.loaders import (
     create_dataloader,
     eval_transform,
@@ -81,9 +81,9 @@ def run(data: Path, config: TrainConfig, console: Console) -> Path:
     preprocess = preprocess_for(config.model, config.image_size)
     folder = run_folder(config) / "checkpoint"
     check_target(folder)
-    with open_source(data) as root:
+    with open_photos(data) as found:
         photos = split_photos(
-            find_photos(root),
+            found,
             val_share=config.val_share,
             test_share=config.test_share,
             seed=config.seed,

@@ -13,6 +13,7 @@ from foodvision.data.photos import (
     find_photos,
     split_photos,
 )
+from foodvision.data.sources import open_photos
 
 __all__ = [
     "SPLITS",
@@ -22,6 +23,7 @@ __all__ = [
     "Photos",
     "carve",
     "find_photos",
+    "open_photos",
     "open_source",
     "split_photos",
 ]

@@ -1,0 +1,38 @@
+"""HTML pages that open by themselves: pictures and style are inside of the file."""
+
+import base64
+import io
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from PIL import Image
+
+from foodvision.storage import write_atomically
+
+_TEMPLATES = Environment(
+    loader=PackageLoader("foodvision", "documents"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def write_document(path: Path, template: str, **values: Any) -> None:
+    """Write a page from a template of this room; it extends `base.html`."""
+    write_atomically(path, _TEMPLATES.get_template(template).render(**values).encode())
+
+
+def thumbnail(image: Image.Image, side: int = 160) -> str:
+    """Return a small copy of an RGB image as a data URI, its longer side `side` pixels."""
+    small = image.copy()
+    small.thumbnail((side, side))
+    content = io.BytesIO()
+    small.save(content, "JPEG", quality=85)
+    return data_uri(content.getvalue(), "image/jpeg")
+
+
+def data_uri(content: bytes, kind: str) -> str:
+    """Return the contents of a file as a data URI; kind is its media type, as image/png."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
