@@ -90,6 +90,19 @@ def read_checkpoint(folder: str | os.PathLike[str]) -> Checkpoint:
     return Checkpoint(path, config, graph)
 
 
+def weights_file(checkpoint: Checkpoint) -> Path:
+    """Return the file of the network's weights.
+
+    Raises CheckpointError for a checkpoint that is for serving only.
+    """
+    path = checkpoint.folder / _WEIGHTS
+    if not path.is_file():
+        raise CheckpointError(
+            f"{checkpoint.folder} has no {_WEIGHTS}, it is for serving only: choose another model"
+        )
+    return path
+
+
 def write_checkpoint(
     folder: str | os.PathLike[str],
     config: CheckpointConfig,

@@ -155,10 +155,16 @@ def load(
     >>> foodvision.load().predict("photo.jpg").label
     'pizza'
     """
-    return Classifier(read_checkpoint(_folder_of(source, revision)))
+    return Classifier(read_checkpoint(find_checkpoint(source, revision)))
 
 
-def _folder_of(source: str | os.PathLike[str] | None, revision: str | None) -> Path:
+def find_checkpoint(
+    source: str | os.PathLike[str] | None = None, revision: str | None = None
+) -> Path:
+    """Return the folder of what `load` takes, downloading it if it is on the Hub.
+
+    Raises HubError.
+    """
     name = os.fspath(source or BUNDLED_NAME)
     if name == BUNDLED_NAME:
         return BUNDLED

@@ -1,9 +1,53 @@
-"""The settings of a run: one frozen object, from which flags, report and checkpoint come."""
+"""The settings of a run: one frozen object, from which flags, files, report and checkpoint come."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+
+from cyclopts import Group, Parameter
 
 from foodvision.errors import SettingsError
+
+_NETWORK = Parameter(group=Group("Network", sort_key=1))
+_LENGTH = Parameter(group=Group("How long, and what is trained", sort_key=2))
+_STEPS = Parameter(group=Group("Steps of the optimiser", sort_key=3))
+_PHOTOS = Parameter(group=Group("What is done to the photos", sort_key=4))
+_GOAL = Parameter(group=Group("What is asked of the network", sort_key=5))
+_DATA = Parameter(group=Group("Which photos", sort_key=6))
+_RUN = Parameter(group=Group("The run", sort_key=7))
+
+# How a help text reads best: one option a setting, no --no-... beside what is off anyway.
+_SWITCH = Parameter(negative="")
+
+
+# Settings, what is asked of their values, and whether a value keeps it.
+_RULES: tuple[tuple[tuple[str, ...], str, Callable[[Any], bool]], ...] = (
+    (
+        ("epochs", "batch_size", "hidden_units", "views", "accumulate", "early_stopping"),
+        "at least 1",
+        lambda value: value >= 1,
+    ),
+    (
+        ("finetune_epochs", "weight_decay", "warmup_epochs", "mixup", "cutmix"),
+        "0 or more",
+        lambda value: value >= 0,
+    ),
+    (
+        ("learning_rate", "finetune_learning_rate", "clip", "teacher_temperature"),
+        "above 0",
+        lambda value: value > 0,
+    ),
+    (("val_share", "test_share", "ema"), "between 0 and 1", lambda value: 0 < value < 1),
+    (
+        ("label_smoothing", "low_resolution", "teacher_share"),
+        "0 to 1",
+        lambda value: 0 <= value <= 1,
+    ),
+    (("layer_decay",), "above 0, at most 1", lambda value: 0 < value <= 1),
+    (("image_size", "start_size"), "8 to 2048", lambda value: 8 <= value <= 2048),
+)
 
 
 @dataclass(frozen=True)
@@ -13,62 +57,145 @@ class TrainConfig:
     Raises SettingsError for values out of range, all of them at once.
     """
 
-    model: str = "efficientnet_lite0"
-    """Network: tinyvgg, efficientnet_lite0, any of timm, or torchvision/NAME."""
+    model: Annotated[str, _NETWORK] = "efficientnet_lite0"
+    """tinyvgg; any network of timm by its name, or torchvision/NAME, with ImageNet weights; or a
+    checkpoint to go on from: foodvision_101, a folder, user/name on the Hub."""
 
-    epochs: int = 5
-    """Passes over the training photos."""
-
-    output: Path | None = None
-    """Run folder; a new one under runs/ if not given."""
-
-    image_size: int | None = None
+    image_size: Annotated[int | None, _NETWORK] = None
     """Side of the square that the network sees, in pixels; the network's own if not given."""
 
-    batch_size: int = 32
-    """Photos a step."""
-
-    learning_rate: float | None = None
-    """Adam's; if not given 0.01 for a head alone, 0.0005 for a pretrained network, else 0.001."""
-
-    freeze: bool = True
-    """Keep the pretrained backbone as it is and train the head alone: fast, safe on few photos."""
-
-    pretrained: bool = True
+    pretrained: Annotated[bool, _NETWORK] = True
     """Start from ImageNet weights; without them nothing is frozen."""
 
-    hidden_units: int = 10
+    hidden_units: Annotated[int, _NETWORK] = 10
     """Width of tinyvgg."""
 
-    half_storage: bool = False
-    """Store the graph's weights as float16: half the size, answers nearly the same."""
+    half_storage: Annotated[bool, _NETWORK, _SWITCH] = False
+    """Store the weights as float16: half the size, answers nearly the same."""
 
-    val_share: float = 0.2
+    epochs: Annotated[int, _LENGTH] = 20
+    """Passes over the training photos; of the head alone where the backbone is frozen."""
+
+    freeze: Annotated[bool, _LENGTH] = True
+    """Keep the pretrained backbone as it is and train the head alone: fast, safe on few photos."""
+
+    finetune_epochs: Annotated[int, _LENGTH] = 0
+    """Then unfreeze, keep the head, and train the whole network for so many more epochs: better
+    from a few hundred photos a class on (Kumar et al., ICLR 2022)."""
+
+    views: Annotated[int, _LENGTH] = 2
+    """How often a frozen backbone looks at a photo: as it is, mirrored, then at random crops. What
+    it saw is kept, so that the epochs cost nothing."""
+
+    early_stopping: Annotated[int | None, _LENGTH] = None
+    """Stop after so many epochs without a lower validation loss, and keep the best epoch."""
+
+    batch_size: Annotated[int, _STEPS] = 32
+    """Photos a step."""
+
+    optimizer: Annotated[Literal["adam", "adamw", "sgd"], _STEPS] = "adamw"
+    """adamw keeps weights small by itself; adam is the lecture's; sgd has a momentum of 0.9."""
+
+    learning_rate: Annotated[float | None, _STEPS] = None
+    """If not given 0.003 for a head alone, 0.0005 for a pretrained network, else 0.001. `foodvision
+    find-lr` draws how the loss answers to it."""
+
+    finetune_learning_rate: Annotated[float, _STEPS] = 5e-4
+    """Of the whole network, after the head was trained alone."""
+
+    weight_decay: Annotated[float, _STEPS] = 0.01
+    """How strongly weights are pulled to zero at each step; biases and norms are left alone."""
+
+    layer_decay: Annotated[float, _STEPS] = 1.0
+    """Factor on the learning rate for each layer further from the head: below 1, early layers, which
+    see edges and colours, change less. For networks of timm."""
+
+    schedule: Annotated[Literal["cosine", "constant"], _STEPS] = "cosine"
+    """cosine lets the learning rate fall to zero by the end, which calms the weights."""
+
+    warmup_epochs: Annotated[float, _STEPS] = 0.0
+    """Let the learning rate rise over so many epochs first, so that the start breaks nothing."""
+
+    accumulate: Annotated[int, _STEPS] = 1
+    """Batches a step: a larger batch than memory holds."""
+
+    clip: Annotated[float | None, _STEPS] = None
+    """Largest norm of the gradients; what is above is scaled down."""
+
+    ema: Annotated[float | None, _STEPS] = None
+    """Decay of a running average of the weights, which is validated and kept instead of the last
+    ones, such as 0.99: smoother, and often better."""
+
+    augment: Annotated[Literal["none", "light", "strong"], _PHOTOS] = "light"
+    """none; light: random crops and flips; strong: also TrivialAugment and random erasing."""
+
+    mixup: Annotated[float, _PHOTOS] = 0.0
+    """Blend pairs of photos and labels; strength of the blend, such as 0.2 (Zhang et al., 2018)."""
+
+    cutmix: Annotated[float, _PHOTOS] = 0.0
+    """Paste a part of one photo into another; strength, such as 1 (Yun et al., 2019)."""
+
+    low_resolution: Annotated[float, _PHOTOS] = 0.0
+    """Share of photos that are made small before they are cropped, for training photos of mixed
+    sizes: sharp ones then teach what small ones show."""
+
+    start_size: Annotated[int | None, _PHOTOS] = None
+    """Image size of the first epoch, growing to the full one by the last: faster, as calm."""
+
+    label_smoothing: Annotated[float, _GOAL] = 0.0
+    """Share of the label that is spread over all classes: less sure of wrong labels."""
+
+    balance: Annotated[Literal["none", "loss", "sampler"], _GOAL] = "none"
+    """For classes of unequal size: loss weighs rare ones more, sampler draws them more often."""
+
+    teacher: Annotated[str | None, _GOAL] = None
+    """A larger checkpoint to learn from: foodvision_101, a folder, user/name. It must know the
+    classes."""
+
+    teacher_share: Annotated[float, _GOAL] = 0.5
+    """How much its answers count against the labels."""
+
+    teacher_temperature: Annotated[float, _GOAL] = 2.0
+    """Above 1, its second thoughts count more (Hinton et al., 2015)."""
+
+    val_share: Annotated[float, _DATA] = 0.2
     """Part of the training photos that is set aside to watch the training, if there is no val/."""
 
-    test_share: float = 0.2
+    test_share: Annotated[float, _DATA] = 0.2
     """Part of the photos that is set aside for the final figures, if there is no test/."""
 
-    seed: int = 42
-    """Seed of splits, weights and shuffling: the same seed gives the same run."""
+    exclude: Annotated[Path | None, _DATA] = None
+    """A list of photos to leave out, as `foodvision data --write-exclude` makes it."""
 
-    device: str = "auto"
+    output: Annotated[Path | None, _RUN] = None
+    """Run folder; a new one under runs/ if not given."""
+
+    seed: Annotated[int, _RUN] = 42
+    """Seed of splits, weights and order: the same seed gives the same run."""
+
+    device: Annotated[str, _RUN] = "auto"
     """cpu, cuda, mps, or auto for the best there is."""
 
+    precision: Annotated[Literal["float32", "bfloat16", "float16"], _RUN] = "float32"
+    """Of the computations, on accelerators that gain by less."""
+
+    track: Annotated[Literal["trackio", "tensorboard"] | None, _RUN] = None
+    """Also record the epochs for a dashboard on this machine (`foodvision runs --dashboard`)."""
+
     def __post_init__(self) -> None:
-        checks = {
-            f"epochs {self.epochs}: at least 1": self.epochs >= 1,
-            f"batch-size {self.batch_size}: at least 1": self.batch_size >= 1,
-            f"learning-rate {self.learning_rate}: above 0": self.learning_rate is None
-            or self.learning_rate > 0,
-            f"hidden-units {self.hidden_units}: at least 1": self.hidden_units >= 1,
-            f"val-share {self.val_share}: between 0 and 1": 0 < self.val_share < 1,
-            f"test-share {self.test_share}: between 0 and 1": 0 < self.test_share < 1,
-            f"image-size {self.image_size}: 8 to 2048": self.image_size is None
-            or 8 <= self.image_size <= 2048,
-        }
-        if faults := [message for message, holds in checks.items() if not holds]:
+        faults = [
+            f"{_flag(name)} {value}: {words}"
+            for names, words, holds in _RULES
+            for name in names
+            if (value := getattr(self, name)) is not None and not holds(value)
+        ]
+        if faults:
             raise SettingsError("settings out of range: " + "; ".join(faults))
+        if self.teacher and not self.trains_network:
+            raise SettingsError(
+                "a frozen backbone has nothing to learn from a teacher: add --finetune-epochs or "
+                "--no-freeze"
+            )
 
     @property
     def starts_from_weights(self) -> bool:
@@ -76,6 +203,39 @@ class TrainConfig:
         return self.pretrained and self.model != "tinyvgg"
 
     @property
-    def trains_head_only(self) -> bool:
-        """Whether the backbone stays as it is: it must be pretrained to be worth keeping."""
+    def trains_head_first(self) -> bool:
+        """Whether the backbone stays as it is at first: it must be pretrained to be worth it."""
         return self.freeze and self.starts_from_weights
+
+    @property
+    def network_epochs(self) -> int:
+        """Epochs in which the whole network is trained."""
+        return self.finetune_epochs if self.trains_head_first else self.epochs
+
+    @property
+    def trains_network(self) -> bool:
+        """Whether the whole network is ever trained."""
+        return self.network_epochs > 0
+
+
+PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "quick": {"epochs": 5, "views": 1},
+        "balanced": {"epochs": 20, "views": 2},
+        "best": {
+            "epochs": 20,
+            "views": 4,
+            "finetune_epochs": 10,
+            "augment": "strong",
+            "label_smoothing": 0.1,
+            "layer_decay": 0.8,
+            "warmup_epochs": 1.0,
+            "ema": 0.99,
+        },
+    }
+)
+"""What `--preset` sets; flags and files win over it."""
+
+
+def _flag(name: str) -> str:
+    return name.replace("_", "-")

@@ -7,7 +7,8 @@ They are raised where the fault is known and caught once, at the edge: command l
     ├── DataError          a folder or archive of photos that cannot be used
     ├── CheckpointError    a checkpoint that is missing, spoiled or of another version
     ├── HubError           the Hub did not give what was asked of it
-    └── SettingsError      a setting that is unknown or out of range
+    ├── SettingsError      a setting that is unknown or out of range
+    └── Stopped            a training that was asked to stop; its state is saved
 """
 
 
@@ -33,6 +34,10 @@ class HubError(FoodVisionError):
 
 class SettingsError(FoodVisionError):
     """A setting that is unknown or out of range."""
+
+
+class Stopped(FoodVisionError):
+    """A training that was asked to stop; its state is saved."""
 
 
 def first_line(error: BaseException) -> str:

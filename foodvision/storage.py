@@ -25,6 +25,12 @@ def write_atomically(path: Path, content: bytes) -> None:
     sync_folder(path.parent)
 
 
+def cache_folder() -> Path:
+    """Return the user's folder for what can be computed or downloaded again."""
+    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(os.environ.get("FOODVISION_CACHE") or Path(home) / "foodvision").expanduser()
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder as durable as the files behind them."""
     if os.name == "posix":  # Windows cannot open a folder to sync it

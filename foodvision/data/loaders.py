@@ -6,14 +6,12 @@ from pathlib import Path
 from typing import TypeAlias
 
 import torch
-from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
 from foodvision.data.photos import LabelledPhoto, Photos
 from foodvision.image import load_image
-from foodvision.preprocess import Preprocess
 
 # Starting a worker process takes longer than decoding this many photos.
 _PHOTOS_PER_WORKER = 2_000
@@ -53,35 +51,6 @@ class PhotoDataset(ImageFolder):  # type: ignore[misc]
         return [(str(photo.path), class_to_idx[photo.label]) for photo in self._photos]
 
 
-class Square(v2.Transform):  # type: ignore[misc]
-    """`Preprocess` as a transform: an RGB Pillow image to (3, size, size) uint8."""
-
-    def __init__(self, preprocess: Preprocess) -> None:
-        """Take the checkpoint's own preprocessing."""
-        super().__init__()
-        self._preprocess = preprocess
-
-    def forward(self, image: Image.Image) -> torch.Tensor:
-        """Return the square."""
-        return torch.from_numpy(self._preprocess(image).copy()).permute(2, 0, 1)
-
-
-def eval_transform(preprocess: Preprocess) -> v2.Compose:
-    """Return what evaluation and serving see: the checkpoint's square, normalised float32."""
-    return v2.Compose([Square(preprocess), *_normalise(preprocess)])
-
-
-def train_transform(preprocess: Preprocess) -> v2.Compose:
-    """Return what training sees: the same geometry with chance in it, normalised float32."""
-    size = preprocess.size
-    interpolation = v2.InterpolationMode(preprocess.interpolation)
-    if preprocess.resize == "squash":
-        geometry: v2.Transform = v2.Resize((size, size), interpolation)
-    else:
-        geometry = v2.RandomResizedCrop(size, scale=(0.35, 1.0), interpolation=interpolation)
-    return v2.Compose([geometry, v2.RandomHorizontalFlip(), v2.ToImage(), *_normalise(preprocess)])
-
-
 def photo_dataset(photos: Photos, split: str, transform: v2.Transform) -> PhotoDataset:
     """Return the dataset of a split."""
     return PhotoDataset(photos.root, photos.splits[split], photos.classes, transform)
@@ -93,7 +62,7 @@ def create_dataloader(
     """Return a DataLoader with as many worker processes as pay for themselves: often none."""
     # Batch normalisation cannot learn from a single photo; another one is left over next time.
     last_is_single = shuffle and len(dataset) > batch_size and len(dataset) % batch_size == 1  # type: ignore[arg-type]
-    workers = min(os.cpu_count() or 1, 8, len(dataset) // _PHOTOS_PER_WORKER)  # type: ignore[arg-type]
+    workers = worker_count(len(dataset))  # type: ignore[arg-type]
     return DataLoader(
         dataset,
         batch_size,
@@ -105,8 +74,6 @@ def create_dataloader(
     )
 
 
-def _normalise(preprocess: Preprocess) -> list[v2.Transform]:
-    return [
-        v2.ToDtype(torch.float32, scale=True),
-        v2.Normalize(preprocess.mean, preprocess.std),
-    ]
+def worker_count(photos: int) -> int:
+    """Return how many worker processes decoding so many photos is worth, on this machine."""
+    return min(os.cpu_count() or 1, 8, photos // _PHOTOS_PER_WORKER)

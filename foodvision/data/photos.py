@@ -2,12 +2,15 @@
 
 import hashlib
 import random
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from foodvision.errors import DataError
-from foodvision.image import SUFFIXES
+from tqdm import tqdm
+
+from foodvision.errors import DataError, PhotoError
+from foodvision.image import SUFFIXES, load_image
 
 SPLITS = ("train", "val", "test")
 
@@ -129,6 +132,39 @@ def split_photos(
         share = test_share if split == "test" else val_share
         splits["train"], splits[split] = carve(splits["train"], share, f"{seed} {split}")
     return replace(photos, splits={split: splits[split] for split in SPLITS}, carved=carved)
+
+
+def drop_unreadable(photos: Photos, splits: Sequence[str] = ("train", "val")) -> Photos:
+    """Return the photos without those that cannot be decoded; they are left out, by name.
+
+    In the splits not named an unreadable photo is an error: no figure leaves one out.
+
+    Raises PhotoError.
+    """
+    everything = [(split, photo) for split, members in photos.splits.items() for photo in members]
+    with ThreadPoolExecutor() as threads:
+        faults = threads.map(lambda pair: _fault(pair[1]), everything)
+        progress = tqdm(faults, "photos", len(everything), unit="photo", disable=None, leave=False)
+        spoiled = {
+            pair: fault for pair, fault in zip(everything, progress, strict=True) if fault
+        }
+    for (split, _), fault in spoiled.items():
+        if split not in splits:
+            raise fault
+    kept = {
+        split: tuple(photo for photo in members if (split, photo) not in spoiled)
+        for split, members in photos.splits.items()
+    }
+    left_out = tuple(LeftOut(photo.path, "unreadable") for _, photo in spoiled)
+    return replace(photos, splits=kept, left_out=photos.left_out + left_out)
+
+
+def _fault(photo: LabelledPhoto) -> PhotoError | None:
+    try:
+        load_image(photo.path)
+    except PhotoError as error:
+        return error
+    return None
 
 
 def carve(

@@ -1,6 +1,46 @@
-"""Training: the loop, and what a frozen backbone sees."""
+"""Training: the loop, what hangs on it, what a frozen backbone sees, and how a run is resumed."""
 
-from foodvision.engine.features import compute_embeddings
-from foodvision.engine.steps import Results, test_step, train, train_step
+from foodvision.engine.features import (
+    FeatureCache,
+    embed_with_graph,
+    embed_with_network,
+    weights_fingerprint,
+)
+from foodvision.engine.finder import RateSweep, find_learning_rate
+from foodvision.engine.memory import keep_freed_memory
+from foodvision.engine.optimise import (
+    Accumulated,
+    Averaged,
+    EarlyStopping,
+    Schedule,
+    clip_gradients,
+    create_optimizer,
+)
+from foodvision.engine.state import Snapshot, StopSignal
+from foodvision.engine.steps import Results, Tally, test_step, train, train_step
+from foodvision.engine.teacher import Taught, Teacher
 
-__all__ = ["Results", "compute_embeddings", "test_step", "train", "train_step"]
+__all__ = [
+    "Accumulated",
+    "Averaged",
+    "EarlyStopping",
+    "FeatureCache",
+    "RateSweep",
+    "Results",
+    "Schedule",
+    "Snapshot",
+    "StopSignal",
+    "Tally",
+    "Taught",
+    "Teacher",
+    "clip_gradients",
+    "create_optimizer",
+    "embed_with_graph",
+    "embed_with_network",
+    "find_learning_rate",
+    "keep_freed_memory",
+    "test_step",
+    "train",
+    "train_step",
+    "weights_fingerprint",
+]

@@ -1,11 +1,12 @@
 """The loop: `train_step`, `test_step` and `train`, with the lecture's meaning.
 
-What is optional (schedules, averaged weights, mixing) hangs on it from outside: as a wrapped
-loader or model, or as a hook of the optimiser.
+What is optional (schedules, averaged weights, mixing, accumulation, many devices, resuming) hangs
+on it from outside: as a wrapped loader, model or optimiser, a hook of the optimiser, or a callback.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import nn
@@ -17,7 +18,67 @@ from foodvision.errors import FoodVisionError
 
 LossFunction = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 Batches = Iterable[tuple[torch.Tensor, torch.Tensor]]
-Results = dict[str, list[float]]
+
+
+class Results(dict[str, list[float]]):
+    """train_loss, train_acc, test_loss and test_acc: lists with one value an epoch."""
+
+    def __init__(self) -> None:
+        """Start with no epochs."""
+        super().__init__(train_loss=[], train_acc=[], test_loss=[], test_acc=[])
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs are done."""
+        return len(self["train_loss"])
+
+    def state_dict(self) -> dict[str, list[float]]:
+        """What was measured so far."""
+        return dict(self)
+
+    def load_state_dict(self, state: Mapping[str, list[float]]) -> None:
+        """Go on from there."""
+        self.update(state)
+
+
+class Tally:
+    """Loss and accuracy counted photo by photo: a small last batch counts for its size only.
+
+    Over several processes it counts the photos of all of them.
+    """
+
+    def __init__(self) -> None:
+        """Start with no photos."""
+        self._loss, self._accuracy = MeanMetric(), MeanMetric()
+        for metric in (self._loss, self._accuracy):
+            metric.persistent(mode=True)
+
+    def add(self, loss: torch.Tensor, logits: torch.Tensor, labels: torch.Tensor) -> None:
+        """Count a batch: its mean loss, (n, classes) logits, and (n,) labels or (n, classes) shares."""
+        hard = labels if labels.ndim == 1 else labels.argmax(dim=1)
+        accuracy = multiclass_accuracy(
+            logits.detach().float(), hard, num_classes=logits.shape[1], average="micro"
+        )
+        self._loss.update(loss.item(), weight=len(labels))
+        self._accuracy.update(accuracy.item(), weight=len(labels))
+
+    def means(self) -> tuple[float, float]:
+        """Return loss and accuracy over the photos so far, and start again with none."""
+        means = self._loss.compute().item(), self._accuracy.compute().item()
+        self._loss.reset()
+        self._accuracy.reset()
+        return means
+
+    def state_dict(self) -> dict[str, Any]:
+        """What was counted so far."""
+        return {"loss": self._loss.state_dict(), "accuracy": self._accuracy.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on counting from there."""
+        for name, metric in (("loss", self._loss), ("accuracy", self._accuracy)):
+            metric.load_state_dict(state[name])
+            # torchmetrics does not save that there was an update, and warns without one.
+            metric._update_count = 1
 
 
 def train_step(
@@ -26,14 +87,20 @@ def train_step(
     loss_fn: LossFunction,
     optimizer: torch.optim.Optimizer,
     device: torch.device | str = "cpu",
+    *,
+    tally: Tally | None = None,
+    backward: Callable[[torch.Tensor], None] = torch.Tensor.backward,
 ) -> tuple[float, float]:
     """Train for one epoch and return the loss and accuracy, means over its photos.
+
+    tally: the photos of the epoch that were seen before it was cut, if it was.
+    backward: computes the gradients of a loss.
 
     Raises FoodVisionError at the first loss that is not finite, naming the batch.
     """
     model.train()
-    tally = _Tally("train", dataloader)
-    for number, (images, labels) in enumerate(tally.batches):
+    tally = tally or Tally()
+    for number, (images, labels) in enumerate(progress := _progress(dataloader, "train")):
         images, labels = images.to(device), labels.to(device)
         logits = model(images)
         loss = loss_fn(logits, labels)
@@ -42,9 +109,10 @@ def train_step(
                 f"the loss is {loss.item()} at batch {number}: lower the learning rate"
             )
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        backward(loss)
         optimizer.step()
         tally.add(loss, logits, labels)
+        progress.set_postfix(loss=f"{loss.item():.3f}")
     return tally.means()
 
 
@@ -57,8 +125,8 @@ def test_step(
 ) -> tuple[float, float]:
     """Return the loss and accuracy over a loader, means over its photos; nothing is learnt."""
     model.eval()
-    tally = _Tally("test", dataloader)
-    for images, labels in tally.batches:
+    tally = Tally()
+    for images, labels in _progress(dataloader, "test"):
         images, labels = images.to(device), labels.to(device)
         logits = model(images)
         tally.add(loss_fn(logits, labels), logits, labels)
@@ -73,42 +141,42 @@ def train(
     loss_fn: LossFunction,
     epochs: int,
     device: torch.device | str = "cpu",
+    *,
+    results: Results | None = None,
+    tally: Tally | None = None,
+    after_epoch: Callable[[Results], bool] = lambda _: False,
+    backward: Callable[[torch.Tensor], None] = torch.Tensor.backward,
 ) -> Results:
     """Train for some epochs, with a test step after each.
 
     The loader given as test decides nothing, but who looks at it while training should give
     validation photos.
 
+    results, tally: of the epochs before, and of the one under way, to go on from; both are filled.
+    after_epoch: is called with the results so far; the training ends early when it says so.
+    backward: computes the gradients of a loss.
+
     Returns train_loss, train_acc, test_loss and test_acc: lists with one value an epoch.
     """
-    results: Results = {"train_loss": [], "train_acc": [], "test_loss": [], "test_acc": []}
-    with tqdm(range(epochs), desc="epochs", unit="epoch", disable=None) as progress:
-        for _ in progress:
-            train_loss, train_acc = train_step(model, train_dataloader, loss_fn, optimizer, device)
-            test_loss, test_acc = test_step(model, test_dataloader, loss_fn, device)
-            for values, value in zip(
-                results.values(), (train_loss, train_acc, test_loss, test_acc), strict=True
-            ):
-                values.append(value)
-            progress.set_postfix({name: f"{values[-1]:.3f}" for name, values in results.items()})
+    results = Results() if results is None else results
+    tally = tally or Tally()
+    done = results.epochs
+    progress = tqdm(
+        range(done, epochs), "epochs", epochs, initial=done, unit="epoch", disable=None, leave=False
+    )
+    for _ in progress:
+        trained = train_step(
+            model, train_dataloader, loss_fn, optimizer, device, tally=tally, backward=backward
+        )
+        tested = test_step(model, test_dataloader, loss_fn, device)
+        for name, value in zip(results, (*trained, *tested), strict=True):
+            results[name].append(value)
+        progress.set_postfix({name: f"{values[-1]:.3f}" for name, values in results.items()})
+        if after_epoch(results):
+            break
     return results
 
 
-class _Tally:
-    """Loss and accuracy counted photo by photo: a small last batch counts for its size only."""
-
-    def __init__(self, name: str, dataloader: Batches) -> None:
-        self._loss, self._accuracy = MeanMetric(), MeanMetric()
-        # The plain tqdm: tqdm.auto's starts every loader twice, its workers and seeds with it.
-        self.batches = tqdm(dataloader, desc=name, unit="batch", leave=False, disable=None)
-
-    def add(self, loss: torch.Tensor, logits: torch.Tensor, labels: torch.Tensor) -> None:
-        accuracy = multiclass_accuracy(
-            logits.detach(), labels, num_classes=logits.shape[1], average="micro"
-        )
-        self._loss.update(loss.item(), weight=len(labels))
-        self._accuracy.update(accuracy.item(), weight=len(labels))
-        self.batches.set_postfix(loss=f"{self.means()[0]:.3f}", acc=f"{self.means()[1]:.3f}")
-
-    def means(self) -> tuple[float, float]:
-        return self._loss.compute().item(), self._accuracy.compute().item()
+def _progress(dataloader: Batches, name: str) -> tqdm:
+    # The plain tqdm: tqdm.auto's starts every loader twice, its workers and seeds with it.
+    return tqdm(dataloader, desc=name, unit="batch", leave=False, disable=None)

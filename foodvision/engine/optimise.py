@@ -1,0 +1,206 @@
+"""What hangs on the loop from outside: how the optimiser steps, and which weights are kept."""
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from timm.optim import create_optimizer_v2
+from timm.scheduler import CosineLRScheduler, StepLRScheduler
+from timm.scheduler.scheduler import Scheduler
+from timm.utils import ModelEmaV3
+from torch import nn
+
+from foodvision.engine.steps import Results
+from foodvision.errors import SettingsError
+
+_MOMENTUM = 0.9
+
+
+def create_optimizer(
+    network: nn.Module,
+    name: str,
+    learning_rate: float,
+    *,
+    weight_decay: float = 0.0,
+    layer_decay: float = 1.0,
+) -> torch.optim.Optimizer:
+    """Return torch's Adam, AdamW or SGD with momentum over a network's weights.
+
+    layer_decay: factor on the learning rate for each layer further from the head (Clark et al.,
+        "ELECTRA", ICLR 2020).
+
+    Raises SettingsError for a `layer_decay` on a network that does not tell its layers.
+    """
+    if layer_decay < 1 and not hasattr(network, "group_matcher"):
+        raise SettingsError(
+            f"{type(network).__name__} does not tell its layers: take a network of timm, or leave "
+            "layer-decay at 1"
+        )
+    optimizer: torch.optim.Optimizer = create_optimizer_v2(
+        network,
+        name,
+        learning_rate,
+        weight_decay=0.0 if name == "adam" else weight_decay,
+        momentum=_MOMENTUM,
+        layer_decay=layer_decay if layer_decay < 1 else None,
+    )
+    return optimizer
+
+
+class Schedule:
+    """A learning rate that follows the optimiser's steps, one call after each."""
+
+    def __init__(
+        self, optimizer: torch.optim.Optimizer, kind: str, steps: int, warmup_steps: int = 0
+    ) -> None:
+        """Hang a schedule on the optimiser: "cosine" falls to 0 after `steps`, "constant" stays."""
+        common = {"t_in_epochs": False, "warmup_t": warmup_steps, "warmup_lr_init": 0.0}
+        self._scheduler: Scheduler
+        if kind == "cosine":
+            self._scheduler = CosineLRScheduler(optimizer, steps, **common)
+        else:
+            self._scheduler = StepLRScheduler(optimizer, steps + 1, **common)
+        self.steps = 0
+        optimizer.register_step_post_hook(self._advance)
+
+    def _advance(self, *_: object) -> None:
+        self.steps += 1
+        self._scheduler.step_update(self.steps)
+
+    def state_dict(self) -> dict[str, int]:
+        """The steps so far; the rates themselves are the optimiser's."""
+        return {"steps": self.steps}
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        """Go on from there."""
+        self.steps = state["steps"]
+
+
+class Accumulated:
+    """An optimiser that steps once for several batches, with the mean of their gradients."""
+
+    def __init__(self, optimizer: torch.optim.Optimizer, batches: int) -> None:
+        """Take the optimiser and how many batches make a step."""
+        self._optimizer, self._batches, self._seen = optimizer, batches, 0
+
+    def zero_grad(self) -> None:
+        """Forget the gradients, when they have made a step."""
+        if self._seen == 0:
+            self._optimizer.zero_grad()
+
+    def step(self) -> None:
+        """Count a batch; the last of several makes the step."""
+        self._seen = (self._seen + 1) % self._batches
+        if self._seen == 0:
+            for parameter in self._parameters():
+                if parameter.grad is not None:
+                    parameter.grad /= self._batches
+            self._optimizer.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The optimiser's state, and the gradients that have not made a step yet."""
+        gradients = [parameter.grad for parameter in self._parameters()] if self._seen else []
+        return {"seen": self._seen, "gradients": gradients, "optimizer": self._optimizer.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from there."""
+        self._seen = state["seen"]
+        self._optimizer.load_state_dict(state["optimizer"])
+        restore_order(self._optimizer)
+        for parameter, gradient in zip(self._parameters(), state["gradients"], strict=False):
+            parameter.grad = None if gradient is None else like(gradient, parameter)
+
+    def _parameters(self) -> list[nn.Parameter]:
+        return [weight for group in self._optimizer.param_groups for weight in group["params"]]
+
+
+class Averaged(nn.Module):
+    """A network that trains as it is and answers with a running average of its weights.
+
+    (Polyak and Juditsky, 1992; timm's exponential moving average.) Early averages follow closely.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        decay: float,
+        optimizer: torch.optim.Optimizer,
+        trained: nn.Module | None = None,
+    ) -> None:
+        """Average after each step of the optimiser; trained: the network as it is wrapped for it."""
+        super().__init__()
+        self.network = network
+        self._trained = [trained or network]  # in a list: its weights are the network's already
+        self.average = ModelEmaV3(network, decay=decay, use_warmup=True)
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+        optimizer.register_step_post_hook(self._update)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the logits, (n, classes): the network's in training, else the average's."""
+        logits: torch.Tensor = (self._trained[0] if self.training else self.average)(images)
+        return logits
+
+    def keep_average(self) -> None:
+        """Put the averaged weights into the network."""
+        self.network.load_state_dict(self.average.module.state_dict())
+
+    def _update(self, *_: object) -> None:
+        self.steps += 1
+        self.average.update(self.network, step=int(self.steps))
+
+
+class EarlyStopping:
+    """Ends a training whose validation loss falls no more, and keeps its best weights."""
+
+    def __init__(self, network: nn.Module, patience: int) -> None:
+        """Take the network whose weights are kept; patience: epochs without a lower loss."""
+        self._network, self._patience = network, patience
+        self._best: dict[str, Any] = {}
+
+    def __call__(self, results: Results) -> bool:
+        """Look at the newest epoch and say whether it is enough."""
+        losses = results["test_loss"]
+        best = min(range(len(losses)), key=losses.__getitem__)
+        if best == len(losses) - 1:
+            self._best = copy.deepcopy(self._network.state_dict())
+        return len(losses) - 1 - best >= self._patience
+
+    def keep_best(self) -> None:
+        """Put the best epoch's weights into the network."""
+        if self._best:
+            self._network.load_state_dict(self._best)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The best weights so far."""
+        return self._best
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from there."""
+        self._best = dict(state)
+
+
+def clip_gradients(
+    optimizer: torch.optim.Optimizer, largest_norm: float
+) -> Callable[..., None]:
+    """Scale the gradients down before each step whose norm is above `largest_norm`."""
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+
+    def clip(*_: object) -> None:
+        nn.utils.clip_grad_norm_(weights, largest_norm)
+
+    optimizer.register_step_pre_hook(clip)
+    return clip
+
+
+def restore_order(optimizer: torch.optim.Optimizer) -> None:
+    """Bring an optimiser's loaded tensors into the memory order of its weights, as they were."""
+    for weight, state in optimizer.state.items():
+        for name, value in state.items():
+            if isinstance(value, torch.Tensor) and value.shape == weight.shape:
+                state[name] = like(value, weight)
+
+
+def like(value: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """Return the value in the memory order of another tensor of its shape, and on its device."""
+    return torch.empty_like(other, requires_grad=False).copy_(value)

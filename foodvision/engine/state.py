@@ -1,0 +1,167 @@
+"""The whole state of a training in one file, so that what is cut goes on bit for bit.
+
+Tensors are stored as safetensors, the rest as JSON in its header: nothing is unpickled.
+"""
+
+import json
+import os
+import random
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from foodvision.engine.optimise import restore_order
+from foodvision.errors import DataError, FoodVisionError, Stopped, first_line
+from foodvision.storage import write_atomically
+
+
+class Stateful(Protocol):
+    """What a network, an optimiser and a schedule have in common."""
+
+    def state_dict(self) -> Any:
+        """Return tensors, numbers, words, and lists and dicts of them."""
+
+    def load_state_dict(self, state: Any) -> Any:
+        """Take them back."""
+
+
+class Snapshot:
+    """Everything that decides how a training goes on, and the file that it is kept in."""
+
+    def __init__(self, path: Path, parts: Mapping[str, Stateful], fingerprint: str) -> None:
+        """Take the parts by name; fingerprint: of the photos that they learn from."""
+        self._path, self._parts, self._fingerprint = path, parts, fingerprint
+
+    def save(self) -> None:
+        """Write the state so that a crash at any moment leaves the old file, or the new one, whole.
+
+        Raises FoodVisionError if the disk does not take it.
+        """
+        tensors: dict[str, torch.Tensor] = {}
+        state = {name: part.state_dict() for name, part in self._parts.items()}
+        state |= {"random": _random_states(), "photos": self._fingerprint}
+        header = {"state": json.dumps(_flatten(state, tensors))}
+        try:
+            write_atomically(self._path, save(tensors, metadata=header))
+        except OSError as error:
+            raise FoodVisionError(
+                f"{self._path} cannot be written ({error.strerror}): the state of the last saved "
+                "epoch is whole; make room and go on with --resume"
+            ) from None
+
+    def restore(self) -> bool:
+        """Take the state back, and say whether there was one.
+
+        Raises DataError if it learnt from other photos, FoodVisionError if the file is spoiled.
+        """
+        if not self._path.exists():
+            return False
+        state = self._read()
+        if state.pop("photos") != self._fingerprint:
+            raise DataError(
+                f"{self._path.parent.parent} was trained on other photos: start a new run, or give "
+                "the same ones"
+            )
+        _set_random_states(state.pop("random"))
+        for name, part in self._parts.items():
+            part.load_state_dict(state[name])
+            if isinstance(part, torch.optim.Optimizer):
+                restore_order(part)
+        return True
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            with safe_open(self._path, "pt") as file:
+                state = _unflatten(json.loads(file.metadata()["state"]), file)
+        except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+            raise FoodVisionError(
+                f"{self._path} is spoiled ({first_line(error)}): remove it to start anew"
+            ) from None
+        assert isinstance(state, dict)
+        return state
+
+
+class StopSignal:
+    """Ctrl-C and SIGTERM, heard between two batches; a second Ctrl-C ends at once."""
+
+    def __init__(self) -> None:
+        """Start unheard."""
+        self._requested = False
+
+    def check(self) -> None:
+        """Raise Stopped if a signal came."""
+        if self._requested:
+            raise Stopped("stopped")
+
+    @contextmanager
+    def heard(self) -> Iterator[None]:
+        """Hear signals inside of the block; outside of it they act as ever."""
+        if threading.current_thread() is not threading.main_thread():
+            yield  # only the main thread may
+            return
+        before = {number: signal.signal(number, self._hear) for number in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _hear(self, number: int, _: FrameType | None) -> None:
+        if self._requested and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self._requested = True
+
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def _random_states() -> dict[str, Any]:
+    numpy_state = np.random.get_state()  # noqa: NPY002 (libraries draw from it)
+    return {
+        "torch": torch.get_rng_state(),
+        "numpy": [value.tolist() if isinstance(value, np.ndarray) else value for value in numpy_state],
+        "python": random.getstate(),
+    }
+
+
+def _set_random_states(states: Mapping[str, Any]) -> None:
+    torch.set_rng_state(states["torch"])
+    np.random.set_state(tuple(states["numpy"]))  # noqa: NPY002
+    version, internal, gauss = states["python"]
+    random.setstate((version, tuple(internal), gauss))
+
+
+def _flatten(value: Any, tensors: dict[str, torch.Tensor]) -> Any:
+    """Return the value as JSON types, its tensors by their place in `tensors`."""
+    if isinstance(value, torch.Tensor):
+        name = str(len(tensors))
+        # A copy: safetensors refuses tensors that share memory.
+        tensors[name] = value.detach().cpu().clone(memory_format=torch.contiguous_format)
+        return {"tensor": name}
+    if isinstance(value, Mapping):
+        return {"dict": [[key, _flatten(of, tensors)] for key, of in value.items()]}
+    if isinstance(value, (list, tuple)):
+        return [_flatten(of, tensors) for of in value]
+    if isinstance(value, (str, int, float, type(None))):
+        return value
+    raise TypeError(f"{type(value).__name__} has no place in a saved state")
+
+
+def _unflatten(value: Any, file: Any) -> Any:
+    if isinstance(value, list):
+        return [_unflatten(of, file) for of in value]
+    if isinstance(value, dict):
+        if "tensor" in value:
+            return file.get_tensor(value["tensor"])
+        return {key: _unflatten(of, file) for key, of in value["dict"]}
+    return value
+
