@@ -1,9 +1,10 @@
-"""Photos for training and evaluation: archives, folders, splits.
+"""Photos for training and evaluation: where they come from, splits, what is left out.
 
 What needs torch is in `foodvision.data.loaders`.
 """
 
 from foodvision.data.archives import Limits, open_source
+from foodvision.data.exclusion import exclude
 from foodvision.data.photos import (
     SPLITS,
     LabelledPhoto,
@@ -22,6 +23,7 @@ __all__ = [
     "Limits",
     "Photos",
     "carve",
+    "exclude",
     "find_photos",
     "open_photos",
     "open_source",

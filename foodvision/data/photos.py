@@ -14,7 +14,7 @@ from foodvision.image import SUFFIXES, load_image
 
 SPLITS = ("train", "val", "test")
 
-_SPLIT_OF_FOLDER = {"train": "train", "val": "val", "valid": "val", "validation": "val"} | {
+_SPLIT_OF_NAME = {"train": "train", "val": "val", "valid": "val", "validation": "val"} | {
     "test": "test"
 }
 
@@ -37,12 +37,12 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Photos:
-    """The photos of a folder.
+    """The photos of a source.
 
-    root: the folder.
-    splits: photos by split: "train", "val", "test", or "all" where the folder names none.
+    root: the folder that their names are relative to.
+    splits: photos by split: "train", "val", "test", or "all" where the source names none.
     left_out: what is not used.
-    carved: the splits that are no folders but a seeded part of another.
+    carved: the splits that the source does not name, a seeded part of another.
     """
 
     root: Path
@@ -72,6 +72,10 @@ class Photos:
                 digest.update(entry.encode(errors="surrogateescape"))
         return digest.hexdigest()
 
+    def name_of(self, path: Path) -> str:
+        """A file as people name it: relative to the root, if it lies there."""
+        return str(path.relative_to(self.root) if path.is_relative_to(self.root) else path)
+
     def in_words(self) -> str:
         """Say how many classes and photos there are, and what was left out and why."""
         total = sum(len(photos) for photos in self.splits.values())
@@ -81,9 +85,14 @@ class Photos:
         """One line: what was left out and why."""
         places: dict[str, list[str]] = {}
         for item in self.left_out:
-            places.setdefault(item.reason, []).append(str(item.path.relative_to(self.root)))
+            places.setdefault(item.reason, []).append(self.name_of(item.path))
         parts = [f"{len(names)} {reason} ({_a_few(names)})" for reason, names in places.items()]
         return f"Left out: {', '.join(parts) or 'nothing'}."
+
+
+def split_named(name: str) -> str | None:
+    """Return train, val or test for any of their usual names, in any case, or None."""
+    return _SPLIT_OF_NAME.get(name.lower())
 
 
 def find_photos(folder: Path) -> Photos:
@@ -219,7 +228,7 @@ def _named_splits(folders: Iterable[Path]) -> dict[str, Path]:
 
 
 def _split_of(path: Path) -> str | None:
-    return _SPLIT_OF_FOLDER.get(path.name.lower()) if path.is_dir() else None
+    return split_named(path.name) if path.is_dir() else None
 
 
 def _children(folder: Path, left_out: list[LeftOut]) -> Iterator[Path]:

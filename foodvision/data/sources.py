@@ -1,10 +1,13 @@
-"""Photos by the name of their source: a folder, an archive."""
+"""Photos by the name of their source: a folder, an archive, a list, or a dataset of others."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from foodvision.data.archives import open_source
+from foodvision.data.csv_list import read_csv
+from foodvision.data.food101 import food101_photos
 from foodvision.data.photos import Photos, find_photos
 
 
@@ -12,9 +15,18 @@ from foodvision.data.photos import Photos, find_photos
 def open_photos(source: str | os.PathLike[str]) -> Iterator[Photos]:
     """Give the photos of a source; they can be read until the context is left.
 
-    source: a folder, a `.zip`, or a `.tar`, `.tar.gz` or `.tgz`.
+    source: a folder; a `.zip`, or a `.tar`, `.tar.gz` or `.tgz`; a `.csv` of path and label;
+        `food101`, or `food101:ROOT` if it lies, or shall lie, elsewhere than in `data`.
 
     Raises DataError for a source that cannot be used, saying the way out.
     """
-    with open_source(source) as folder:
-        yield find_photos(folder)
+    name = os.fspath(source)
+    kind, _, root = name.partition(":")
+    # A folder of this name is somebody's own.
+    if kind == "food101" and not Path(name).is_dir():
+        yield food101_photos(Path(root or "data"))
+    elif name.lower().endswith(".csv"):
+        yield read_csv(Path(name))
+    else:
+        with open_source(source) as folder:
+            yield find_photos(folder)

@@ -1,0 +1,69 @@
+"""Photos that a person wants to be left out, by a list of their names."""
+
+import difflib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from foodvision.data.photos import LeftOut, Photos
+from foodvision.errors import DataError, first_line
+
+
+def exclude(photos: Photos, file: Path) -> Photos:
+    """Return the photos without those that a file lists.
+
+    file: a text file with a photo a line, relative to the source's root (for a CSV, to its folder),
+        where empty lines and those that begin with # are passed over; or JSON, an object
+        whose `exclude` is the list, as `foodvision data --json` writes it.
+
+    Raises DataError for a file that cannot be read, and for a line that names no photo.
+    """
+    known = {
+        os.path.normpath(photo.path): photo.path for of in photos.splits.values() for photo in of
+    }
+    unwanted = dict.fromkeys(
+        _find(known, photos, name, f"{file}, {place}") for place, name in _listed(file)
+    )
+    splits = {
+        split: tuple(photo for photo in of if photo.path not in unwanted)
+        for split, of in photos.splits.items()
+    }
+    left_out = tuple(LeftOut(path, "excluded") for path in unwanted)
+    return replace(photos, splits=splits, left_out=photos.left_out + left_out)
+
+
+def _find(known: dict[str, Path], photos: Photos, name: str, place: str) -> Path:
+    path = known.get(os.path.normpath(photos.root / name))
+    if path is None:
+        names = [photos.name_of(path) for path in known.values()]
+        near = difflib.get_close_matches(name, names, n=1) or names[:1]
+        hint = f"did you mean {near[0]}?" if near else "there are none"
+        raise DataError(f"{place}: {name} is no photo of {photos.root}: {hint}")
+    return path
+
+
+def _listed(file: Path) -> Iterator[tuple[str, str]]:
+    """What the file lists: where in it, and the name of a photo."""
+    try:
+        text = file.read_text(encoding="utf-8-sig", errors="surrogateescape")
+    except OSError as error:
+        raise DataError(f"{file} cannot be read ({error.strerror}): check its name") from None
+    if text.lstrip().startswith("{"):
+        for number, name in enumerate(_from_json(file, text), start=1):
+            yield f"entry {number} of exclude", name
+        return
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip() and not line.startswith("#"):
+            yield f"line {number}", line.strip()
+
+
+def _from_json(file: Path, text: str) -> list[str]:
+    try:
+        names = json.loads(text).get("exclude")
+    except ValueError as error:
+        raise DataError(f"{file} is no JSON ({first_line(error)}): write it again") from None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise DataError(f'{file} has no list of names under "exclude": write it again')
+    return names
