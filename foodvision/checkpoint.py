@@ -27,6 +27,9 @@ BUNDLED = Path(__file__).parent / "bundled"
 
 _GRAPH, _WEIGHTS, _CONFIG, _CARD = "model.onnx", "model.safetensors", "config.json", "README.md"
 
+# What the folder of a run has, around its checkpoint.
+_RUN = "run.json"
+
 # Far above any network that this package trains; a graph is read whole into memory.
 _MAX_GRAPH_BYTES = 2_000_000_000
 
@@ -170,10 +173,12 @@ def check_graph(graph: bytes, config: CheckpointConfig, name: Path) -> None:
 
 
 def _find(folder: Path) -> Path:
-    for candidate in (folder, folder / "checkpoint"):
+    for candidate in (folder / "checkpoint", folder):
         _recover(candidate)
-        if (candidate / _CONFIG).is_file():
+        if (candidate / _CONFIG).is_file() and not (candidate / _RUN).exists():
             return candidate
+    if (folder / _RUN).exists():
+        raise CheckpointError(f"{folder} is a run that is not finished: go on with --resume {folder}")
     if not folder.exists():
         raise CheckpointError(f"{folder}: no such folder")
     raise CheckpointError(f"{folder} holds no checkpoint: it has no {_CONFIG}")

@@ -9,14 +9,15 @@ import json as json_module
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.validators import Number
 
 import foodvision
-from foodvision.config import TrainConfig
-from foodvision.errors import FoodVisionError, PhotoError
+from foodvision.config import PRESETS, TrainConfig
+from foodvision.errors import FoodVisionError, PhotoError, Stopped
+from foodvision.settings import fill_settings
 
 if TYPE_CHECKING:
     from foodvision.classifier import Classifier, Prediction
@@ -25,12 +26,29 @@ ModelName = Annotated[str | None, Parameter(env_var="FOODVISION_MODEL")]
 Port = Annotated[int | None, Parameter(validator=Number(gte=1, lte=65535))]
 Switch = Annotated[bool, Parameter(negative="")]
 
+Preset = Literal["quick", "balanced", "best"]
+
 # The extra that brings a package, by the name that is imported.
 _EXTRA_OF = dict.fromkeys(("scipy", "sklearn", "tqdm"), "evaluate") | dict.fromkeys(
-    ("onnxscript", "safetensors", "timm", "torch", "torchmetrics", "torchvision"), "train"
+    (
+        "accelerate",
+        "matplotlib",
+        "onnxscript",
+        "safetensors",
+        "timm",
+        "torch",
+        "torchmetrics",
+        "torchvision",
+    ),
+    "train",
 )
 
-app = App(name="foodvision", help="Tells what food is in a photo.", version=foodvision.__version__)
+app = App(
+    name="foodvision",
+    help="Tells what food is in a photo.",
+    version=foodvision.__version__,
+    config=fill_settings,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except FoodVisionError as error:
         print("foodvision:", _message(error), file=sys.stderr)
-        return 2
+        return 130 if isinstance(error, Stopped) else 2
     except ModuleNotFoundError as error:
         if error.name not in _EXTRA_OF:
             raise
@@ -135,22 +153,69 @@ def evaluate(
 
 @app.command
 def train(
-    data: Path, /, *, config: Annotated[TrainConfig, Parameter(name="*")] = TrainConfig()
+    data: str,
+    /,
+    *,
+    settings: Annotated[TrainConfig, Parameter(name="*")] = TrainConfig(),
+    preset: Preset | None = None,
+    config: Path | None = None,
+    resume: Path | None = None,
 ) -> None:
-    """Train on a folder of photos and write a checkpoint.
+    """Train on photos and write a checkpoint.
 
     Parameters
     ----------
     data:
         A folder, .zip or .tar.gz with train/ and test/ class folders (also val/), or with class
-        folders only: then parts of them are set aside.
-    config:
+        folders only: then parts of them are set aside. Also a .csv of path and label, food101,
+        hf://user/dataset.
+    settings:
         How to train; every field is an option.
+    preset:
+        Several settings at once; those given beside it win.
+    config:
+        A YAML or JSON file of settings, as a run's config.json is; options win.
+    resume:
+        The folder of a run that was cut, to go on with its settings.
     """
     from foodvision.tables import console
     from foodvision.training import run
 
-    run(data, config, console())
+    if preset:
+        values = ", ".join(f"{name} {value}" for name, value in PRESETS[preset].items())
+        print(f"Preset {preset}: {values}")
+    run(data, settings, console(), resume=resume is not None)
+
+
+@app.command
+def find_lr(
+    data: str,
+    /,
+    *,
+    settings: Annotated[TrainConfig, Parameter(name="*")] = TrainConfig(),
+    preset: Preset | None = None,
+    config: Path | None = None,
+    plot: Path = Path("learning-rate.png"),
+) -> None:
+    """Try learning rates from tiny to huge, draw how the loss answers, and suggest one.
+
+    Parameters
+    ----------
+    data:
+        As in train.
+    settings:
+        As in train.
+    preset:
+        As in train.
+    config:
+        As in train.
+    plot:
+        Where the drawing goes.
+    """
+    from foodvision.tables import console
+    from foodvision.training import sweep_learning_rates
+
+    sweep_learning_rates(data, settings, plot, console())
 
 
 @app.command

@@ -107,8 +107,8 @@ class TrainConfig:
     """How strongly weights are pulled to zero at each step; biases and norms are left alone."""
 
     layer_decay: Annotated[float, _STEPS] = 1.0
-    """Factor on the learning rate for each layer further from the head: below 1, early layers, which
-    see edges and colours, change less. For networks of timm."""
+    """Factor on the learning rate for each layer further from the head: below 1, early layers,
+    which see edges and colours, change less. For networks of timm."""
 
     schedule: Annotated[Literal["cosine", "constant"], _STEPS] = "cosine"
     """cosine lets the learning rate fall to zero by the end, which calms the weights."""

@@ -36,7 +36,7 @@ class SettingsError(FoodVisionError):
     """A setting that is unknown or out of range."""
 
 
-class Stopped(FoodVisionError):
+class Stopped(FoodVisionError):  # noqa: N818 (nothing went wrong)
     """A training that was asked to stop; its state is saved."""
 
 

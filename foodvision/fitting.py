@@ -10,12 +10,14 @@ from foodvision.engine import (
     Accumulated,
     Averaged,
     EarlyStopping,
+    RateSweep,
     Results,
     Schedule,
     Snapshot,
     Tally,
     clip_gradients,
     create_optimizer,
+    find_learning_rate,
     train,
 )
 from foodvision.errors import Stopped
@@ -28,6 +30,21 @@ def fit(stage: Stage, this: Run) -> list[Row]:
     Raises Stopped, the state saved, if the run is asked to stop.
     """
     return _Fitting(stage, this).run()
+
+
+def try_rates(stage: Stage, this: Run) -> RateSweep:
+    """Try learning rates on a stage, which is as before when it returns."""
+    optimizer = create_optimizer(
+        stage.network, this.config.optimizer, stage.learning_rate, layer_decay=stage.layer_decay
+    )
+    network, optimizer = this.accelerator.prepare(stage.network, optimizer)
+    return find_learning_rate(
+        network,
+        stage.teach(stage.train_batches),
+        optimizer,
+        loss_function(this),
+        device=this.accelerator.device,
+    )
 
 
 @dataclass

@@ -41,7 +41,16 @@ _TOLERATED_DIFFERENCE = 1e-3
 _TOLERATED_DIFFERENCE_IN_HALF = 2e-2
 
 _CHECKED_PHOTOS = 32
-_LIBRARIES = ("torch", "torchvision", "timm", "accelerate", "onnxruntime", "onnx", "pillow", "numpy")
+_LIBRARIES = (
+    "torch",
+    "torchvision",
+    "timm",
+    "accelerate",
+    "onnxruntime",
+    "onnx",
+    "pillow",
+    "numpy",
+)
 
 
 def export_body(network: nn.Module, this: Run) -> bytes:
@@ -62,9 +71,7 @@ def compute_features(
     device = this.accelerator.device
     on_cpu = device.type == "cpu"
     cache = FeatureCache(
-        embed_with_graph(exported)
-        if on_cpu
-        else embed_with_network(body, this.preprocess, device),
+        embed_with_graph(exported) if on_cpu else embed_with_network(body, this.preprocess, device),
         weights_fingerprint(body),
         this.preprocess,
         this.config.seed,
@@ -84,7 +91,10 @@ def calibrate(network: nn.Module, exported: bytes, this: Run) -> Calibration:
     }
     labels = {split: torch.tensor(this.labels(split)) for split in embeddings}
     prototypes = torch.stack(
-        [embeddings["train"][labels["train"] == index].mean(dim=0) for index in range(head.out_features)]
+        [
+            embeddings["train"][labels["train"] == index].mean(dim=0)
+            for index in range(head.out_features)
+        ]
     )
     logits = head.cpu()(embeddings["val"])
     unit = nn.functional.normalize

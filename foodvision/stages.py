@@ -159,7 +159,10 @@ class Growing:
         """Return the augmentation."""
         config = self._config
         return augmentation(
-            self._square, config.augment, size=self.size(epoch), low_resolution=config.low_resolution
+            self._square,
+            config.augment,
+            size=self.size(epoch),
+            low_resolution=config.low_resolution,
         )
 
     def size(self, epoch: int) -> int:
@@ -230,4 +233,6 @@ def _teaching(this: Run) -> Callable[[Batches], AnyBatches]:
         this.preprocess,
         [known.index(name) for name in wanted],
     )
-    return lambda batches: Taught(batches, teacher, config.teacher_share, config.teacher_temperature)
+    return lambda batches: Taught(
+        batches, teacher, config.teacher_share, config.teacher_temperature
+    )

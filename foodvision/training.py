@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,9 +21,10 @@ from foodvision.classifier import Classifier
 from foodvision.config import TrainConfig
 from foodvision.data import Photos, drop_unreadable, exclude, open_photos, split_photos
 from foodvision.data.sheet import augmentation_sheet
+from foodvision.engine import RateSweep
 from foodvision.errors import SettingsError, Stopped
 from foodvision.evaluation import Figures, answer, measure
-from foodvision.fitting import fit
+from foodvision.fitting import fit, try_rates
 from foodvision.models import check_network, create_model, preprocess_for
 from foodvision.outcome import (
     build_checkpoint,
@@ -34,14 +36,17 @@ from foodvision.outcome import (
 )
 from foodvision.runs import (
     Tracker,
+    draw_rates,
     open_tracker,
     write_answers,
+    write_figures,
     write_metrics,
     write_report,
     write_start,
     write_state,
 )
 from foodvision.stages import Growing, Row, Run, head_stage, network_stage
+from foodvision.storage import write_atomically
 from foodvision.tables import figures_table, photos_table
 
 _ON_THE_SHEET = 4
@@ -76,6 +81,32 @@ def run(data: str | Path, config: TrainConfig, console: Console, *, resume: bool
     return folder / "checkpoint"
 
 
+def sweep_learning_rates(
+    data: str | Path, config: TrainConfig, plot: Path, console: Console
+) -> RateSweep:
+    """Draw how the loss answers to the learning rate in the last stage of a run, and suggest one.
+
+    Raises FoodVisionError for whatever a person can mend.
+    """
+    preprocess = preprocess_for(config.model, config.image_size)
+    with open_photos(data) as found, tempfile.TemporaryDirectory() as folder:
+        photos = choose_photos(found, config)
+        this = Run(config, photos, preprocess, Path(folder), start_accelerator(config))
+        network = start_network(this)
+        if config.trains_network:
+            stage = network_stage(network, this)
+        else:
+            exported = export_body(network, this)
+            stage = head_stage(network, head_features(network, exported, this), this)
+        sweep = try_rates(stage, this)
+    write_atomically(plot, draw_rates(sweep.rates, sweep.losses, sweep.suggestion))
+    console.print(
+        f"Suggested learning rate of the {stage.name}: {sweep.suggestion:.2g}. The curve: {plot}",
+        soft_wrap=True,
+    )
+    return sweep
+
+
 def start_accelerator(config: TrainConfig) -> Accelerator:
     """Return what knows the devices and processes of the run, one of each if nobody launched more.
 
@@ -99,6 +130,22 @@ def choose_photos(found: Photos, config: TrainConfig) -> Photos:
 
 def train_network(this: Run, recorder: "Recorder") -> tuple[nn.Module, bytes]:
     """Return the trained network and the graph of its body."""
+    network, exported = start_network(this), None
+    if this.config.trains_head_first:
+        exported = export_body(network, this)
+        features = head_features(network, exported, this)
+        recorder.finish(fit(head_stage(network, features, this), this))
+    if this.config.trains_network:
+        recorder.finish(fit(network_stage(network, this), this))
+        exported = None
+    return network, exported or export_body(network, this)
+
+
+def start_network(this: Run) -> nn.Module:
+    """Return the network that the settings name, with a new head.
+
+    Raises SettingsError if it does not take the photos or does not end in a head.
+    """
     config = this.config
     torch.manual_seed(config.seed)
     network = create_model(
@@ -108,18 +155,15 @@ def train_network(this: Run, recorder: "Recorder") -> tuple[nn.Module, bytes]:
         hidden_units=config.hidden_units,
     )
     check_network(network, config.model, this.preprocess.size)
-    exported = None
-    if config.trains_head_first:
-        exported = export_body(network, this)
-        features = {
-            split: compute_features(network, exported, this.photos.splits[split], this, views)
-            for split, views in (("train", config.views), ("val", 1))
-        }
-        recorder.finish(fit(head_stage(network, features, this), this))
-    if config.trains_network:
-        recorder.finish(fit(network_stage(network, this), this))
-        exported = None
-    return network, exported or export_body(network, this)
+    return network
+
+
+def head_features(network: nn.Module, exported: bytes, this: Run) -> dict[str, torch.Tensor]:
+    """Return what the head learns from: several views of train photos, one of val photos."""
+    return {
+        split: compute_features(network, exported, this.photos.splits[split], this, views)
+        for split, views in (("train", this.config.views), ("val", 1))
+    }
 
 
 def write_outcome(network: nn.Module, exported: bytes, this: Run, recorder: "Recorder") -> Figures:
@@ -128,7 +172,11 @@ def write_outcome(network: nn.Module, exported: bytes, this: Run, recorder: "Rec
     test = this.photos.splits["test"]
     answers = answer(Classifier(checkpoint), test)
     figures = measure(answers.probabilities, this.labels("test"), this.photos.classes)
-    measured = {"test": figures.to_dict(), "epochs": recorder.rows, "training_seconds": recorder.seconds}
+    measured = {
+        "test": figures.to_dict(),
+        "epochs": recorder.rows,
+        "training_seconds": recorder.seconds,
+    }
     write_checkpoint(
         checkpoint.folder,
         replace(checkpoint.config, figures=measured),
@@ -143,6 +191,7 @@ def write_outcome(network: nn.Module, exported: bytes, this: Run, recorder: "Rec
         this.config.seed,
     )
     write_answers(this.folder, this.photos.root, test, this.photos.classes, answers)
+    write_figures(this.folder, figures)
     recorder.close(figures)
     write_report(this.folder, this.photos.root, test, sheet)
     return figures
@@ -164,7 +213,7 @@ class Recorder:
         return time.perf_counter() - self._started
 
     def __call__(self, rows: list[Row]) -> None:
-        """Write the epochs so far: those of the stage that is under way, after the finished ones."""
+        """Write the epochs so far: a stage's under way, after those of the finished ones."""
         self.rows = [*self._finished, *rows]
         write_metrics(self._folder, self.rows)
         if self._tracker:
@@ -197,7 +246,9 @@ def kept(
     with locked(folder):
         write_start(folder, config, str(data), sys.argv, {"device": str(accelerator.device)})
         settings = asdict(config)
-        tracker = open_tracker(config.track, folder, folder.name, settings) if config.track else None
+        tracker = (
+            open_tracker(config.track, folder, folder.name, settings) if config.track else None
+        )
         recorder = Recorder(folder, tracker)
         try:
             yield recorder

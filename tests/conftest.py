@@ -30,6 +30,14 @@ def make_split(folder: Path, count: int, first_seed: int = 0) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory):
+    """No test reads what another run left in the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FOODVISION_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def fruit(tmp_path_factory) -> Path:
     """A folder with train/ and test/, three classes, 20 and 5 photos each."""

@@ -7,7 +7,7 @@ from sklearn.metrics import accuracy_score
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from foodvision.engine import compute_embeddings, test_step, train, train_step
+from foodvision.engine import test_step, train, train_step
 from foodvision.errors import FoodVisionError
 
 evaluate_step = test_step
@@ -113,12 +113,3 @@ def test_hooks_of_the_optimiser_hang_a_schedule_on_the_loop(network):
         warnings.simplefilter("error")
         train(network, loader, loader, optimizer, nn.CrossEntropyLoss(), epochs=3)
     assert schedule.get_last_lr() == [pytest.approx(0.1)]
-
-
-def test_embeddings_come_in_order_and_in_evaluation_mode(network):
-    dataset = blobs(21, 5)
-    features = compute_embeddings(network, DataLoader(dataset, 8))
-    points, labels = dataset.tensors
-    with torch.no_grad():
-        assert torch.allclose(features.tensors[0], network.eval()(points), atol=1e-6)
-    assert torch.equal(features.tensors[1], labels)

@@ -5,12 +5,8 @@ from torch.utils.data import TensorDataset
 from torchvision.datasets import ImageFolder
 
 from foodvision.data import find_photos, open_source, split_photos
-from foodvision.data.loaders import (
-    create_dataloader,
-    eval_transform,
-    photo_dataset,
-    train_transform,
-)
+from foodvision.data.loaders import create_dataloader, photo_dataset
+from foodvision.data.transforms import eval_transform, train_transform
 from foodvision.image import load_image
 from foodvision.preprocess import Preprocess
 

@@ -17,7 +17,7 @@ from foodvision.errors import DataError, PhotoError, SettingsError
 from foodvision.evaluation import evaluate
 from foodvision.image import load_image
 from foodvision.models import create_model
-from foodvision.training import choose_device, run
+from foodvision.training import run
 
 QUIET = Console(quiet=True)
 
@@ -46,7 +46,7 @@ def test_run_ends_in_a_checkpoint_that_says_how_it_came_about(fruit_checkpoint):
     assert config["versions"]["onnxruntime"] == onnxruntime.__version__
     assert config["export"]["largest_difference"] < 1e-5
     assert config["export"]["photos"] == 12
-    assert len(config["figures"]["epochs"]["train_loss"]) == 30
+    assert len(config["figures"]["epochs"]) == 30
     assert config["figures"]["training_seconds"] > 0
 
 
@@ -143,13 +143,6 @@ def test_settings_out_of_range_are_told_all_at_once():
     )
 
 
-def test_device_that_is_not_here_says_so():
-    assert choose_device("cpu") == torch.device("cpu")
-    for name in ("warp", "cuda:99"):
-        with pytest.raises(SettingsError, match=f"this machine has no device '{name}': try cpu"):
-            choose_device(name)
-
-
 def test_classic_photos_end_to_end(classic, tmp_path):
     folder = run(classic, TrainConfig(output=tmp_path), QUIET)
     classifier = foodvision.load(folder)
@@ -168,4 +161,4 @@ def test_lectures_run_on_the_classic_photos(classic, tmp_path):
     classifier = foodvision.load(run(classic, config, QUIET))
     weights = load_file(tmp_path / "checkpoint" / "model.safetensors")
     assert sum(tensor.numel() for tensor in weights.values()) == 10_693
-    assert len(classifier.config.figures["epochs"]["test_acc"]) == 5
+    assert len(classifier.config.figures["epochs"]) == 20

@@ -11,6 +11,7 @@ from foodvision.data.photos import (
     LeftOut,
     Photos,
     carve,
+    drop_unreadable,
     find_photos,
     split_photos,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "Limits",
     "Photos",
     "carve",
+    "drop_unreadable",
     "exclude",
     "find_photos",
     "open_photos",

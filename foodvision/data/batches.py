@@ -28,7 +28,7 @@ class Place(NamedTuple):
     """What decides the chance in an item: the epoch and the photo's place in the dataset."""
 
     epoch: int
-    index: int
+    item: int
 
 
 class Shard(NamedTuple):
@@ -226,21 +226,21 @@ class _WithChance(Dataset[Item]):
         self._dataset, self._seed, self._transform_of = dataset, seed, transform_of
 
     def __getitem__(self, place: Place) -> Item:
-        image, label = self._dataset[place.index]
+        image, label = self._dataset[place.item]
         if self._transform_of is None:
             return image, label
-        with seeded(self._seed, "photo", place.epoch, place.index):
+        with seeded(self._seed, "photo", place.epoch, place.item):
             return self._transform_of(place.epoch)(image), label
 
 
 def class_weights(labels: Sequence[int], classes: int) -> torch.Tensor:
-    """Return (classes,) float32 weights that make up for unequal counts; their mean over photos is 1."""
+    """Return (classes,) float32 weights against unequal counts; over the photos their mean is 1."""
     counts = torch.bincount(torch.tensor(labels), minlength=classes)
     return len(labels) / (classes * counts.float())
 
 
 def mixing(mixup: float, cutmix: float, classes: int) -> Callable[..., Any] | None:
-    """Return a function that mixes a batch by MixUp or CutMix, whichever is on; labels become (n, classes)."""
+    """Return what mixes a batch by MixUp or CutMix, whichever is on; labels become (n, classes)."""
     kinds = [
         kind(alpha=alpha, num_classes=classes)
         for kind, alpha in ((v2.MixUp, mixup), (v2.CutMix, cutmix))

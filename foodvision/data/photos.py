@@ -154,9 +154,7 @@ def drop_unreadable(photos: Photos, splits: Sequence[str] = ("train", "val")) ->
     with ThreadPoolExecutor() as threads:
         faults = threads.map(lambda pair: _fault(pair[1]), everything)
         progress = tqdm(faults, "photos", len(everything), unit="photo", disable=None, leave=False)
-        spoiled = {
-            pair: fault for pair, fault in zip(everything, progress, strict=True) if fault
-        }
+        spoiled = {pair: fault for pair, fault in zip(everything, progress, strict=True) if fault}
     for (split, _), fault in spoiled.items():
         if split not in splits:
             raise fault

@@ -52,11 +52,12 @@ def augmentation(
     size: the square's side; `preprocess.size` if not given.
     low_resolution: share of the photos that are made small first, 0 to 1.
     """
-    steps: list[v2.Transform] = [v2.ToImage()]
+    steps: list[v2.Transform] = []
     if low_resolution:
         smaller = v2.RandomResize(_SMALLEST_SIDE, max(preprocess.size, _SMALLEST_SIDE + 1))
         steps.append(v2.RandomApply([smaller], p=low_resolution))
     steps += _geometry(preprocess, augment, size or preprocess.size)
+    steps.append(v2.ToImage())
     if augment != "none":
         steps.append(v2.RandomHorizontalFlip())
     if augment == "strong":

@@ -41,7 +41,9 @@ def find_learning_rate(
     falls most steeply, as fastai does, which leaves room before it diverges.
     """
     before = copy.deepcopy((model.state_dict(), optimizer.state_dict()))
-    rates, losses, smoothed, best = [], [], 0.0, float("inf")
+    rates: list[float] = []
+    losses: list[float] = []
+    smoothed, best = 0.0, float("inf")
     batches = chain.from_iterable(repeat(dataloader))
     model.train()
     for rate in tqdm(np.geomspace(_LOWEST, _HIGHEST, steps), "rates", disable=None, leave=False):

@@ -55,12 +55,11 @@ class Schedule:
         self, optimizer: torch.optim.Optimizer, kind: str, steps: int, warmup_steps: int = 0
     ) -> None:
         """Hang a schedule on the optimiser: "cosine" falls to 0 after `steps`, "constant" stays."""
-        common = {"t_in_epochs": False, "warmup_t": warmup_steps, "warmup_lr_init": 0.0}
-        self._scheduler: Scheduler
-        if kind == "cosine":
-            self._scheduler = CosineLRScheduler(optimizer, steps, **common)
-        else:
-            self._scheduler = StepLRScheduler(optimizer, steps + 1, **common)
+        scheduler = CosineLRScheduler if kind == "cosine" else StepLRScheduler
+        fall = steps if kind == "cosine" else steps + 1
+        self._scheduler: Scheduler = scheduler(
+            optimizer, fall, warmup_t=warmup_steps, t_in_epochs=False
+        )
         self.steps = 0
         optimizer.register_step_post_hook(self._advance)
 
@@ -101,7 +100,11 @@ class Accumulated:
     def state_dict(self) -> dict[str, Any]:
         """The optimiser's state, and the gradients that have not made a step yet."""
         gradients = [parameter.grad for parameter in self._parameters()] if self._seen else []
-        return {"seen": self._seen, "gradients": gradients, "optimizer": self._optimizer.state_dict()}
+        return {
+            "seen": self._seen,
+            "gradients": gradients,
+            "optimizer": self._optimizer.state_dict(),
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from there."""
@@ -121,6 +124,8 @@ class Averaged(nn.Module):
     (Polyak and Juditsky, 1992; timm's exponential moving average.) Early averages follow closely.
     """
 
+    steps: torch.Tensor
+
     def __init__(
         self,
         network: nn.Module,
@@ -128,7 +133,7 @@ class Averaged(nn.Module):
         optimizer: torch.optim.Optimizer,
         trained: nn.Module | None = None,
     ) -> None:
-        """Average after each step of the optimiser; trained: the network as it is wrapped for it."""
+        """Average after each step; trained: the network as it is wrapped for training."""
         super().__init__()
         self.network = network
         self._trained = [trained or network]  # in a list: its weights are the network's already
@@ -146,7 +151,7 @@ class Averaged(nn.Module):
         self.network.load_state_dict(self.average.module.state_dict())
 
     def _update(self, *_: object) -> None:
-        self.steps += 1
+        self.steps.add_(1)
         self.average.update(self.network, step=int(self.steps))
 
 
@@ -180,9 +185,7 @@ class EarlyStopping:
         self._best = dict(state)
 
 
-def clip_gradients(
-    optimizer: torch.optim.Optimizer, largest_norm: float
-) -> Callable[..., None]:
+def clip_gradients(optimizer: torch.optim.Optimizer, largest_norm: float) -> Callable[..., None]:
     """Scale the gradients down before each step whose norm is above `largest_norm`."""
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
 

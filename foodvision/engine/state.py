@@ -4,7 +4,6 @@ Tensors are stored as safetensors, the rest as JSON in its header: nothing is un
 """
 
 import json
-import os
 import random
 import signal
 import threading
@@ -125,17 +124,19 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def _random_states() -> dict[str, Any]:
-    numpy_state = np.random.get_state()  # noqa: NPY002 (libraries draw from it)
+    numpy_state = np.random.get_state()
     return {
         "torch": torch.get_rng_state(),
-        "numpy": [value.tolist() if isinstance(value, np.ndarray) else value for value in numpy_state],
+        "numpy": [
+            value.tolist() if isinstance(value, np.ndarray) else value for value in numpy_state
+        ],
         "python": random.getstate(),
     }
 
 
 def _set_random_states(states: Mapping[str, Any]) -> None:
     torch.set_rng_state(states["torch"])
-    np.random.set_state(tuple(states["numpy"]))  # noqa: NPY002
+    np.random.set_state(tuple(states["numpy"]))
     version, internal, gauss = states["python"]
     random.setstate((version, tuple(internal), gauss))
 
@@ -164,4 +165,3 @@ def _unflatten(value: Any, file: Any) -> Any:
             return file.get_tensor(value["tensor"])
         return {key: _unflatten(of, file) for key, of in value["dict"]}
     return value
-

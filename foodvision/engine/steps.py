@@ -6,7 +6,7 @@ on it from outside: as a wrapped loader, model or optimiser, a hook of the optim
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -41,6 +41,16 @@ class Results(dict[str, list[float]]):
         self.update(state)
 
 
+class Steps(Protocol):
+    """What the loop asks of an optimiser: torch's, or what wraps one."""
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+
+    def step(self) -> Any:
+        """Change the weights."""
+
+
 class Tally:
     """Loss and accuracy counted photo by photo: a small last batch counts for its size only.
 
@@ -54,7 +64,7 @@ class Tally:
             metric.persistent(mode=True)
 
     def add(self, loss: torch.Tensor, logits: torch.Tensor, labels: torch.Tensor) -> None:
-        """Count a batch: its mean loss, (n, classes) logits, and (n,) labels or (n, classes) shares."""
+        """Count a batch: mean loss, (n, classes) logits, and (n,) labels or (n, classes) shares."""
         hard = labels if labels.ndim == 1 else labels.argmax(dim=1)
         accuracy = multiclass_accuracy(
             logits.detach().float(), hard, num_classes=logits.shape[1], average="micro"
@@ -85,7 +95,7 @@ def train_step(
     model: nn.Module,
     dataloader: Batches,
     loss_fn: LossFunction,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Steps,
     device: torch.device | str = "cpu",
     *,
     tally: Tally | None = None,
@@ -137,7 +147,7 @@ def train(
     model: nn.Module,
     train_dataloader: Batches,
     test_dataloader: Batches,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Steps,
     loss_fn: LossFunction,
     epochs: int,
     device: torch.device | str = "cpu",

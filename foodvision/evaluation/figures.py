@@ -61,14 +61,16 @@ def wilson_interval(correct: int, n: int) -> Interval:
     return Interval(float(low), float(high))
 
 
-def measure(probabilities: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> Figures:
+def measure(
+    probabilities: np.ndarray, labels: Sequence[int] | np.ndarray, classes: Sequence[str]
+) -> Figures:
     """Compare answers with labels.
 
     probabilities: (n, classes) float32, n at least 1.
     labels: (n,) class indices.
     """
     ranked = np.argsort(-probabilities, axis=1, kind="stable")
-    hits = ranked == labels[:, None]
+    hits = ranked == np.asarray(labels)[:, None]
     correct = int(hits[:, 0].sum())
     present = np.unique(labels)
     precision, recall, f1, support = precision_recall_fscore_support(

@@ -116,7 +116,9 @@ def find_start(name: str) -> Checkpoint | None:
 
     Raises CheckpointError and HubError for one that cannot be read.
     """
-    is_network = name == "tinyvgg" or name.startswith(_TORCHVISION) or timm.is_model(_timm_name(name))
+    is_network = (
+        name == "tinyvgg" or name.startswith(_TORCHVISION) or timm.is_model(_timm_name(name))
+    )
     if is_network or not (name == BUNDLED_NAME or Path(name).is_dir() or is_repo_id(name)):
         return None
     return read_checkpoint(find_checkpoint(name))

@@ -1,0 +1,48 @@
+"""Settings that come from a file, a preset or the run that is resumed; options win over them."""
+
+from collections.abc import Iterable
+from dataclasses import fields
+from pathlib import Path
+
+from cyclopts import App
+from cyclopts.argument import ArgumentCollection
+from cyclopts.config import Dict, Json, Yaml
+
+from foodvision.config import PRESETS, TrainConfig
+from foodvision.errors import SettingsError
+
+_FLAGS = {f"--{field.name.replace('_', '-')}" for field in fields(TrainConfig)}
+
+
+def fill_settings(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+    """Fill the options that were not given: from `--resume`, else `--config`, then `--preset`.
+
+    Raises SettingsError for a file that is not there, for options beside `--resume`, and cyclopts'
+    errors for a setting that nobody knows.
+    """
+    given = {
+        argument.name: argument.tokens[0].value or "" for argument in arguments if argument.tokens
+    }
+    for source in _sources(given):
+        source(app, commands, arguments)
+
+
+def _sources(given: dict[str, str]) -> Iterable[Dict | Json | Yaml]:
+    if resume := given.get("--resume"):
+        if contradicted := sorted(_FLAGS & set(given)):
+            raise SettingsError(
+                f"a run goes on with its own settings: leave out {', '.join(contradicted)}"
+            )
+        yield _file(Path(resume) / "config.json")
+        yield Dict({"output": resume}, use_commands_as_keys=False)
+    if file := given.get("--config"):
+        yield _file(Path(file))
+    if (preset := given.get("--preset", "")) in PRESETS:
+        yield Dict(dict(PRESETS[preset]), use_commands_as_keys=False, source=f"preset {preset}")
+
+
+def _file(path: Path) -> Json | Yaml:
+    if not path.is_file():
+        raise SettingsError(f"{path}: no such file of settings")
+    kind = Json if path.suffix == ".json" else Yaml
+    return kind(path, use_commands_as_keys=False)
