@@ -5,6 +5,7 @@ import io
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -398,6 +399,23 @@ def test_split_of_another_name_is_one_heap_or_left_out(tmp_path):
     photos = read(f"hf://{tmp_path}")
     assert set(photos.splits) == {"train"}
     assert photos.left_out_in_words() == "Left out: 1 beside the splits (everything)."
+
+
+def test_configuration_is_chosen_by_its_name(repository, tmp_path):
+    folder = shutil.copytree(repository, tmp_path / "rows")
+    (folder / "README.md").write_text(
+        "---\nconfigs:\n- config_name: small\n  data_files: data/train-00000*\n"
+        "- config_name: big\n  data_files: data/train-*\n---\n"
+    )
+    assert len(read(f"hf://{folder}?config=small").splits["train"]) == 4
+    assert len(read(f"hf://{folder}?config=big").splits["train"]) == 12
+    with pytest.raises(DataError) as caught:
+        read(f"hf://{folder}")
+    assert str(caught.value) == (
+        f"hf://{folder} cannot be read (Config name is missing. Please pick one among the "
+        "available configs: ['small', 'big']): choose by ?config=NAME, or its parquet at "
+        "@refs/convert/parquet"
+    )
 
 
 def make_odd(folder, kind):
