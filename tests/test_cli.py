@@ -162,7 +162,8 @@ def test_training_without_torch_says_what_to_install(monkeypatch, capsys):
     )
 
 
-def test_dataset_without_the_library_says_what_to_install(monkeypatch, capsys):
+def test_dataset_without_the_library_says_what_to_install(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("FOODVISION_CACHE", str(tmp_path))
     for name in [name for name in sys.modules if name.partition(".")[0] == "datasets"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "datasets", None)
