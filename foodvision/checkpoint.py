@@ -178,7 +178,9 @@ def _find(folder: Path) -> Path:
         if (candidate / _CONFIG).is_file() and not (candidate / _RUN).exists():
             return candidate
     if (folder / _RUN).exists():
-        raise CheckpointError(f"{folder} is a run that is not finished: go on with --resume {folder}")
+        raise CheckpointError(
+            f"{folder} is a run that is not finished: go on with --resume {folder}"
+        )
     if not folder.exists():
         raise CheckpointError(f"{folder}: no such folder")
     raise CheckpointError(f"{folder} holds no checkpoint: it has no {_CONFIG}")

@@ -29,19 +29,15 @@ Switch = Annotated[bool, Parameter(negative="")]
 Preset = Literal["quick", "balanced", "best"]
 
 # The extra that brings a package, by the name that is imported.
-_EXTRA_OF = dict.fromkeys(("scipy", "sklearn", "tqdm"), "evaluate") | dict.fromkeys(
-    (
-        "accelerate",
-        "matplotlib",
-        "onnxscript",
-        "safetensors",
-        "timm",
-        "torch",
-        "torchmetrics",
-        "torchvision",
+_PACKAGES = {
+    "evaluate": ("scipy", "sklearn", "tqdm"),
+    "datasets": ("datasets", "fsspec", "pyarrow"),
+    "train": (
+        *("accelerate", "matplotlib", "onnxscript", "safetensors"),
+        *("timm", "torch", "torchmetrics", "torchvision"),
     ),
-    "train",
-)
+}
+_EXTRA_OF = {package: extra for extra, names in _PACKAGES.items() for package in names}
 
 app = App(
     name="foodvision",
@@ -68,11 +64,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("foodvision:", _message(error), file=sys.stderr)
         return 130 if isinstance(error, Stopped) else 2
     except ModuleNotFoundError as error:
-        if error.name not in _EXTRA_OF:
+        package = (error.name or "").partition(".")[0]
+        if package not in _EXTRA_OF:
             raise
         print(
-            f"foodvision: this command needs the package {error.name}: "
-            f"pip install '.[{_EXTRA_OF[error.name]}]' in foodvision's folder",
+            f"foodvision: this command needs the package {package}: "
+            f"pip install '.[{_EXTRA_OF[package]}]' in foodvision's folder",
             file=sys.stderr,
         )
         return 2
@@ -119,7 +116,7 @@ def predict(*photos: Path, model: ModelName = None, top: int = 5, json: Switch =
 
 @app.command
 def evaluate(
-    data: Path, /, *, model: ModelName = None, split: str = "test", json: Switch = False
+    data: str, /, *, model: ModelName = None, split: str = "test", json: Switch = False
 ) -> None:
     """Judge a model on labelled photos, each figure with n and a 95% interval.
 
@@ -127,7 +124,8 @@ def evaluate(
     ----------
     data:
         A folder, .zip or .tar.gz with train/ and test/ class folders, or with class folders only
-        (then all of their photos are judged).
+        (then all of their photos are judged); a .csv of path and label; food101 or food101:FOLDER;
+        hf://user/dataset.
     model:
         A checkpoint folder, or user/name on the Hub; the model that ships if not given.
     split:

@@ -104,6 +104,17 @@ def load_image(source: Photo) -> Image.Image:
         ) from None
 
 
+def format_of(content: bytes) -> str | None:
+    """Return what format the bytes of a file begin in, as jpeg or png, or None if it is no photo's.
+
+    Each of them is, with a dot before it, one of `SUFFIXES`.
+    """
+    try:
+        return str(_identify(io.BytesIO(content)).format).lower()
+    except (*_DECODER_ERRORS, Image.DecompressionBombError):
+        return None
+
+
 def _name(source: Photo) -> str:
     if isinstance(source, (str, os.PathLike)):
         return os.fspath(source)

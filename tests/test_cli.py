@@ -5,6 +5,8 @@ import sys
 
 import pytest
 from conftest import COLOURS, EXAMPLES, REPOSITORY, make_photo, make_split
+from datasets import ClassLabel
+from test_hub_datasets import write_rows
 
 import foodvision
 from foodvision.cli import main
@@ -80,6 +82,30 @@ def test_figures_for_people_are_a_table(fruit, fruit_checkpoint, capsys):
     assert "blueberry" in out
 
 
+def test_photos_may_come_from_a_list(fruit, fruit_checkpoint, tmp_path, capsys):
+    lines = [f"{path},{path.parent.name},test" for path in fruit.glob("test/*/*.jpg")]
+    (tmp_path / "fruit.csv").write_text("\n".join(["path,label,split", *lines]))
+    model = ["--model", str(fruit_checkpoint)]
+    assert main(["evaluate", str(tmp_path / "fruit.csv"), *model, "--json"]) == 0
+    listed = capsys.readouterr().out
+    assert main(["evaluate", str(fruit), *model, "--json"]) == 0
+    assert json.loads(listed) == json.loads(capsys.readouterr().out)
+
+
+def test_photos_may_come_from_a_dataset(fruit, fruit_checkpoint, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("FOODVISION_CACHE", str(tmp_path / "cache"))
+    paths = sorted(fruit.glob("test/*/*.jpg"))
+    labels = [sorted(COLOURS).index(path.parent.name) for path in paths]
+    photos = [path.read_bytes() for path in paths]
+    names = ClassLabel(names=sorted(COLOURS))
+    file = write_rows(tmp_path / "fruit" / "test.parquet", photos, labels, names)
+    model = ["--model", str(fruit_checkpoint)]
+    assert main(["evaluate", f"hf://{file.parent}", *model, "--json"]) == 0
+    streamed = capsys.readouterr().out
+    assert main(["evaluate", str(fruit), *model, "--json"]) == 0
+    assert json.loads(streamed) == json.loads(capsys.readouterr().out)
+
+
 def test_part_of_the_models_classes_can_be_judged(fruit, fruit_checkpoint, tmp_path, capsys):
     (tmp_path / "kiwi").symlink_to(fruit / "test" / "kiwi")
     (tmp_path / "tomato").symlink_to(fruit / "test" / "tomato")
@@ -102,6 +128,8 @@ def test_part_of_the_models_classes_can_be_judged(fruit, fruit_checkpoint, tmp_p
         (["predict", "app.py", "--top", "many"], 'unable to convert "many" into int'),
         (["predict", "app.py", "--model", "nowhere"], "nowhere: no such folder"),
         (["evaluate", "nowhere"], "nowhere: no such file or folder"),
+        (["evaluate", "nowhere.csv"], "nowhere.csv: no such file"),
+        (["evaluate", "hf://nowhere"], "hf://nowhere names no dataset: it should be hf://user/"),
         (["train", "nowhere"], "nowhere: no such file or folder"),
         (["train", "nowhere", "--epochs", "0"], "settings out of range: epochs 0: at least 1"),
         (["train", "nowhere", "--model", "tinyvg"], "no model 'tinyvg': did you mean tinyvgg"),
@@ -130,6 +158,29 @@ def test_training_without_torch_says_what_to_install(monkeypatch, capsys):
     assert main(["train", "examples"]) == 2
     assert capsys.readouterr().err == (
         "foodvision: this command needs the package torch: "
+        "pip install '.[train]' in foodvision's folder\n"
+    )
+
+
+def test_dataset_without_the_library_says_what_to_install(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("FOODVISION_CACHE", str(tmp_path))
+    for name in [name for name in sys.modules if name.partition(".")[0] == "datasets"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    assert main(["evaluate", "hf://cook/fruit"]) == 2
+    assert capsys.readouterr().err == (
+        "foodvision: this command needs the package datasets: "
+        "pip install '.[datasets]' in foodvision's folder\n"
+    )
+
+
+def test_food101_without_torchvision_says_what_to_install(monkeypatch, capsys, tmp_path):
+    for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torchvision", None)
+    assert main(["evaluate", f"food101:{tmp_path}"]) == 2
+    assert capsys.readouterr().err == (
+        "foodvision: this command needs the package torchvision: "
         "pip install '.[train]' in foodvision's folder\n"
     )
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from foodvision.errors import PhotoError
-from foodvision.image import MAX_PIXELS, load_image
+from foodvision.image import MAX_PIXELS, SUFFIXES, format_of, load_image
 
 ORIENTATION = 0x0112
 
@@ -37,6 +37,19 @@ def test_every_format_gives_the_same_pixels(suffix, tmp_path):
     assert image.mode == "RGB"
     assert image.size == (96, 72)
     assert distance(image, scene()) < (12 if suffix == "gif" else 3)
+
+
+@pytest.mark.parametrize("suffix", ["jpeg", "png", "webp", "bmp", "tiff", "avif", "heif", "gif"])
+def test_format_is_told_from_the_bytes(suffix):
+    file = io.BytesIO()
+    scene().save(file, suffix)
+    assert format_of(file.getvalue()) == suffix
+    assert f".{suffix}" in SUFFIXES
+
+
+def test_bytes_of_no_photo_have_no_format():
+    assert format_of(b"no photo") is None
+    assert format_of(b"") is None
 
 
 def test_first_frame_of_an_animation_is_the_photo(tmp_path):

@@ -8,6 +8,7 @@ from pathlib import Path
 from foodvision.data.archives import open_source
 from foodvision.data.csv_list import read_csv
 from foodvision.data.food101 import food101_photos
+from foodvision.data.hub_datasets import dataset_photos
 from foodvision.data.photos import Photos, find_photos
 
 
@@ -16,14 +17,18 @@ def open_photos(source: str | os.PathLike[str]) -> Iterator[Photos]:
     """Give the photos of a source; they can be read until the context is left.
 
     source: a folder; a `.zip`, or a `.tar`, `.tar.gz` or `.tgz`; a `.csv` of path and label;
-        `food101`, or `food101:ROOT` if it lies, or shall lie, elsewhere than in `data`.
+        `food101`, or `food101:ROOT` if it lies, or shall lie, elsewhere than in `data`;
+        `hf://user/dataset`, which `foodvision.data.hub_datasets` tells more of.
 
-    Raises DataError for a source that cannot be used, saying the way out.
+    Raises DataError for a source that cannot be used, saying the way out, and HubError for a
+    dataset that the Hub does not give.
     """
     name = os.fspath(source)
     kind, _, root = name.partition(":")
+    if name.startswith("hf://"):
+        yield dataset_photos(name)
     # A folder of this name is somebody's own.
-    if kind == "food101" and not Path(name).is_dir():
+    elif kind == "food101" and not Path(name).is_dir():
         yield food101_photos(Path(root or "data"))
     elif name.lower().endswith(".csv"):
         yield read_csv(Path(name))

@@ -1,0 +1,245 @@
+"""A dataset row by row, as the Hub's client and the `datasets` library give it.
+
+The library reads the files; no program of a dataset is ever run. Its errors are told here.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from foodvision.data.dataset_cache import Plan, read_plan
+from foodvision.data.dataset_names import HubDataset
+from foodvision.data.photos import split_named
+from foodvision.errors import DataError, FoodVisionError, HubError, first_line
+
+Answer: TypeAlias = tuple[str | None, bytes | None]
+"""Label and file of a row, None for what it has not."""
+
+_Rows: TypeAlias = Any  # the library's IterableDataset, which has no types
+
+_GATED = "is gated: ask for access on its page, then `hf auth login`"
+_NOT_THERE = "is no public dataset on the Hub: check the name, or `hf auth login` for a private one"
+_NO_REVISION = "is not on the Hub at this revision: check the part behind @"
+_COMMIT_GONE = "is no longer on the Hub as it was: remove {folder} to begin anew"
+_NOTHING_IN_IT = (
+    "holds nothing that the datasets library can read ({line}): choose by @revision or ?config=NAME"
+)
+# The library runs no program: it raises RuntimeError for a dataset that is one.
+_PROGRAM = (
+    "cannot be read ({line}): most datasets are on the Hub as parquet too, at @refs/convert/parquet"
+)
+_DAMAGED = "has a damaged file ({line}): choose by @revision"
+_UNREADABLE = (
+    "cannot be read ({words}): choose by ?config=NAME, or its parquet at @refs/convert/parquet"
+)
+_OF_FILES: Mapping[bool, tuple[type[FoodVisionError], str]] = {
+    True: (DataError, "cannot be read ({line}): check its files"),
+    False: (
+        HubError,
+        "could not be downloaded ({line}): run it again later, it goes on from there",
+    ),
+}
+
+_LABEL_NAMES = ("label", "labels", "class", "category")
+_LABEL_TYPES = ("string", "large_string", "int", "uint", "bool")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Where in a row the photo and its label stand; `names` of labels that are numbers."""
+
+    image: str
+    label: str
+    names: list[str] | None
+
+    def label_of(self, row: Mapping[str, Any]) -> str | None:
+        """Return the class's name, or None if the row has none."""
+        value = row[self.label]
+        if value is None:
+            return None
+        if self.names is None:
+            return str(value).strip() or None
+        # Contests hide the labels of their test photos behind -1.
+        return self.names[value] if 0 <= value < len(self.names) else None
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A dataset at one commit: its splits by our names, not yet read."""
+
+    dataset: HubDataset
+    plan: Plan
+    columns: Columns
+    splits: Mapping[str, _Rows]
+
+    def count_rows(self) -> int | None:
+        """How many rows the dataset says it has, if it says so."""
+        infos = [(rows.info.splits or {}).get(str(rows.split)) for rows in self.splits.values()]
+        return sum(info.num_examples for info in infos if info) if all(infos) else None
+
+    def read_shard(self, split: str, shard: int) -> Iterator[Answer]:
+        """Give label and file of every row of a shard."""
+        from datasets import Image
+
+        columns = self.columns
+        rows = self.splits[split].shard(self.plan.shards[split], shard)
+        rows = rows.select_columns([columns.image, columns.label])
+        # Not decoded: a photo is kept byte for byte as it was published.
+        rows = rows.cast_column(columns.image, Image(decode=False))
+        with _told(self.dataset):
+            for row in rows:
+                yield columns.label_of(row), _content(self.dataset, row[columns.image])
+
+
+def find_commit(dataset: HubDataset, revision: str | None) -> str:
+    """Return the commit of a branch, tag or commit on the Hub.
+
+    Raises HubError for a dataset or revision that is not there, and if the Hub cannot be reached.
+    """
+    with _told(dataset):
+        from huggingface_hub import HfApi
+
+        return str(HfApi().dataset_info(dataset.name, revision=revision).sha)
+
+
+def open_stream(dataset: HubDataset, commit: str) -> Stream:
+    """Open a dataset at a commit, reading no more of it than its columns.
+
+    Raises DataError for splits or columns that cannot be told apart, HubError if the Hub does not
+    give it.
+    """
+    splits, beside = _choose_splits(dataset, _load(dataset, commit))
+    columns = _choose_columns(dataset, next(iter(splits.values())).features or {})
+    shards = {split: int(rows.num_shards) for split, rows in splits.items()}
+    return Stream(dataset, Plan(commit, shards, beside), columns, splits)
+
+
+def _load(dataset: HubDataset, commit: str) -> Mapping[str, _Rows]:
+    # What the readers of files log as an error they also raise.
+    logging.getLogger("datasets.packaged_modules").setLevel(logging.CRITICAL)
+    with _told(dataset):
+        from datasets import load_dataset
+
+        if dataset.is_local:
+            found: dict[str, _Rows] = load_dataset(dataset.name, dataset.config, streaming=True)
+        else:
+            # By this name the library does not take a folder user/dataset that lies here by chance.
+            name = f"hf://datasets/{dataset.name}"
+            found = load_dataset(name, dataset.config, revision=commit, streaming=True)
+        return found
+
+
+def _choose_splits(
+    dataset: HubDataset, found: Mapping[str, _Rows]
+) -> tuple[dict[str, _Rows], list[str]]:
+    """Return splits by our names, and the names of those that are not used."""
+    splits: dict[str, _Rows] = {}
+    for name, rows in found.items():
+        split = split_named(name)
+        if split in splits:
+            raise DataError(f"{dataset.source} has two splits for {split}: choose by ?config=NAME")
+        if split:
+            splits[split] = rows
+    if splits:
+        return splits, [name for name in found if not split_named(name)]
+    if len(found) == 1:
+        return {"all": next(iter(found.values()))}, []
+    raise DataError(
+        f"{dataset.source} has the splits {', '.join(found)}, none of them train, val or test: "
+        "choose others by ?config=NAME"
+    )
+
+
+def _choose_columns(dataset: HubDataset, features: Mapping[str, Any]) -> Columns:
+    from datasets import ClassLabel, Image, Value
+
+    def of_type(kind: type) -> list[str]:
+        return [name for name, feature in features.items() if isinstance(feature, kind)]
+
+    photos, classes = of_type(Image), of_type(ClassLabel)
+    texts = [name for name in of_type(Value) if features[name].dtype.startswith(_LABEL_TYPES)]
+    likely = classes or [name for name in texts if name in _LABEL_NAMES]
+    there = ", ".join(features) or "none with a type"
+    image = _choose(dataset, "image", dataset.image, photos, photos, there)
+    label = _choose(dataset, "label", dataset.label, likely, classes + texts, there)
+    return Columns(image, label, features[label].names if label in classes else None)
+
+
+def _choose(
+    dataset: HubDataset,
+    kind: str,
+    asked: str | None,
+    likely: list[str],
+    possible: list[str],
+    there: str,
+) -> str:
+    """Return the column asked for, or else the likely one: the one of its name, if several are."""
+    if asked in possible:
+        return str(asked)
+    if asked is not None:
+        raise DataError(f"{dataset.source}: no {kind} column {asked}: its columns are {there}")
+    if kind in likely or len(likely) == 1:
+        return kind if kind in likely else likely[0]
+    count = f"{len(likely)} {kind} columns" if likely else f"no {kind} column"
+    raise DataError(
+        f"{dataset.source} has {count}, its columns are {there}: choose by ?{kind}=COLUMN"
+    )
+
+
+def _content(dataset: HubDataset, photo: Mapping[str, Any] | None) -> bytes | None:
+    if photo is None or photo["bytes"] is not None:
+        return bytes(photo["bytes"]) if photo else None
+    if photo["path"] is None or not _is_own(dataset, photo["path"]):
+        return None
+    import fsspec
+
+    with fsspec.open(photo["path"], "rb") as file:
+        return bytes(file.read())
+
+
+def _is_own(dataset: HubDataset, path: str) -> bool:
+    """A row may name any file, of this disk or elsewhere: only the dataset's own are read."""
+    if dataset.is_local:
+        return Path(path).resolve().is_relative_to(dataset.name)
+    # Behind :: stands another file.
+    is_inside = "::" not in path and ".." not in path
+    return is_inside and path.startswith(f"hf://datasets/{dataset.name}@")
+
+
+@contextmanager
+def _told(dataset: HubDataset) -> Iterator[None]:
+    """Tell in one line what the libraries raise."""
+    from datasets.data_files import EmptyDatasetError
+    from datasets.exceptions import DatasetNotFoundError, DatasetsError
+    from huggingface_hub import errors
+    from huggingface_hub.utils import httpx  # type: ignore[attr-defined]
+    from pyarrow import ArrowException
+
+    is_begun = read_plan(dataset.folder) is not None
+    # The first that fits: some of the later ones are parents of earlier ones.
+    table: tuple[tuple[Any, type[FoodVisionError], str], ...] = (
+        # That the dataset is there was asked before: it is its files that are not given.
+        ((errors.GatedRepoError, DatasetNotFoundError), HubError, _GATED),
+        (errors.RepositoryNotFoundError, HubError, _NOT_THERE),
+        (errors.RevisionNotFoundError, HubError, _COMMIT_GONE if is_begun else _NO_REVISION),
+        ((DatasetsError, EmptyDatasetError), DataError, _NOTHING_IN_IT),
+        (RuntimeError, DataError, _PROGRAM),
+        (ArrowException, DataError, _DAMAGED),
+        (ValueError, DataError, _UNREADABLE),
+        ((OSError, httpx.HTTPError), *_OF_FILES[dataset.is_local]),
+    )
+    try:
+        yield
+    except Exception as error:
+        for kinds, told_as, sentence in table:
+            if isinstance(error, kinds):
+                message = sentence.format(
+                    folder=dataset.folder,
+                    line=first_line(error),
+                    words=" ".join(str(error).partition("\nExample")[0].split()),
+                )
+                raise told_as(f"{dataset.source} {message}") from None
+        raise
