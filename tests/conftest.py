@@ -57,7 +57,13 @@ def fruit_checkpoint(fruit, tmp_path_factory) -> Path:
 
     output = tmp_path_factory.mktemp("run")
     config = TrainConfig(
-        model="tinyvgg", image_size=32, epochs=30, learning_rate=0.003, output=output
+        model="tinyvgg",
+        image_size=32,
+        epochs=30,
+        optimizer="adam",
+        schedule="constant",
+        learning_rate=0.003,
+        output=output,
     )
     return run(fruit, config, Console(quiet=True))
 

@@ -1,0 +1,189 @@
+"""A run that was cut ends in the weights of one that was not."""
+
+import json
+import re
+import resource
+import signal
+import subprocess
+import sys
+
+import pytest
+import torch
+from conftest import REPOSITORY
+from rich.console import Console
+from safetensors.torch import load_file
+
+import foodvision
+from foodvision.cli import main
+from foodvision.config import TrainConfig
+from foodvision.engine import Snapshot
+from foodvision.errors import DataError, FoodVisionError, SettingsError
+from foodvision.training import locked, run
+
+QUIET = Console(quiet=True)
+
+# All that has a state at once, so that nothing of it is forgotten.
+EVERYTHING = {
+    "model": "tinyvgg",
+    "image_size": 32,
+    "epochs": 12,
+    "batch_size": 8,
+    "augment": "strong",
+    "mixup": 0.2,
+    "cutmix": 1.0,
+    "accumulate": 5,
+    "clip": 1.0,
+    "ema": 0.9,
+    "early_stopping": 8,
+    "warmup_epochs": 1.0,
+    "low_resolution": 0.3,
+    "balance": "sampler",
+}
+PROBE_THEN_FINETUNE = {
+    "model": "efficientnet_lite0",
+    "image_size": 32,
+    "epochs": 3,
+    "finetune_epochs": 3,
+    "batch_size": 16,
+    "layer_decay": 0.8,
+    "views": 3,
+}
+
+
+def weights(folder):
+    return load_file(folder / "checkpoint" / "model.safetensors")
+
+
+def assert_same_weights(one, other):
+    one, other = weights(one), weights(other)
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize(
+    ("settings", "seed"),
+    [(EVERYTHING, "1"), (PROBE_THEN_FINETUNE, "3")],
+    ids=["everything", "probe then finetune"],
+)
+def test_killed_run_ends_in_the_same_weights_bit_for_bit(settings, seed, fruit, tmp_path):
+    done = subprocess.run(
+        [
+            *(sys.executable, REPOSITORY / "tests" / "killed_run.py", fruit, tmp_path / "cut"),
+            *(json.dumps(settings), seed),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    deaths = re.findall(r"^(in a write|after seconds) \S+ killed$", done.stdout, re.MULTILINE)
+    assert deaths.count("in a write") >= 2, done.stdout
+    assert done.stdout.endswith("status 0\n")
+    run(fruit, TrainConfig(**settings, output=tmp_path / "whole"), QUIET)
+    assert_same_weights(tmp_path / "cut", tmp_path / "whole")
+    cut, whole = (
+        json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("cut", "whole")
+    )
+    assert [row | {"seconds": 0} for row in cut] == [row | {"seconds": 0} for row in whole]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_run_that_is_asked_to_stop_saves_its_place_within_the_epoch(number, fruit, tmp_path):
+    settings = {**EVERYTHING, "early_stopping": None, "epochs": 4}
+    config = TrainConfig(**settings, output=tmp_path / "cut")
+    program = f"""
+import itertools, os, sys
+import foodvision
+from foodvision.cli import main
+from foodvision.data.batches import Batches
+count, yielded = itertools.count(), Batches.__iter__
+def iterate(batches):
+    for batch in yielded(batches):
+        if next(count) == 17:
+            os.kill(os.getpid(), {int(number)})
+        yield batch
+Batches.__iter__ = iterate
+sys.exit(main(sys.argv[1:]))
+"""
+    (tmp_path / "settings.json").write_text(json.dumps(settings))
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c", program, "train", fruit, "--output", config.output),
+            *("--config", tmp_path / "settings.json"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 130, done.stderr
+    assert done.stderr == (
+        f"foodvision: stopped, the state is saved: go on with foodvision train {fruit} "
+        f"--resume {config.output}\n"
+    )
+    assert json.loads((config.output / "run.json").read_text())["state"] == "stopped"
+    with pytest.raises(FoodVisionError, match="a run that is not finished: go on with --resume"):
+        foodvision.load(config.output)
+    assert main(["train", str(fruit), "--resume", str(config.output)]) == 0
+    whole = TrainConfig(**settings, output=tmp_path / "whole")
+    run(fruit, whole, QUIET)
+    assert_same_weights(config.output, whole.output)
+
+
+def test_full_disk_is_one_line_and_the_last_state_stays_whole(tmp_path):
+    part = torch.nn.Linear(100, 100)
+    snapshot = Snapshot(tmp_path / "state" / "head.safetensors", {"model": part}, "photos")
+    snapshot.save()
+    before = part.weight.detach().clone()
+    torch.nn.init.zeros_(part.weight)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(FoodVisionError) as caught:
+            snapshot.save()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
+    assert str(caught.value) == (
+        f"{tmp_path / 'state' / 'head.safetensors'} cannot be written (File too large): the state "
+        "of the last saved epoch is whole; make room and go on with --resume"
+    )
+    assert [path.name for path in (tmp_path / "state").iterdir()] == ["head.safetensors"]
+    assert snapshot.restore()
+    assert torch.equal(part.weight, before)
+
+
+def test_spoiled_state_and_other_photos_are_told(tmp_path):
+    path = tmp_path / "run" / "state" / "head.safetensors"
+    part = torch.nn.Linear(2, 2)
+    Snapshot(path, {"model": part}, "these photos").save()
+    with pytest.raises(DataError, match="was trained on other photos: start a new run"):
+        Snapshot(path, {"model": part}, "others").restore()
+    path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(FoodVisionError, match=r"head\.safetensors is spoiled .*: remove it"):
+        Snapshot(path, {"model": part}, "these photos").restore()
+
+
+def test_second_run_into_a_folder_refuses(fruit, tmp_path):
+    config = TrainConfig(model="tinyvgg", image_size=32, epochs=1, output=tmp_path / "run")
+    with locked(config.output):
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "foodvision", "train", fruit, "--model", "tinyvgg"),
+                *("--image-size", "32", "--epochs", "1", "--output", config.output),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"foodvision: another run is writing to {config.output}: name another --output\n"
+    )
+    run(fruit, config, QUIET)
+    with pytest.raises(SettingsError, match="holds a run: go on with --resume"):
+        run(fruit, config, QUIET)
+    with pytest.raises(SettingsError, match="is finished: there is nothing to go on with"):
+        run(fruit, config, QUIET, resume=True)
+    with pytest.raises(SettingsError, match="holds no run to go on with"):
+        run(fruit, TrainConfig(output=tmp_path / "none"), QUIET, resume=True)
