@@ -157,7 +157,8 @@ def check_graph(graph: bytes, config: CheckpointConfig, name: Path) -> None:
 
 
 def _find(folder: Path) -> Path:
-    for candidate in (folder, folder / "checkpoint"):
+    # A run has a config.json of its own, of its settings: what lies in checkpoint/ goes first.
+    for candidate in (folder / "checkpoint", folder):
         _recover(candidate)
         if (candidate / _CONFIG).is_file():
             return candidate

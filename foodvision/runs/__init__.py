@@ -1,0 +1,31 @@
+"""What training leaves behind: the files of a run, its report, comparisons, tracking.
+
+What draws is in `foodvision.runs.drawings` and `foodvision.runs.report`, which need matplotlib.
+"""
+
+from foodvision.runs.reading import find_runs, read_run
+from foodvision.runs.record import (
+    Row,
+    RunAnswer,
+    RunRecord,
+    State,
+    write_answers,
+    write_figures,
+    write_metrics,
+    write_start,
+    write_state,
+)
+
+__all__ = [
+    "Row",
+    "RunAnswer",
+    "RunRecord",
+    "State",
+    "find_runs",
+    "read_run",
+    "write_answers",
+    "write_figures",
+    "write_metrics",
+    "write_start",
+    "write_state",
+]

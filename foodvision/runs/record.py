@@ -1,0 +1,173 @@
+"""The files of a run, written while it goes on.
+
+A crash at any moment leaves each file as it was or as it should be. Reading them back is left to
+`foodvision.runs.reading`, drawing to `foodvision.runs.report`, the checkpoint to its own room.
+"""
+
+import csv
+import io
+import json
+import math
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from foodvision.classifier import Answers
+from foodvision.config import TrainConfig
+from foodvision.data import LabelledPhoto
+from foodvision.evaluation import Figures
+from foodvision.runs.system import describe_system, describe_versions
+from foodvision.storage import write_atomically
+
+State: TypeAlias = Literal["running", "finished", "stopped", "failed"]
+"""Where a run stands; one whose process was killed is left as running."""
+
+Row: TypeAlias = Mapping[str, float | int | str | None]
+"""An epoch: epoch, stage, train_loss, train_acc, val_loss, val_acc, learning_rate, seconds."""
+
+
+class RunAnswer(NamedTuple):
+    """A row of `answers.csv`: a test photo by its path in the photos' folder, label and answer."""
+
+    photo: str
+    label: str
+    answer: str
+    confidence: float
+    known_score: float
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the answer is the label."""
+        return self.answer == self.label
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What a run's folder says.
+
+    data: where the photos came from, as it was given.
+    started: date and time, ISO 8601 with the offset from UTC.
+    command: what repeats the run, word by word.
+    seconds: what it took until its state was written.
+    settings: the fields of its TrainConfig.
+    metrics: a row an epoch. figures, answers: None and empty before the test photos were judged.
+    """
+
+    folder: Path
+    data: str
+    started: str
+    command: tuple[str, ...]
+    state: State
+    seconds: float
+    system: Mapping[str, Any]
+    versions: Mapping[str, str]
+    settings: Mapping[str, Any]
+    metrics: tuple[Row, ...] = ()
+    figures: Figures | None = None
+    answers: tuple[RunAnswer, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.folder.resolve().name
+
+    @property
+    def command_line(self) -> str:
+        """The command as it is typed."""
+        return shlex.join(self.command)
+
+
+def write_start(
+    folder: Path,
+    config: TrainConfig,
+    data: str,
+    command: Sequence[str],
+    extra_system: Mapping[str, Any] | None = None,
+) -> None:
+    """Write `config.json` and `run.json` of a run that begins.
+
+    data: where the photos come from, as it was given.
+    command: what repeats the run, word by word.
+    extra_system: what this room cannot know, as {"accelerator": "NVIDIA A100"}.
+    """
+    settings = asdict(config)
+    settings.pop("output")  # who repeats a run does not want to write over it
+    _write_json(folder / "config.json", settings)
+    content = {
+        "data": data,
+        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "command": list(command),
+        "state": "running",
+        "seconds": 0.0,
+        "system": describe_system() | dict(extra_system or {}),
+        "versions": describe_versions(),
+    }
+    _write_json(folder / "run.json", content)
+
+
+def write_state(folder: Path, state: State, seconds: float) -> None:
+    """Write into `run.json` where a run stands, and the seconds since it began."""
+    raw = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    _write_json(folder / "run.json", {**raw, "state": state, "seconds": round(seconds, 3)})
+
+
+def write_metrics(folder: Path, rows: Sequence[Row]) -> None:
+    """Write `metrics.csv` and `metrics.json`: all rows so far, empty where no finite number is."""
+    columns = tuple(dict.fromkeys(name for row in rows for name in row))
+    finite = [{name: _finite(row.get(name)) for name in columns} for row in rows]
+    _write_csv(folder / "metrics.csv", columns, (tuple(row.values()) for row in finite))
+    _write_json(folder / "metrics.json", finite)
+
+
+def write_answers(
+    folder: Path,
+    root: Path,
+    photos: Sequence[LabelledPhoto],
+    classes: Sequence[str],
+    answers: Answers,
+) -> None:
+    """Write `answers.csv`: what the model said of each test photo.
+
+    root: the photos' folder. classes: in the order of the answers' probabilities.
+    """
+    best = answers.probabilities.argmax(axis=1)
+    confidence = answers.probabilities.max(axis=1)
+    rows = (
+        RunAnswer(relative_name(photo.path, root), photo.label, classes[index], sure, score)
+        for photo, index, sure, score in zip(
+            photos,
+            best,
+            confidence.round(6).tolist(),
+            answers.known_score.round(6).tolist(),
+            strict=True,
+        )
+    )
+    _write_csv(folder / "answers.csv", RunAnswer._fields, rows)
+
+
+def write_figures(folder: Path, figures: Figures) -> None:
+    """Write `figures.json`: what the test photos say of the model."""
+    _write_json(folder / "figures.json", figures.to_dict())
+
+
+def relative_name(photo: Path, root: Path) -> str:
+    """Return a photo's path in the photos' folder, with slashes: the same on every machine."""
+    return (photo.relative_to(root) if photo.is_relative_to(root) else photo).as_posix()
+
+
+def _finite(value: float | str | None) -> float | str | None:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _write_json(path: Path, content: Any) -> None:
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False, default=str) + "\n"
+    write_atomically(path, text.encode("utf-8", "surrogateescape"))
+
+
+def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    content = io.StringIO(newline="")
+    csv.writer(content, lineterminator="\n").writerows([columns, *rows])
+    write_atomically(path, content.getvalue().encode("utf-8", "surrogateescape"))
