@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from runs_made import CLASSES, COMMAND, ROWS, make_run, some_answers
 
 import foodvision
 from foodvision.classifier import Answers
@@ -20,53 +21,14 @@ from foodvision.runs import (
     find_runs,
     read_run,
     write_answers,
-    write_figures,
     write_metrics,
     write_start,
-    write_state,
 )
-
-CLASSES = ("blueberry", "kiwi", "tomato")
-COMMAND = ["foodvision", "train", "my photos", "--epochs", "3"]
-ROWS = [
-    {
-        "epoch": epoch,
-        "stage": "head" if epoch < 4 else "network",
-        "train_loss": 1 / epoch,
-        "train_acc": 1 - 0.5 / epoch,
-        "val_loss": 1.1 / epoch,
-        "val_acc": 1 - 0.6 / epoch,
-        "learning_rate": 0.01 / epoch,
-        "seconds": 2.5,
-    }
-    for epoch in range(1, 7)
-]
-
-
-def some_answers(photos, wrong=2):
-    """Answers that are right except for the first photos, which get the class after theirs."""
-    labels = np.array([CLASSES.index(photo.label) for photo in photos])
-    best = labels.copy()
-    best[:wrong] = (best[:wrong] + 1) % len(CLASSES)
-    rest = np.linspace(0.04, 0.3, len(photos), dtype=np.float32)
-    probabilities = np.repeat(rest[:, None], len(CLASSES), axis=1)
-    probabilities[np.arange(len(photos)), best] = 1 - 2 * rest
-    known_score = np.linspace(0.9, 0.5, len(photos), dtype=np.float32)
-    return Answers(probabilities, known_score, np.zeros((len(photos), 2), np.float32)), labels
 
 
 @pytest.fixture
 def run(fruit, tmp_path) -> Path:
-    """A run folder as training leaves it, without a checkpoint."""
-    folder = tmp_path / "runs" / "fruit"
-    photos = find_photos(fruit)
-    answers, labels = some_answers(photos.splits["test"])
-    write_start(folder, TrainConfig(epochs=3), str(fruit), COMMAND, {"accelerator": "none"})
-    write_metrics(folder, ROWS)
-    write_answers(folder, photos.root, photos.splits["test"], CLASSES, answers)
-    write_figures(folder, measure(answers.probabilities, labels, CLASSES))
-    write_state(folder, "finished", 15.25)
-    return folder
+    return make_run(tmp_path / "runs" / "fruit", fruit)
 
 
 def test_run_is_read_back_as_it_was_written(run, fruit):

@@ -3,7 +3,7 @@
 What draws is in `foodvision.runs.drawings` and `foodvision.runs.report`, which need matplotlib.
 """
 
-from foodvision.runs.reading import find_runs, read_run
+from foodvision.runs.reading import find_runs, read_run, sort_runs
 from foodvision.runs.record import (
     Row,
     RunAnswer,
@@ -23,6 +23,7 @@ __all__ = [
     "State",
     "find_runs",
     "read_run",
+    "sort_runs",
     "write_answers",
     "write_figures",
     "write_metrics",

@@ -2,9 +2,10 @@
 
 import csv
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from foodvision.errors import RunError
 from foodvision.evaluation import Figures
@@ -54,6 +55,16 @@ def find_runs(folder: Path) -> list[Path]:
     if not found:
         raise RunError(f"{folder} holds no runs: foodvision train PHOTOS makes one")
     return found
+
+
+def sort_runs(records: Sequence[RunRecord], by: Literal["time", "top1"]) -> list[RunRecord]:
+    """Return the newest runs first, or those that are best on their test photos."""
+
+    def key(record: RunRecord) -> tuple[float, float]:
+        top1 = record.figures.top1 if by == "top1" and record.figures else -1.0
+        return top1, datetime.fromisoformat(record.started).timestamp()
+
+    return sorted(records, key=key, reverse=True)
 
 
 def _read_metrics(path: Path) -> tuple[Row, ...]:
