@@ -163,6 +163,7 @@ def test_dashboard_without_tracked_runs_says_how_to_track(fruit, tmp_path, capsy
     )
 
 
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="Windows has no groups of processes")
 @pytest.mark.parametrize("name", ["tensorboard", "trackio"])
 def test_dashboard_answers_on_this_machine(name, tmp_path, environment):
     track(name, tmp_path / "runs" / "one", environment)
