@@ -173,6 +173,7 @@ def check_graph(graph: bytes, config: CheckpointConfig, name: Path) -> None:
 
 
 def _find(folder: Path) -> Path:
+    # A run has a config.json of its own, of its settings: what lies in checkpoint/ goes first.
     for candidate in (folder / "checkpoint", folder):
         _recover(candidate)
         if (candidate / _CONFIG).is_file() and not (candidate / _RUN).exists():

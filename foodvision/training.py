@@ -1,14 +1,15 @@
 """The story of a run, from photos to a checkpoint; every step is a call into a room."""
 
 import shutil
-import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -35,16 +36,16 @@ from foodvision.outcome import (
     write_card,
 )
 from foodvision.runs import (
-    Tracker,
-    draw_rates,
-    open_tracker,
+    State,
     write_answers,
     write_figures,
     write_metrics,
-    write_report,
     write_start,
     write_state,
 )
+from foodvision.runs.drawings import draw_rates
+from foodvision.runs.report import write_report
+from foodvision.runs.tracking import Tracker, open_tracker
 from foodvision.stages import Growing, Row, Run, head_stage, network_stage
 from foodvision.storage import write_atomically
 from foodvision.tables import figures_table, photos_table
@@ -227,9 +228,13 @@ class Recorder:
     def close(self, figures: Figures) -> None:
         """Write what came out."""
         write_metrics(self._folder, self.rows)
-        write_state(self._folder, "finished", self.seconds)
+        self.end("finished", figures.to_dict())
+
+    def end(self, state: State, figures: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """Write how the run ended."""
+        write_state(self._folder, state, self.seconds)
         if self._tracker:
-            self._tracker.finish(figures.to_dict())
+            self._tracker.finish(figures)
 
 
 @contextmanager
@@ -244,7 +249,11 @@ def kept(
         yield Recorder(folder, None)
         return
     with locked(folder):
-        write_start(folder, config, str(data), sys.argv, {"device": str(accelerator.device)})
+        if (folder / "run.json").exists():
+            write_state(folder, "running", 0.0)
+        else:
+            command = ["foodvision", "train", str(data), *_as_options(config)]
+            write_start(folder, config, str(data), command, {"device": str(accelerator.device)})
         settings = asdict(config)
         tracker = (
             open_tracker(config.track, folder, folder.name, settings) if config.track else None
@@ -253,12 +262,12 @@ def kept(
         try:
             yield recorder
         except (Stopped, KeyboardInterrupt):
-            write_state(folder, "stopped", recorder.seconds)
+            recorder.end("stopped")
             raise Stopped(
                 f"stopped, the state is saved: go on with foodvision train {data} --resume {folder}"
             ) from None
         except BaseException:
-            write_state(folder, "failed", recorder.seconds)
+            recorder.end("failed")
             raise
         shutil.rmtree(folder / "state", ignore_errors=True)
 
@@ -297,6 +306,20 @@ def run_folder(config: TrainConfig) -> Path:
     """Return the folder asked for, or a new name under runs/."""
     name = f"{datetime.now():%Y%m%d-%H%M%S}-{Path(config.model).name}"
     return config.output or Path("runs") / name
+
+
+def _as_options(config: TrainConfig) -> list[str]:
+    """The options that differ from the defaults, as they are typed."""
+    default, options = TrainConfig(), []
+    for field in fields(config):
+        value, flag = getattr(config, field.name), field.name.replace("_", "-")
+        if value == getattr(default, field.name) or field.name == "output":
+            continue
+        if isinstance(value, bool):
+            options.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            options += [f"--{flag}", str(value)]
+    return options
 
 
 def _last_epoch_in_words(rows: Sequence[Row]) -> str:

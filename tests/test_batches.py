@@ -1,3 +1,5 @@
+from itertools import chain
+
 import pytest
 import torch
 from torch.utils.data import TensorDataset
@@ -32,7 +34,7 @@ def labels_of(batches):
 def test_every_photo_comes_once_an_epoch_and_in_another_order_each():
     batches = Batches(numbered(20), 8, seed=1)
     first, second = labels_of(batches), labels_of(batches)
-    assert sorted(sum(first, [])) == sorted(sum(second, [])) == list(range(20))
+    assert sorted(chain(*first)) == sorted(chain(*second)) == list(range(20))
     assert first != second
     assert labels_of(Batches(numbered(20), 8, seed=1)) == first
     assert labels_of(Batches(numbered(20), 8, seed=2)) != first
@@ -82,7 +84,9 @@ def test_chance_of_the_data_shifts_no_other():
 
 @pytest.mark.parametrize("count", [16, 17, 19, 22])
 def test_processes_share_every_batch_in_equal_parts(count):
-    parts = [labels_of(Batches(numbered(count), 8, seed=4, shard=Shard(rank, 2))) for rank in (0, 1)]
+    parts = [
+        labels_of(Batches(numbered(count), 8, seed=4, shard=Shard(rank, 2))) for rank in (0, 1)
+    ]
     assert [len(batch) for batch in parts[0]] == [len(batch) for batch in parts[1]]
     whole = labels_of(Batches(numbered(count), 8, seed=4))
     for first, second, batch in zip(*parts, whole, strict=False):
@@ -96,7 +100,7 @@ def test_validation_photos_are_shared_to_the_last_one():
         labels_of(Batches(numbered(19), 8, seed=4, shuffle=False, shard=Shard(rank, 2)))
         for rank in (0, 1)
     ]
-    assert sorted(sum(sum(parts, []), [])) == list(range(19))
+    assert sorted(chain(*chain(*parts))) == list(range(19))
 
 
 def test_single_photo_left_over_waits_for_another_epoch():
@@ -112,9 +116,12 @@ def test_rare_classes_are_drawn_as_often_as_others():
     weights = class_weights(labels, 2)
     assert weights.tolist() == pytest.approx([100 / 180, 100 / 20])
     batches = Batches(
-        TensorDataset(torch.zeros(100, 1), torch.tensor(labels)), 50, seed=1, weights=weights[labels]
+        TensorDataset(torch.zeros(100, 1), torch.tensor(labels)),
+        50,
+        seed=1,
+        weights=weights[labels],
     )
-    drawn = sum((sum(labels_of(batches), []) for _ in range(20)), [])
+    drawn = list(chain(*(label for _ in range(20) for label in labels_of(batches))))
     assert 0.45 < sum(drawn) / len(drawn) < 0.55
 
 

@@ -1,6 +1,6 @@
 """Figures that can be believed: each with the number of photos behind it and an interval."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -53,6 +53,16 @@ class Figures:
     def to_dict(self) -> dict[str, Any]:
         """The figures as JSON types."""
         return asdict(self) | {"top1_interval": list(self.top1_interval)}
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> "Figures":
+        """Return what `to_dict` wrote.
+
+        Raises KeyError or TypeError for something else.
+        """
+        per_class = {name: ClassFigures(**values) for name, values in raw["per_class"].items()}
+        interval = Interval(*raw["top1_interval"])
+        return cls(**{**raw, "top1_interval": interval, "per_class": per_class})
 
 
 def wilson_interval(correct: int, n: int) -> Interval:

@@ -1,7 +1,14 @@
-"""What a run leaves behind, and how runs compare."""
+"""What training leaves behind: the files of a run, its report, comparisons, tracking.
 
-from foodvision.runs.record import *
+What draws is in `foodvision.runs.drawings` and `foodvision.runs.report`, which need matplotlib.
+"""
+
+from foodvision.runs.reading import find_runs, read_run, sort_runs
 from foodvision.runs.record import (
+    Row,
+    RunAnswer,
+    RunRecord,
+    State,
     write_answers,
     write_figures,
     write_metrics,
@@ -9,16 +16,17 @@ from foodvision.runs.record import (
     write_state,
 )
 
-Tracker = object
-
-
-def open_tracker(*a):
-    raise NotImplementedError
-
-
-def write_report(*a):
-    pass
-
-
-def draw_rates(*a):
-    return b""
+__all__ = [
+    "Row",
+    "RunAnswer",
+    "RunRecord",
+    "State",
+    "find_runs",
+    "read_run",
+    "sort_runs",
+    "write_answers",
+    "write_figures",
+    "write_metrics",
+    "write_start",
+    "write_state",
+]

@@ -74,10 +74,33 @@ class RunRecord:
         """The folder's name."""
         return self.folder.resolve().name
 
+    def last(self, name: str) -> float | None:
+        """Return a number of the last epoch, if there is one."""
+        value = self.metrics[-1].get(name) if self.metrics else None
+        return value if isinstance(value, (int, float)) else None
+
     @property
     def command_line(self) -> str:
         """The command as it is typed."""
         return shlex.join(self.command)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What a list of runs says of it, as JSON types."""
+        figures = self.figures
+        return {
+            "name": self.name,
+            "folder": str(self.folder),
+            "state": self.state,
+            "model": self.settings.get("model"),
+            "data": self.data,
+            "epochs": len(self.metrics),
+            "val_acc": self.last("val_acc"),
+            "n": figures.n if figures else None,
+            "top1": figures.top1 if figures else None,
+            "top1_interval": list(figures.top1_interval) if figures else None,
+            "seconds": self.seconds,
+            "started": self.started,
+        }
 
 
 def write_start(

@@ -1,0 +1,209 @@
+"""The report of a run and the page of a comparison, as people open them: real Chromium."""
+
+import io
+import shutil
+
+import numpy as np
+import pytest
+from conftest import COLOURS
+from PIL import Image
+from playwright.sync_api import expect, sync_playwright
+from runs_made import COMMAND, ROWS, make_run
+from sklearn.metrics import confusion_matrix
+
+from foodvision.config import TrainConfig
+from foodvision.data import find_photos
+from foodvision.errors import RunError
+from foodvision.runs import RunAnswer, read_run, write_metrics, write_start
+from foodvision.runs.compare import compare
+from foodvision.runs.drawings import count_answers, draw_confusion, draw_curves
+from foodvision.runs.report import find_mistakes, find_pairs, write_comparison, write_report
+
+SHEET = Image.new("RGB", (300, 100), COLOURS["kiwi"])
+
+
+@pytest.fixture
+def run(fruit, tmp_path):
+    return make_run(tmp_path / "fruit", fruit)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    executable = shutil.which("chromium")  # without it, the one that Playwright has installed
+    options = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=options)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """Open a file at a width; returns the page and the addresses that it asked for."""
+    pages = []
+
+    def open_file(path, width=1200, **options):
+        page = browser.new_page(viewport={"width": width, "height": 800}, **options)
+        pages.append(page)
+        asked = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(path.as_uri())
+        return page, asked
+
+    yield open_file
+    for page in pages:
+        page.close()
+
+
+def report_on(run, fruit, sheet=SHEET):
+    photos = find_photos(fruit)
+    return write_report(run, photos.root, photos.splits["test"], sheet)
+
+
+def overflow(page):
+    return page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+
+
+def test_report_tells_the_figures_first_in_plain_words(run, fruit, open_page):
+    page, _ = open_page(report_on(run, fruit))
+    expect(page.locator("h1")).to_have_text("13 of 15 photos right")
+    expect(page.locator("header")).to_contain_text(
+        "Of 100 new photos of the same kind, expect 62 to 96 to be right (95% interval). "
+        "Always answering blueberry would get 5 of 15."
+    )
+    expect(page.locator("table.classes tbody tr").first).to_contain_text("blueberry")
+    expect(page.locator("table.classes tbody tr").first).to_contain_text("3 of 5")
+    expect(page.locator("table.classes tbody tr").first).to_contain_text("23.1 to 88.2")
+    expect(page.locator("pre")).to_have_text("foodvision train 'my photos' --epochs 3")
+
+
+def test_report_shows_every_part(run, fruit, open_page):
+    page, _ = open_page(report_on(run, fruit))
+    headings = page.locator("h2").all_text_contents()
+    assert headings == [
+        "How it learned",
+        "Class by class, the hardest first",
+        "What it mistakes for what",
+        "Wrong, and sure of it",
+        "What it saw in training",
+        "Once more",
+    ]
+    assert page.evaluate("[...document.images].every(image => image.naturalWidth > 0)")
+    expect(page.locator("figure").first).to_contain_text(
+        "it is blueberry, the answer was kiwi, 92.0% sure"
+    )
+    page.get_by_text("System and versions").click()
+    expect(page.get_by_text("onnxruntime")).to_be_visible()
+    page.get_by_text("Settings", exact=True).click()
+    expect(page.get_by_text("batch_size")).to_be_visible()
+
+
+def test_report_asks_for_nothing_outside_of_itself(run, fruit, open_page):
+    path = report_on(run, fruit)
+    _, asked = open_page(path)
+    assert [url for url in asked if not url.startswith("data:")] == [path.as_uri()]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_report_fits_a_phone_in_light_and_dark(run, fruit, open_page, scheme):
+    page, _ = open_page(report_on(run, fruit), width=360, color_scheme=scheme)
+    for details in page.locator("summary").all():
+        details.click()
+    assert overflow(page) <= 0
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert background == {"light": "rgb(255, 255, 255)", "dark": "rgb(25, 26, 28)"}[scheme]
+
+
+def test_names_are_text_and_no_markup(fruit, tmp_path, open_page):
+    run = make_run(tmp_path / "run", fruit, command=["foodvision", "<script>alert(1)</script>"])
+    page, _ = open_page(report_on(run, fruit))
+    expect(page.locator("pre")).to_have_text("foodvision '<script>alert(1)</script>'")
+    assert page.locator("body script").count() == 0
+
+
+def test_drawings_lie_beside_the_report(run, fruit):
+    report_on(run, fruit)
+    for name in ("curves.png", "confusion.png", "mistakes.jpg", "augmentation.jpg"):
+        with Image.open(run / name) as image:
+            assert image.format == {"png": "PNG", "jpg": "JPEG"}[name[-3:]]
+            image.load()
+
+
+def test_run_without_mistakes_and_sheet_has_no_drawings_of_them(run, fruit, open_page):
+    report_on(run, fruit)
+    make_run(run, fruit, wrong=0)
+    page, _ = open_page(report_on(run, fruit, sheet=None))
+    expect(page.get_by_text("It confused nothing: every test photo got its label.")).to_be_visible()
+    assert page.locator("figure").count() == 0
+    assert not (run / "mistakes.jpg").exists()
+    assert not (run / "augmentation.jpg").exists()
+
+
+def test_run_that_was_not_judged_has_no_report(fruit, tmp_path):
+    write_start(tmp_path / "new", TrainConfig(), "photos", COMMAND)
+    with pytest.raises(RunError) as caught:
+        report_on(tmp_path / "new", fruit)
+    assert str(caught.value) == (
+        f"{tmp_path / 'new'} has no answers or no figures yet: a report tells of both"
+    )
+
+
+def test_surest_mistakes_come_first():
+    answers = [
+        RunAnswer("a", "kiwi", "tomato", 0.5, 1),
+        RunAnswer("b", "kiwi", "kiwi", 0.99, 1),
+        RunAnswer("c", "tomato", "kiwi", 0.8, 1),
+    ]
+    assert [answer.photo for answer in find_mistakes(answers)] == ["c", "a"]
+
+
+def test_confusion_is_that_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    labels, found = rng.integers(0, 101, (2, 2000)).astype(str)
+    answers = [RunAnswer("", *pair, 0.5, 0.5) for pair in zip(labels, found, strict=True)]
+    classes = sorted(set(labels) | set(found))
+    expected = confusion_matrix(labels, found, labels=classes)
+    assert (count_answers(answers, classes) == expected).all()
+    np.fill_diagonal(expected, 0)
+    pairs = find_pairs(answers, classes)
+    assert [pair.times for pair in pairs] == sorted(expected.ravel(), reverse=True)[:10]
+    assert pairs[0].n == (labels == pairs[0].label).sum()
+
+
+@pytest.mark.parametrize(
+    "names", [["$a_b$", "寿司", "crème brûlée"], [f"dish {n}" for n in range(101)]]
+)
+def test_confusion_is_drawn_for_odd_names_and_for_many(names):
+    answers = [RunAnswer("", name, names[0], 0.5, 0.5) for name in names]
+    with Image.open(io.BytesIO(draw_confusion(answers, names))) as image:
+        assert 700 <= image.width <= 1400
+
+
+def test_curves_are_drawn_of_a_single_epoch_with_what_is_known():
+    with Image.open(io.BytesIO(draw_curves([{"epoch": 1, "val_loss": 0.5}]))) as image:
+        one_panel = image.height
+    with Image.open(io.BytesIO(draw_curves(ROWS))) as image:
+        assert image.height > 2 * one_panel
+
+
+def test_comparison_is_a_page_with_both_curves(run, fruit, tmp_path, open_page):
+    better = make_run(tmp_path / "better", fruit, wrong=0, config=TrainConfig(epochs=9))
+    records = read_run(run), read_run(better)
+    write_comparison(tmp_path / "page.html", *records, compare(*records))
+    page, asked = open_page(tmp_path / "page.html", width=360)
+    expect(page.locator("h1")).to_have_text("Noise alone can explain it")
+    expect(page.locator("tr", has_text="95% interval").first).to_contain_text("62.1 to 96.3")
+    expect(page.locator("tr", has_text="95% interval").first).to_contain_text("79.6 to 100.0")
+    expect(page.locator("tr", has_text="epochs").last).to_have_text("epochs39")
+    assert page.evaluate("[...document.images].every(image => image.naturalWidth > 0)")
+    assert overflow(page) <= 0
+    assert [url for url in asked if not url.startswith("data:")] == [page.url]
+
+
+def test_comparison_of_runs_without_epochs_has_no_curves(run, fruit, tmp_path, open_page):
+    write_metrics(run, [])
+    records = read_run(run), read_run(run)
+    write_comparison(tmp_path / "page.html", *records, compare(*records))
+    page, _ = open_page(tmp_path / "page.html")
+    expect(page.locator("h1")).to_have_text("Equally often right")
+    assert page.locator("img").count() == 0

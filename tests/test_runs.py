@@ -1,0 +1,159 @@
+"""What a run leaves behind, and how it is read back."""
+
+import csv
+import json
+import math
+import platform
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from runs_made import CLASSES, COMMAND, ROWS, make_run, some_answers
+
+import foodvision
+from foodvision.classifier import Answers
+from foodvision.config import TrainConfig
+from foodvision.data import find_photos
+from foodvision.errors import RunError
+from foodvision.evaluation import measure
+from foodvision.runs import (
+    find_runs,
+    read_run,
+    write_answers,
+    write_metrics,
+    write_start,
+)
+
+
+@pytest.fixture
+def run(fruit, tmp_path) -> Path:
+    return make_run(tmp_path / "runs" / "fruit", fruit)
+
+
+def test_run_is_read_back_as_it_was_written(run, fruit):
+    record = read_run(run)
+    photos = find_photos(fruit).splits["test"]
+    answers, labels = some_answers(photos)
+    assert record.name == "fruit"
+    assert record.data == str(fruit)
+    assert record.state == "finished"
+    assert record.seconds == 15.25
+    assert list(record.metrics) == ROWS
+    assert record.figures == measure(answers.probabilities, labels, CLASSES)
+    assert [answer.photo for answer in record.answers] == [
+        photo.path.relative_to(fruit).as_posix() for photo in photos
+    ]
+    assert [answer.is_right for answer in record.answers] == [False] * 2 + [True] * 13
+    assert record.answers[0].confidence == pytest.approx(0.92)
+    assert record.answers[0].known_score == pytest.approx(0.9)
+
+
+def test_settings_are_those_of_the_configuration_but_the_folder(run):
+    settings = json.loads((run / "config.json").read_text())
+    assert TrainConfig(**settings) == TrainConfig(epochs=3)
+    assert "output" not in settings
+
+
+def test_command_is_what_one_types(run):
+    assert read_run(run).command_line == "foodvision train 'my photos' --epochs 3"
+
+
+def test_system_and_versions_are_those_of_this_machine(run):
+    record = read_run(run)
+    assert record.system["python"] == platform.python_version()
+    assert record.system["accelerator"] == "none"
+    assert record.system["cpu_count"] >= 1
+    assert record.system["memory_gb"] > 0
+    assert record.versions["foodvision"] == foodvision.__version__
+    assert record.versions["numpy"] == np.__version__
+
+
+def test_metrics_are_a_table_for_every_program(run):
+    with (run / "metrics.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == list(ROWS[0])
+    assert [float(row["val_loss"]) for row in rows] == [row["val_loss"] for row in ROWS]
+    assert json.loads((run / "metrics.json").read_text()) == ROWS
+
+
+def test_what_is_no_finite_number_is_left_out_of_the_metrics(run):
+    write_metrics(run, [{"epoch": 1, "val_loss": math.inf}, {"epoch": 2, "val_acc": 0.5}])
+    assert (run / "metrics.csv").read_text() == "epoch,val_loss,val_acc\n1,,\n2,,0.5\n"
+    assert read_run(run).metrics[1] == {"epoch": 2, "val_loss": None, "val_acc": 0.5}
+
+
+def test_run_that_goes_on_has_no_figures_yet(tmp_path):
+    write_start(tmp_path / "new", TrainConfig(), "photos", COMMAND)
+    record = read_run(tmp_path / "new")
+    assert record.state == "running"
+    assert record.figures is None
+    assert record.metrics == record.answers == ()
+
+
+def test_odd_names_of_photos_and_classes_come_back(tmp_path):
+    names = ['a,"b"/1.jpg', "crème brûlée/2\n.jpg", "寿司/3.jpg", "caf\udce9/4.jpg"]
+    for name in names:
+        path = tmp_path / "photos" / name
+        path.parent.mkdir(parents=True)
+        path.touch()
+    photos = find_photos(tmp_path / "photos").splits["all"]
+    classes = sorted({photo.label for photo in photos})
+    answers = Answers(np.eye(4, dtype=np.float32), np.ones(4, np.float32), np.ones((4, 1)))
+    write_start(tmp_path, TrainConfig(), "photos", COMMAND)
+    write_answers(tmp_path, tmp_path / "photos", photos, classes, answers)
+    found = read_run(tmp_path).answers
+    assert sorted(answer.photo for answer in found) == sorted(names)
+    assert all(answer.is_right for answer in found)
+
+
+def test_runs_are_found_in_their_folder(run):
+    write_start(run.parent / "another", TrainConfig(), "photos", COMMAND)
+    (run.parent / "no run").mkdir()
+    assert find_runs(run.parent) == [run.parent / "another", run]
+    assert find_runs(run) == [run]
+
+
+def test_folder_without_runs_says_how_to_make_one(tmp_path):
+    with pytest.raises(RunError) as caught:
+        find_runs(tmp_path)
+    assert str(caught.value) == f"{tmp_path} holds no runs: foodvision train PHOTOS makes one"
+
+
+def test_missing_folder_and_folder_that_is_no_run_are_told_apart(tmp_path):
+    with pytest.raises(RunError, match=r"nowhere: no such folder$"):
+        read_run(tmp_path / "nowhere")
+    with pytest.raises(RunError, match=r"is no run: it has no run\.json$"):
+        read_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("run.json", "{", "Expecting property name"),
+        ("run.json", "[]", "it holds no dict"),
+        ("run.json", "{}", "state is missing"),
+        ("run.json", '{"state": "lost"}', "state lost is none of running, finished, stopped"),
+        ("config.json", None, "No such file or directory"),
+        ("metrics.json", "[1]", "a row is no object"),
+        ("figures.json", '{"n": 1}', "per_class is missing"),
+        ("answers.csv", "photo\n1.jpg\n", "not enough values"),
+        ("answers.csv", "a,b,c,d,e\n1.jpg,a,b,much,0\n", "could not convert string to float"),
+    ],
+)
+def test_spoiled_file_is_named_with_the_reason(run, name, content, reason):
+    if content is None:
+        (run / name).unlink()
+    else:
+        (run / name).write_text(content)
+    with pytest.raises(RunError) as caught:
+        read_run(run)
+    message = str(caught.value)
+    assert message.startswith(f"{run / name} cannot be read ({reason}")
+    assert message.endswith(f"): restore it, or delete {run}")
+    assert "\n" not in message
+
+
+def test_run_folder_stands_for_its_checkpoint(run, fruit_checkpoint):
+    shutil.copytree(fruit_checkpoint, run / "checkpoint")
+    assert foodvision.load(run).classes == CLASSES

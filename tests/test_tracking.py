@@ -1,0 +1,198 @@
+"""Tracking with the real trackers, each in a process of its own: they keep global state."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+from runs_made import COMMAND, make_run
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from foodvision.cli import main
+from foodvision.config import TrainConfig
+from foodvision.runs import write_start
+
+# A run of two epochs, with every way to another machine closed and warnings as errors.
+PROGRAM = """
+import json, signal, socket, sys
+from pathlib import Path
+
+def refuse(*arguments, **options):
+    raise SystemExit(f"a call to the network: {arguments}")
+
+socket.socket.connect = socket.socket.bind = socket.getaddrinfo = refuse
+
+from foodvision.runs.tracking import open_tracker
+
+name, folder, ending = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
+settings = {"model": "tinyvgg", "epochs": 2, "data": Path("x"), "learning_rate": None}
+tracker = open_tracker(name, folder, folder.name, settings)
+tracker.log({"epoch": 1, "stage": "head", "val_acc": 0.5, "val_loss": float("inf")}, 1)
+tracker.log({"epoch": 2, "stage": "head", "val_acc": 0.75, "val_loss": 0.25}, 2)
+if ending == "killed":
+    signal.raise_signal(signal.SIGKILL)
+tracker.finish({"n": 15, "top1": 0.8, "per_class": {}} if ending == "finished" else {})
+assert "torch" not in sys.modules
+"""
+
+# What trackio's own API says of its runs.
+READER = """
+import json, trackio
+from trackio.sqlite_storage import SQLiteStorage
+
+found = [
+    {
+        "name": run.name,
+        "config": run.config,
+        "logs": SQLiteStorage.get_logs("foodvision", run.name, run_id=run.id),
+    }
+    for run in trackio.Api().runs("foodvision")
+]
+print(json.dumps(found))
+"""
+
+
+@pytest.fixture
+def environment(tmp_path):
+    """A home of trackio's own, and what would lead it astray: a token, a Space, a server."""
+    return os.environ | {
+        "TRACKIO_DIR": str(tmp_path / "trackio"),
+        "TRACKIO_SPACE_ID": "user/space",
+        "HF_TOKEN": "hf_not_a_token",
+        "BROWSER": "true",
+    }
+
+
+def track(name, folder, environment, ending="finished"):
+    if not (folder / "run.json").exists():
+        write_start(folder, TrainConfig(), "photos", COMMAND)
+    command = [sys.executable, "-W", "error", "-c", PROGRAM, name, str(folder), ending]
+    return subprocess.run(command, env=environment, capture_output=True, text=True)
+
+
+def read_trackio(environment):
+    done = subprocess.run(
+        [sys.executable, "-c", READER], env=environment, capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout)
+
+
+def read_events(folder):
+    events = EventAccumulator(str(folder / "tensorboard"))
+    events.Reload()
+    return {
+        tag: [(event.step, event.value) for event in events.Scalars(tag)]
+        for tag in events.Tags()["scalars"]
+    }
+
+
+def plain(logs):
+    return [{name: log[name] for name in log if name != "timestamp"} for log in logs]
+
+
+def test_trackio_holds_epochs_figures_and_settings(tmp_path, environment):
+    done = track("trackio", tmp_path / "one", environment)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    [run] = read_trackio(environment)
+    assert run["name"] == "one"
+    assert run["config"].items() >= {"model": "tinyvgg", "epochs": 2, "data": "x"}.items()
+    assert plain(run["logs"]) == [
+        {"step": 1, "val_acc": 0.5},
+        {"step": 2, "val_acc": 0.75, "val_loss": 0.25},
+        {"step": 2, "test_n": 15, "test_top1": 0.8},
+    ]
+
+
+def test_trackio_tells_two_runs_of_one_name_apart(tmp_path, environment):
+    track("trackio", tmp_path / "a" / "run", environment)
+    track("trackio", tmp_path / "b" / "run", environment)
+    assert [len(run["logs"]) for run in read_trackio(environment)] == [3, 3]
+
+
+def test_run_that_is_taken_up_again_goes_on_in_trackio(tmp_path, environment):
+    track("trackio", tmp_path / "run", environment, "stopped")
+    track("trackio", tmp_path / "run", environment, "finished")
+    assert [len(run["logs"]) for run in read_trackio(environment)] == [5]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no such signal")
+def test_run_that_is_killed_keeps_its_epochs(tmp_path, environment):
+    assert track("trackio", tmp_path / "one", environment, "killed").returncode == -signal.SIGKILL
+    [run] = read_trackio(environment)
+    assert [log["step"] for log in run["logs"]] == [1, 2]
+    track("tensorboard", tmp_path / "two", environment, "killed")
+    assert read_events(tmp_path / "two")["val_acc"] == [(1, 0.5), (2, 0.75)]
+
+
+def test_tensorboard_holds_epochs_figures_and_settings(tmp_path, environment):
+    done = track("tensorboard", tmp_path / "one", environment)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    found = read_events(tmp_path / "one")
+    assert found == {
+        "val_acc": [(1, 0.5), (2, 0.75)],
+        "val_loss": [(2, 0.25)],
+        "test_n": [(2, 15)],
+        "test_top1": [(2, pytest.approx(0.8))],
+    }
+    events = EventAccumulator(str(tmp_path / "one" / "tensorboard"))
+    events.Reload()
+    assert events.Tags()["tensors"] == ["_hparams_/session_start_info"]
+
+
+def test_tracker_that_is_not_installed_is_named_by_the_command_line(
+    fruit, tmp_path, monkeypatch, capsys
+):
+    run = make_run(tmp_path / "run", fruit)
+    (run / "tensorboard").mkdir()
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    assert main(["runs", str(tmp_path), "--dashboard"]) == 2
+    assert capsys.readouterr().err == (
+        "foodvision: this command needs the package tensorboard: "
+        "pip install '.[track]' in foodvision's folder\n"
+    )
+
+
+def test_dashboard_without_tracked_runs_says_how_to_track(fruit, tmp_path, capsys):
+    make_run(tmp_path / "run", fruit)
+    assert main(["runs", str(tmp_path), "--dashboard"]) == 2
+    assert capsys.readouterr().err == (
+        "foodvision: no run was tracked: foodvision train PHOTOS --track trackio does it\n"
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="Windows has no groups of processes")
+@pytest.mark.parametrize("name", ["tensorboard", "trackio"])
+def test_dashboard_answers_on_this_machine(name, tmp_path, environment):
+    track(name, tmp_path / "runs" / "one", environment)
+    settings = tmp_path / "runs" / "one" / "config.json"
+    settings.write_text(json.dumps(json.loads(settings.read_text()) | {"track": name}))
+    command = [
+        sys.executable,
+        "-u",
+        "-m",
+        "foodvision",
+        "runs",
+        str(tmp_path / "runs"),
+        "--dashboard",
+    ]
+    with subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,  # so that Ctrl-C reaches it and its children, not the tests
+    ) as shown:
+        try:
+            url = next(word for line in shown.stdout for word in line.split() if "http://" in word)
+            url = url[url.index("http://") :].removesuffix("\033[0m")
+            assert url.startswith(("http://127.0.0.1:", "http://localhost:"))
+            with urllib.request.urlopen(url, timeout=30) as page:
+                assert page.status == 200
+        finally:
+            os.killpg(shown.pid, signal.SIGINT)
+            shown.communicate(timeout=30)
+    assert shown.returncode in (0, 130)
