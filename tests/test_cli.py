@@ -14,7 +14,7 @@ from foodvision.cli import main
 
 @pytest.fixture
 def photo(tmp_path):
-    return make_photo(tmp_path / "kiwi.jpg", COLOURS["kiwi"], seed=77)
+    return make_photo(tmp_path / "kiwi.jpg", COLOURS["kiwi"], seed=7)
 
 
 def test_prediction_is_one_json_object_a_line(photo, fruit_checkpoint, capsys):
