@@ -1,7 +1,10 @@
 """Every fault is planted and found; in clean photos none is."""
 
+import io
+import json
 import shutil
 import zipfile
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +13,7 @@ from conftest import COLOURS, REPOSITORY, make_photo, make_split
 from PIL import Image, ImageEnhance, ImageOps
 
 from foodvision.classifier import load
+from foodvision.cli import main
 from foodvision.data import find_photos
 from foodvision.inspection import KINDS, Finding, Inspection, Suspicion
 from foodvision.inspection.inspect import inspect_photos
@@ -179,6 +183,17 @@ def test_nothing_is_found_in_clean_photos(fruit, classifier):
     assert inspection.in_words() == "75 photos in 3 classes: nothing wrong was found."
 
 
+def test_no_file_is_changed(faulty, tmp_path, capsys):
+    def state():
+        files = sorted(path for path in faulty.rglob("*") if path.is_file())
+        return [(str(path), path.stat().st_mtime_ns, path.read_bytes()) for path in files]
+
+    before = state()
+    options = ["--html", str(tmp_path / "page.html"), "--write-exclude", str(tmp_path / "list")]
+    assert main(["data", str(faulty), *options]) == 1
+    assert state() == before
+
+
 def test_labels_are_not_checked_without_a_model(fruit):
     inspection = inspect_photos(find_photos(fruit), None)
     assert inspection.findings == ()
@@ -284,6 +299,57 @@ def test_swapped_labels_of_the_classic_photos_are_found(classic, tmp_path, class
     hits = [name for name in moved if found.get(name) == moved[name]]
     assert len(hits) >= 5
     assert len(found) <= len(moved) + 2
+
+
+def test_command_prints_one_json_object(faulty, tmp_path):
+    out = io.StringIO()
+    with redirect_stdout(out):
+        status = main(["data", str(faulty), "--json", "--exclude-suspects"])
+    content = json.loads(out.getvalue())
+    assert status == 1
+    assert set(content) == {
+        *("sound", "photos", "counts", "findings", "exclude", "suspects", "left_out", "notes"),
+    }
+    assert content["sound"] is False
+    assert content["counts"]["test"] == {"blueberry": 6, "kiwi": 6, "plum": 0, "tomato": 5}
+    assert set(content["suspects"]) < set(content["exclude"])
+    assert len(content["exclude"]) == 12
+    first = content["findings"][0]
+    assert (first["kind"], first["severity"]) == ("leak", "severe")
+    assert first["advice"] == KINDS["leak"].advice
+
+
+def test_command_for_people_is_tables_and_status_zero_for_clean_photos(fruit, capsys):
+    assert main(["data", str(fruit)]) == 0
+    out = capsys.readouterr().out
+    assert "class folder" in out
+    assert out.endswith("Left out: nothing.\n75 photos in 3 classes: nothing wrong was found.\n")
+
+
+def test_command_for_people_names_what_is_wrong(faulty, capsys):
+    assert main(["data", str(faulty)]) == 1
+    out = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "- train/tomato/leaked.jpg: the same photo as test/tomato/2.jpg" in out
+    assert KINDS["leak"].advice in out
+    assert out.endswith(
+        "105 photos in 4 classes: 7 severe, 7 warnings, 3 notes. Training is better without 10 of "
+        "the photos: --write-exclude FILE lists them, and train --exclude FILE leaves them out."
+    )
+
+
+def test_warnings_alone_are_status_zero(tmp_path, capsys):
+    assert main(["data", str(make_split(tmp_path, 6))]) == 0
+    assert "18 photos in 3 classes: 3 warnings." in capsys.readouterr().out
+
+
+def test_names_inside_of_an_archive_are_told(faulty, tmp_path, capsys):
+    archive = shutil.make_archive(str(tmp_path / "photos"), "zip", faulty)
+    page = tmp_path / "page.html"
+    assert main(["data", archive, "--json", "--html", str(page)]) == 1
+    out = capsys.readouterr().out
+    assert "train/kiwi/no_photo.jpg is no photo" in out
+    assert "foodvision-" not in out
+    assert "data:image/jpeg;base64," in page.read_text()
 
 
 def test_list_is_one_path_a_line_below_its_reason(tmp_path, inspection):
