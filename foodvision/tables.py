@@ -1,6 +1,6 @@
-"""What the terminal shows: photos, figures, runs and comparisons as tables."""
+"""What the terminal shows: photos, findings, figures, runs and comparisons as tables."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from rich.console import Console
@@ -8,10 +8,14 @@ from rich.table import Table
 
 from foodvision.data import Photos
 from foodvision.evaluation import Figures
+from foodvision.inspection import KINDS, Finding, Inspection
 from foodvision.runs import RunRecord
 from foodvision.runs.compare import Comparison
 from foodvision.runs.words import duration_in_words, percent, points
 from foodvision.runs.words import interval_in_words as interval_in_words
+
+# Findings of a kind that the terminal names; the page and the JSON object have more.
+_NAMED = 5
 
 
 def console() -> Console:
@@ -21,14 +25,50 @@ def console() -> Console:
 
 def photos_table(photos: Photos) -> Table:
     """Return the walk through a folder: photos of every class and split."""
-    table = Table("class folder")
     counts = {split: photos.counts(split) for split in photos.splits}
+    return _counts_table(counts, photos.carved)
+
+
+def print_inspection(inspection: Inspection) -> None:
+    """Print what is in a folder of photos and what is wrong with it."""
+    terminal = console()
+    terminal.print(_counts_table(inspection.counts))
+    terminal.print(inspection.left_out, *inspection.notes)
+    if inspection.findings:
+        terminal.print(findings_table(inspection))
+    terminal.print(inspection.in_words())
+    if spare := len(inspection.exclude()):
+        terminal.print(
+            f"Training is better without {spare:,} of the photos: "
+            "--write-exclude FILE lists them, and train --exclude FILE leaves them out."
+        )
+
+
+def findings_table(inspection: Inspection) -> Table:
+    """Return what was found, kind by kind: how many, the first of them, what to do."""
+    table = Table("", "n", "what was found", show_lines=True)
+    table.columns[1].justify = "right"
+    for name, findings in inspection.by_kind().items():
+        kind = KINDS[name]
+        content = "\n".join([f"{kind.title}.", *_first(findings), kind.advice])
+        table.add_row(kind.severity, f"{len(findings):,}", content)
+    return table
+
+
+def _first(findings: Sequence[Finding]) -> list[str]:
+    lines = [f"- {finding.message}" for finding in findings[:_NAMED]]
+    more = len(findings) - _NAMED
+    return [*lines, f"- and {more:,} more"] if more > 0 else lines
+
+
+def _counts_table(counts: Mapping[str, Mapping[str, int]], carved: Sequence[str] = ()) -> Table:
+    table = Table("class folder")
     for split in counts:
         table.add_column(
-            f"{split} (set aside)" if split in photos.carved else f"{split}/", justify="right"
+            f"{split} (set aside)" if split in carved else f"{split}/", justify="right"
         )
-    for name in photos.classes:
-        table.add_row(name, *(str(counts[split][name]) for split in counts))
+    for name in next(iter(counts.values()), {}):
+        table.add_row(name, *(str(of_split[name]) for of_split in counts.values()))
     table.add_section()
     table.add_row("all", *(str(sum(of_split.values())) for of_split in counts.values()))
     return table

@@ -5,7 +5,7 @@
 (`make model`.) The 40,400 small photos carry the classes, the 4,912 sharp ones the detail:
 
 1. a linear head on frozen ImageNet features of the sharp photos;
-2. the whole network, from there: at 112 pixels on mostly small photos, at 160 on as many sharp ones;
+2. the whole network from there, at 112 pixels on mostly small photos, then at 160 on as many sharp;
 3. its weights averaged with ImageNet's, half and half (Wortsman et al., "Robust fine-tuning of
    zero-shot models", CVPR 2022), which keeps what tells food from other things;
 4. a new linear head on the frozen features of that.
