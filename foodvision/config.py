@@ -57,9 +57,10 @@ class TrainConfig:
     Raises SettingsError for values out of range, all of them at once.
     """
 
-    model: Annotated[str, _NETWORK] = "efficientnet_lite0"
-    """tinyvgg; any network of timm by its name, or torchvision/NAME, with ImageNet weights; or a
-    checkpoint to go on from: foodvision_101, a folder, user/name on the Hub."""
+    model: Annotated[str, _NETWORK] = "foodvision_101"
+    """What to start from: a checkpoint (foodvision_101, which ships and has seen 45,000 photos of
+    food; a folder; user/name on the Hub), any network of timm by its name, such as
+    efficientnet_lite0, or torchvision/NAME, with ImageNet weights; or tinyvgg."""
 
     image_size: Annotated[int | None, _NETWORK] = None
     """Side of the square that the network sees, in pixels; the network's own if not given."""

@@ -25,13 +25,15 @@ from foodvision.evaluation import Figures, fit_known_threshold, fit_temperature
 from foodvision.export import (
     Calibration,
     ServingGraph,
+    can_be_filled,
     export_graph,
     fill_graph,
+    is_half,
     largest_difference,
     store_in_half,
     uncalibrated,
 )
-from foodvision.models import architecture_of, split_head
+from foodvision.models import architecture_of, find_start, split_head
 from foodvision.stages import Run
 from foodvision.tables import interval_in_words
 
@@ -51,6 +53,14 @@ _LIBRARIES = (
     "pillow",
     "numpy",
 )
+
+
+def body_of_start(this: Run) -> bytes | None:
+    """Return the graph of the checkpoint that a run starts from, if it fits: the same body."""
+    start = find_start(this.config.model)
+    if start and start.config.preprocess == this.preprocess and can_be_filled(start.graph):
+        return start.graph
+    return None
 
 
 def export_body(network: nn.Module, this: Run) -> bytes:
@@ -113,18 +123,18 @@ def build_checkpoint(
 
     Raises FoodVisionError if the two do not agree.
     """
-    half = this.config.half_storage
     graph = ServingGraph(network.cpu(), this.preprocess, calibration)
     filled = fill_graph(exported, graph)
     checkpoint = Checkpoint(
         folder=this.folder / "checkpoint",
         config=describe(this, calibration),
-        graph=store_in_half(filled) if half else filled,
+        graph=store_in_half(filled) if this.config.half_storage else filled,
     )
     classifier = Classifier(checkpoint)
     checked = this.photos.splits["val"][:_CHECKED_PHOTOS]
     pixels = np.stack([classifier.pixels(photo.path) for photo in checked])
     difference = largest_difference(graph, checkpoint.graph, pixels)
+    half = is_half(checkpoint.graph)
     tolerated = _TOLERATED_DIFFERENCE_IN_HALF if half else _TOLERATED_DIFFERENCE
     if not difference <= tolerated:
         raise FoodVisionError(

@@ -28,6 +28,7 @@ from foodvision.evaluation import Figures, answer, measure
 from foodvision.fitting import fit, try_rates
 from foodvision.models import check_network, create_model, preprocess_for
 from foodvision.outcome import (
+    body_of_start,
     build_checkpoint,
     calibrate,
     compute_features,
@@ -97,7 +98,7 @@ def sweep_learning_rates(
         if config.trains_network:
             stage = network_stage(network, this)
         else:
-            exported = export_body(network, this)
+            exported = body_of_start(this) or export_body(network, this)
             stage = head_stage(network, head_features(network, exported, this), this)
         sweep = try_rates(stage, this)
     write_atomically(plot, draw_rates(sweep.rates, sweep.losses, sweep.suggestion))
@@ -133,7 +134,7 @@ def train_network(this: Run, recorder: "Recorder") -> tuple[nn.Module, bytes]:
     """Return the trained network and the graph of its body."""
     network, exported = start_network(this), None
     if this.config.trains_head_first:
-        exported = export_body(network, this)
+        exported = body_of_start(this) or export_body(network, this)
         features = head_features(network, exported, this)
         recorder.finish(fit(head_stage(network, features, this), this))
     if this.config.trains_network:

@@ -1,5 +1,6 @@
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import onnxruntime
@@ -7,10 +8,12 @@ import pytest
 import timm
 import torch
 from conftest import make_split
+from PIL import Image
 from rich.console import Console
 from safetensors.torch import load_file
 
 import foodvision
+from foodvision.cli import main
 from foodvision.config import TrainConfig
 from foodvision.data import find_photos, open_source
 from foodvision.errors import DataError, PhotoError, SettingsError
@@ -116,6 +119,113 @@ def test_failed_run_writes_nothing(tmp_path):
     with pytest.raises(DataError):
         run(tmp_path / "data", quick(tmp_path / "run"), QUIET)
     assert not (tmp_path / "run").exists()
+
+
+def test_unreadable_train_photos_are_skipped_counted_and_named(tmp_path, capsys):
+    make_split(tmp_path / "data" / "train", 6)
+    make_split(tmp_path / "data" / "test", 1)
+    (tmp_path / "data" / "train" / "kiwi" / "0.jpg").write_text("no photo")
+    cut = tmp_path / "data" / "train" / "tomato" / "3.jpg"
+    cut.write_bytes(cut.read_bytes()[:700])
+    folder = run(tmp_path / "data", quick(tmp_path / "run"), Console(soft_wrap=True))
+    assert (
+        "Left out: 2 unreadable (train/kiwi/0.jpg, train/tomato/3.jpg)" in capsys.readouterr().out
+    )
+    data = foodvision.load(folder).config.data
+    assert data["train"] + data["val"] == 16
+
+
+def test_listed_photos_are_left_out(tmp_path):
+    make_split(tmp_path / "data" / "train", 6)
+    make_split(tmp_path / "data" / "test", 1)
+    (tmp_path / "list.txt").write_text("# twice there\ntrain/kiwi/0.jpg\n")
+    config = quick(tmp_path / "run", exclude=tmp_path / "list.txt")
+    data = foodvision.load(run(tmp_path / "data", config, QUIET)).config.data
+    assert data["train"] + data["val"] == 17
+
+
+RECIPES = {
+    "strong": {"augment": "strong", "mixup": 0.2, "cutmix": 1.0, "label_smoothing": 0.1},
+    "plain": {"augment": "none", "schedule": "constant", "optimizer": "sgd"},
+    "balanced": {"balance": "loss", "accumulate": 2, "clip": 1.0, "warmup_epochs": 0.5},
+    "sampled": {"balance": "sampler", "ema": 0.9, "early_stopping": 1},
+    "growing": {"start_size": 16, "low_resolution": 0.5},
+    "tracked": {"track": "tensorboard"},
+}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_ends_in_a_model_that_answers(name, fruit, tmp_path):
+    folder = run(fruit, quick(tmp_path / "run", epochs=6, **RECIPES[name]), QUIET)
+    figures = foodvision.load(folder).config.figures
+    assert figures["test"]["n"] == 15
+    losses = [row["train_loss"] for row in figures["epochs"]]
+    assert losses[-1] < losses[0] + 0.1
+    assert (tmp_path / "run" / "report.html").stat().st_size > 10_000
+    assert not (tmp_path / "run" / "state").exists()
+
+
+def test_head_then_whole_network_keeps_the_head(fruit, tmp_path):
+    config = TrainConfig(
+        model="efficientnet_lite0",
+        image_size=32,
+        epochs=2,
+        finetune_epochs=1,
+        finetune_learning_rate=1e-12,
+        weight_decay=0.0,
+        batch_size=16,
+        output=tmp_path / "both",
+    )
+    both = load_file(run(fruit, config, QUIET) / "model.safetensors")
+    alone = replace(config, finetune_epochs=0, output=tmp_path / "alone")
+    head = load_file(run(fruit, alone, QUIET) / "model.safetensors")
+    torch.testing.assert_close(both["classifier.weight"], head["classifier.weight"])
+    rows = json.loads((tmp_path / "both" / "metrics.json").read_text())
+    assert [(row["stage"], row["epoch"]) for row in rows] == [
+        *(("head", 1), ("head", 2), ("network", 1))
+    ]
+
+
+def test_own_checkpoint_is_a_backbone_and_a_teacher(fruit, tmp_path):
+    first = TrainConfig(
+        model="efficientnet_lite0",
+        image_size=32,
+        epochs=2,
+        half_storage=True,
+        output=tmp_path / "1",
+    )
+    start = load_file(run(fruit, first, QUIET) / "model.safetensors")
+    second = TrainConfig(model=str(tmp_path / "1"), epochs=2, output=tmp_path / "2")
+    classifier = foodvision.load(run(fruit, second, QUIET))
+    weights = load_file(tmp_path / "2" / "checkpoint" / "model.safetensors")
+    assert classifier.config.architecture == "efficientnet_lite0"
+    assert classifier.config.preprocess.size == 32
+    assert torch.equal(weights["conv_stem.weight"], start["conv_stem.weight"].float())
+    taught = quick(tmp_path / "3", teacher=str(tmp_path / "1"), teacher_share=0.9)
+    assert foodvision.load(run(fruit, taught, QUIET)).config.training["teacher"] == str(
+        tmp_path / "1"
+    )
+
+
+def test_model_that_ships_is_a_backbone(fruit, tmp_path):
+    config = TrainConfig(model="foodvision_101", image_size=64, epochs=3, output=tmp_path)
+    classifier = foodvision.load(run(fruit, config, QUIET))
+    assert classifier.config.architecture == "efficientnet_lite0"
+    assert classifier.classes == ("blueberry", "kiwi", "tomato")
+
+
+def test_teacher_that_does_not_know_a_class_says_so(fruit, tmp_path):
+    with pytest.raises(SettingsError, match="teacher foodvision_101 does not know the class"):
+        run(fruit, quick(tmp_path / "run", teacher="foodvision_101"), QUIET)
+
+
+def test_learning_rate_is_suggested_and_drawn(fruit, tmp_path, capsys):
+    plot = tmp_path / "rates.png"
+    call = ["find-lr", str(fruit), "--model", "tinyvgg", "--image-size", "32", "--plot", str(plot)]
+    assert main(call) == 0
+    assert re.search(r"Suggested learning rate of the network: \d", capsys.readouterr().out)
+    with Image.open(plot) as drawing:
+        assert drawing.width > 300
 
 
 def test_unreadable_test_photo_is_told_before_the_training(tmp_path):

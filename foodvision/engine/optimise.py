@@ -55,10 +55,16 @@ class Schedule:
         self, optimizer: torch.optim.Optimizer, kind: str, steps: int, warmup_steps: int = 0
     ) -> None:
         """Hang a schedule on the optimiser: "cosine" falls to 0 after `steps`, "constant" stays."""
-        scheduler = CosineLRScheduler if kind == "cosine" else StepLRScheduler
-        fall = steps if kind == "cosine" else steps + 1
-        self._scheduler: Scheduler = scheduler(
-            optimizer, fall, warmup_t=warmup_steps, t_in_epochs=False
+        warmup: dict[str, Any] = {
+            "warmup_t": warmup_steps,
+            "warmup_prefix": True,
+            "t_in_epochs": False,
+        }
+        falling = max(1, steps - warmup_steps)
+        self._scheduler: Scheduler = (
+            CosineLRScheduler(optimizer, falling, **warmup)
+            if kind == "cosine"
+            else StepLRScheduler(optimizer, falling + 1, **warmup)
         )
         self.steps = 0
         optimizer.register_step_post_hook(self._advance)

@@ -14,6 +14,7 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 
+from foodvision.export.storage import HALF
 from foodvision.models import split_head
 from foodvision.preprocess import Preprocess
 
@@ -123,17 +124,36 @@ def export_graph(graph: ServingGraph, preprocess: Preprocess) -> bytes:
     return bytes(program.model_proto.SerializeToString())
 
 
+def can_be_filled(exported: bytes) -> bool:
+    """Whether `fill_graph` finds in an export all that it puts there."""
+    model = onnx.load_model_from_string(exported)
+    return set(_FILLED) <= {_plain_name(tensor) for tensor in model.graph.initializer}
+
+
 def fill_graph(exported: bytes, graph: ServingGraph) -> bytes:
     """Put a graph's head, temperature and prototypes into an export with the same body.
 
-    Exporting takes seconds, and a frozen backbone is exported before its head is trained.
+    Exporting takes seconds, a frozen backbone is exported before its head is trained, and that of a
+    checkpoint was exported long ago, for other classes.
     """
     model = onnx.load_model_from_string(exported)
     values = {name: value.numpy() for name, value in graph.state_dict().items()}
     for tensor in model.graph.initializer:
-        if tensor.name in _FILLED:
-            tensor.CopyFrom(numpy_helper.from_array(values[tensor.name], tensor.name))
+        name = _plain_name(tensor)
+        if name in _FILLED:
+            tensor.CopyFrom(numpy_helper.from_array(values[name], name))
+    # What was stored in half precision had a node that restored it.
+    nodes = [node for node in model.graph.node if not set(node.output) & set(_FILLED)]
+    del model.graph.node[:], model.graph.value_info[:]
+    model.graph.node.extend(nodes)
+    for output in model.graph.output:
+        if output.name in ("probabilities", "map"):
+            output.type.tensor_type.shape.dim[1].dim_value = graph.head.out_features
     return bytes(model.SerializeToString())
+
+
+def _plain_name(tensor: onnx.TensorProto) -> str:
+    return tensor.name.removesuffix(HALF)
 
 
 @torch.inference_mode()

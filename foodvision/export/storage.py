@@ -7,6 +7,15 @@ from onnx import TensorProto, helper, numpy_helper
 # Small tensors weigh nothing, and among them are those that half precision would hurt.
 _SMALLEST = 1024
 
+HALF = "_half"
+"""What the name of a tensor ends in that is stored in half precision."""
+
+
+def is_half(graph: bytes) -> bool:
+    """Whether a graph stores weights as float16."""
+    model = onnx.load_model_from_string(graph)
+    return any(tensor.data_type == TensorProto.FLOAT16 for tensor in model.graph.initializer)
+
 
 def store_in_half(graph: bytes) -> bytes:
     """Store large weights as float16, at half the size; they are computed with as float32.
@@ -23,7 +32,7 @@ def store_in_half(graph: bytes) -> bytes:
         if np.abs(values).max() > np.finfo(np.float16).max:
             continue
         name = tensor.name
-        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))
+        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), name + HALF))
         casts.append(helper.make_node("Cast", [tensor.name], [name], to=TensorProto.FLOAT))
     nodes = [*casts, *model.graph.node]
     del model.graph.node[:]

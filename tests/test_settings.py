@@ -1,0 +1,100 @@
+"""Where settings come from, and which of them win."""
+
+import dataclasses
+import json
+import re
+
+import pytest
+from conftest import make_split
+
+from foodvision.cli import main
+from foodvision.config import PRESETS, TrainConfig
+
+
+@pytest.fixture
+def configs(monkeypatch):
+    """The settings that `train` would run with, instead of the run."""
+    seen = []
+    monkeypatch.setattr(
+        "foodvision.training.run", lambda data, config, console, resume: seen.append(config)
+    )
+    return seen
+
+
+def test_every_field_has_a_flag_and_a_reason(capsys):
+    assert main(["train", "--help"]) == 0
+    words = capsys.readouterr().out
+    text = " ".join(re.sub(r"[│╭╰╮╯─]", " ", words).split())
+    for field in dataclasses.fields(TrainConfig):
+        assert re.search(rf"--{field.name.replace('_', '-')}\b", text), field.name
+    for group in ("Network", "How long", "Steps of the optimiser", "Which photos", "The run"):
+        assert group in text
+
+
+@pytest.mark.parametrize("suffix", ["yaml", "json"])
+def test_flags_win_over_the_file_and_the_file_over_the_preset(suffix, configs, tmp_path, capsys):
+    file = tmp_path / f"settings.{suffix}"
+    values = {"epochs": 7, "views": 9, "learning_rate": 1e-05, "freeze": True}
+    lines = "\n".join(f"{name}: {json.dumps(value)}" for name, value in values.items())
+    file.write_text(json.dumps(values) if suffix == "json" else lines)
+    call = ["train", "photos", "--config", str(file), "--epochs", "3", "--preset", "best"]
+    assert main(call) == 0
+    expected = {**PRESETS["best"], **values, "epochs": 3}
+    assert configs == [TrainConfig(**expected)]
+    assert "Preset best: epochs 20, views " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_are_settings(name, configs):
+    assert main(["train", "photos", "--preset", name]) == 0
+    assert configs == [TrainConfig(**PRESETS[name])]
+
+
+def test_balanced_is_the_default():
+    assert TrainConfig(**PRESETS["balanced"]) == TrainConfig()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (["--config", "nowhere.yaml"], "nowhere.yaml: no such file of settings"),
+        (["--preset", "fast"], "fast"),
+        (["--resume", "nowhere"], "nowhere/config.json: no such file of settings"),
+        (["--resume", "nowhere", "--epochs", "3"], "own settings: leave out --epochs"),
+        (["--layer-decay", "2"], "layer-decay 2.0: above 0, at most 1"),
+        (["--mixup", "-1", "--clip", "0"], "clip 0.0: above 0"),
+        (["--teacher", "x"], "a frozen backbone has nothing to learn from a teacher: add"),
+        (["--optimizer", "adagrad"], "adagrad"),
+    ],
+)
+def test_wrong_settings_are_one_line(call, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "photos", *call]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("foodvision: ")
+    assert error.count("\n") == 1
+    assert message in error
+
+
+def test_unknown_setting_in_a_file_names_the_near_one(tmp_path, capsys):
+    (tmp_path / "settings.yaml").write_text("epoch: 3\n")
+    assert main(["train", "photos", "--config", str(tmp_path / "settings.yaml")]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "epoch" in error
+
+
+def test_runs_own_file_repeats_it(tmp_path):
+    make_split(tmp_path / "photos", 10)
+    small = ["--model", "tinyvgg", "--image-size", "16", "--epochs", "2", "--weight-decay", "0.5"]
+    data, first = str(tmp_path / "photos"), tmp_path / "first"
+    assert main(["train", data, *small, "--output", str(first)]) == 0
+    again = ["--config", str(first / "config.json"), "--output", str(tmp_path / "again")]
+    assert main(["train", data, *again]) == 0
+    one, other = (
+        (tmp_path / name / "checkpoint" / "model.safetensors").read_bytes()
+        for name in ("first", "again")
+    )
+    assert one == other
+    command = json.loads((first / "run.json").read_text())["command"]
+    assert command == ["foodvision", "train", data, *small]
