@@ -11,7 +11,7 @@
 4. a new linear head on the frozen features of that.
 
 Of the sharp training photos 15% are set aside for calibration and to watch the training; the sharp
-test photos are looked at once, at the end. What else was tried: docs/model.md.
+test photos are answered at the end. What else was tried, and judged on what: docs/model.md.
 
 Writes `foodvision/bundled/`. The figures to expect stand in its README.md, with n and interval. It
 takes about 45 minutes on two cores; what is interrupted goes on when it is started again (its state
@@ -296,12 +296,13 @@ does not find allergens, weigh portions or judge whether something may be eaten.
 
 ```python
 import foodvision
+
 print(foodvision.load().predict("photo.jpg"))
 ```
 
 ## Figures
 
-Sharp Food-101 test photos (official test split, short side 224 pixels), looked at once:
+Sharp Food-101 test photos (official test split, short side 224 pixels):
 
 | photos | n | top-1 (95% interval) | top-5 | macro F1 |
 |---|---|---|---|---|

@@ -1,0 +1,133 @@
+"""What a model says of photos: one by one, judged, on a page."""
+
+import json as json_module
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from foodvision.commands.options import ModelName, Port, Switch
+from foodvision.errors import FoodVisionError, PhotoError
+
+if TYPE_CHECKING:
+    from foodvision.classifier import Classifier, Prediction
+
+
+def predict(*photos: Path, model: ModelName = None, top: int = 5, json: Switch = False) -> int:
+    """Say what is in photos.
+
+    Parameters
+    ----------
+    photos:
+        Photos, or folders of them.
+    model:
+        A checkpoint folder, or user/name on the Hub; the model that ships if not given.
+    top:
+        How many guesses to give.
+    json:
+        One JSON object a line: path, label, confidence, known, known_score, top; or path, error.
+    """
+    from foodvision.classifier import load
+
+    paths = _photo_paths(photos)
+    classifier = load(model)
+    show = _show_json if json else _show_line
+    answered = [show(path, _try(classifier, path, top)) for path in paths]
+    return 0 if all(answered) else 1
+
+
+def evaluate(
+    data: str, /, *, model: ModelName = None, split: str = "test", json: Switch = False
+) -> None:
+    """Judge a model on labelled photos, each figure with n and a 95% interval.
+
+    Parameters
+    ----------
+    data:
+        A folder, .zip or .tar.gz with train/ and test/ class folders, or with class folders only
+        (then all of their photos are judged); a .csv of path and label; food101 or food101:FOLDER;
+        hf://user/dataset.
+    model:
+        A checkpoint folder, or user/name on the Hub; the model that ships if not given.
+    split:
+        Which photos to judge: train, val or test.
+    json:
+        One JSON object: n, top1, top1_interval, top5, macro_f1, per_class.
+    """
+    from foodvision.classifier import load
+    from foodvision.data import open_photos
+    from foodvision.evaluation import choose_split
+    from foodvision.evaluation import evaluate as judge
+
+    classifier = load(model)
+    with open_photos(data) as photos:
+        figures = judge(classifier, choose_split(photos, split, classifier.classes))
+    if json:
+        print(json_module.dumps(figures.to_dict()))
+    else:
+        from foodvision.tables import console, figures_table
+
+        console().print(figures_table(figures, f"{model or 'foodvision_101'} on {data}"))
+
+
+def demo(*, model: ModelName = None, port: Port = None, share: Switch = False) -> None:
+    """Serve the page.
+
+    Parameters
+    ----------
+    model:
+        A checkpoint folder, or user/name on the Hub; the model that ships if not given.
+    port:
+        Where to listen; 7860 or the next free one if not given.
+    share:
+        Also make a public link to send.
+    """
+    from foodvision.classifier import load
+    from foodvision.web import build_page, launch_page
+
+    launch_page(build_page(load(model)), port=port, share=share)
+
+
+def _photo_paths(photos: Sequence[Path]) -> list[Path]:
+    """Photos named, and those inside of folders named; what is missing is told photo by photo."""
+    if not photos:
+        raise PhotoError("name a photo or a folder of photos")
+    if not any(path.exists() for path in photos):
+        raise PhotoError(f"{photos[0]}: no such file or folder")
+    paths = [found for path in photos for found in (_inside(path) if path.is_dir() else [path])]
+    if not paths:
+        raise PhotoError(f"{photos[0]} holds no photos")
+    return paths
+
+
+def _inside(folder: Path) -> list[Path]:
+    from foodvision.image import SUFFIXES
+
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in SUFFIXES
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+
+
+def _try(classifier: "Classifier", path: Path, top: int) -> "Prediction | FoodVisionError":
+    try:
+        return classifier.predict(path, top)
+    except PhotoError as error:
+        return error
+
+
+def _show_json(path: Path, answer: "Prediction | FoodVisionError") -> bool:
+    content = {"error": str(answer)} if isinstance(answer, FoodVisionError) else answer.to_dict()
+    print(json_module.dumps({"path": str(path), **content}), flush=True)
+    return "error" not in content
+
+
+def _show_line(path: Path, answer: "Prediction | FoodVisionError") -> bool:
+    if isinstance(answer, FoodVisionError):
+        print(f"foodvision: {answer}", file=sys.stderr)
+        return False
+    guesses = ", ".join(f"{guess.label} {100 * guess.confidence:.1f}%" for guess in answer.top)
+    print(f"{path}: {guesses}" if answer.known else f"{path}: not known (nearest: {guesses})")
+    return True

@@ -1,0 +1,74 @@
+"""Training, and the search for a learning rate."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from foodvision.commands.options import Preset
+from foodvision.config import PRESETS, TrainConfig
+
+
+def train(
+    data: str,
+    /,
+    *,
+    settings: Annotated[TrainConfig, Parameter(name="*")] = TrainConfig(),
+    preset: Preset | None = None,
+    config: Path | None = None,
+    resume: Path | None = None,
+) -> None:
+    """Train on photos and write a checkpoint.
+
+    Parameters
+    ----------
+    data:
+        A folder, .zip or .tar.gz with train/ and test/ class folders (also val/), or with class
+        folders only: then parts of them are set aside. Also a .csv of path and label, food101,
+        hf://user/dataset.
+    settings:
+        How to train; every field is an option.
+    preset:
+        Several settings at once; those given beside it win.
+    config:
+        A YAML or JSON file of settings, as a run's config.json is; options win.
+    resume:
+        The folder of a run that was cut, to go on with its settings.
+    """
+    from foodvision.tables import console
+    from foodvision.training import run
+
+    if preset:
+        values = ", ".join(f"{name} {value}" for name, value in PRESETS[preset].items())
+        console().print(f"Preset {preset}: {values}", soft_wrap=True)
+    run(data, settings, console(), resume=resume is not None)
+
+
+def find_lr(
+    data: str,
+    /,
+    *,
+    settings: Annotated[TrainConfig, Parameter(name="*")] = TrainConfig(),
+    preset: Preset | None = None,
+    config: Path | None = None,
+    plot: Path = Path("learning-rate.png"),
+) -> None:
+    """Try learning rates from tiny to huge, draw how the loss answers, and suggest one.
+
+    Parameters
+    ----------
+    data:
+        As in train.
+    settings:
+        As in train.
+    preset:
+        As in train.
+    config:
+        As in train.
+    plot:
+        Where the drawing goes.
+    """
+    from foodvision.tables import console
+    from foodvision.training import sweep_learning_rates
+
+    sweep_learning_rates(data, settings, plot, console())
