@@ -1,7 +1,7 @@
 """The settings of a run: one frozen object, from which flags, files, report and checkpoint come."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
@@ -47,6 +47,13 @@ _RULES: tuple[tuple[tuple[str, ...], str, Callable[[Any], bool]], ...] = (
     ),
     (("layer_decay",), "above 0, at most 1", lambda value: 0 < value <= 1),
     (("image_size", "start_size"), "8 to 2048", lambda value: 8 <= value <= 2048),
+)
+
+
+# Settings that a head on a frozen backbone knows nothing of.
+_OF_THE_WHOLE_NETWORK = (
+    *("layer_decay", "augment", "mixup", "cutmix"),
+    *("low_resolution", "start_size", "teacher"),
 )
 
 
@@ -192,9 +199,16 @@ class TrainConfig:
         ]
         if faults:
             raise SettingsError("settings out of range: " + "; ".join(faults))
-        if self.teacher and not self.trains_network:
+        if not self.trains_network:
+            self._check_frozen()
+
+    def _check_frozen(self) -> None:
+        of_network = (field for field in fields(self) if field.name in _OF_THE_WHOLE_NETWORK)
+        idle = [f.name for f in of_network if getattr(self, f.name) != f.default]
+        if idle:
+            flags = ", ".join(f"--{_flag(name)}" for name in idle)
             raise SettingsError(
-                "a frozen backbone has nothing to learn from a teacher: add --finetune-epochs or "
+                f"{flags}: without effect on a frozen backbone; add --finetune-epochs 5, or "
                 "--no-freeze"
             )
 

@@ -63,7 +63,10 @@ def test_balanced_is_the_default():
         (["--resume", "nowhere", "--epochs", "3"], "own settings: leave out --epochs"),
         (["--layer-decay", "2"], "layer-decay 2.0: above 0, at most 1"),
         (["--mixup", "-1", "--clip", "0"], "clip 0.0: above 0"),
-        (["--teacher", "x"], "a frozen backbone has nothing to learn from a teacher: add"),
+        (
+            ["--teacher", "x", "--mixup", "1"],
+            "--mixup, --teacher: without effect on a frozen backbone; add --finetune-epochs 5",
+        ),
         (["--optimizer", "adagrad"], "adagrad"),
     ],
 )
