@@ -94,7 +94,7 @@ def test_class_folders_alone_are_split_and_trained_on(tmp_path):
 
 
 def test_frozen_backbone_keeps_its_weights_and_learns_a_head(fruit, tmp_path):
-    config = TrainConfig(image_size=64, epochs=6, output=tmp_path)
+    config = TrainConfig(model="efficientnet_lite0", image_size=64, epochs=6, output=tmp_path)
     folder = run(fruit, config, QUIET)
     weights = load_file(folder / "model.safetensors")
     before = create_model("efficientnet_lite0", 3).state_dict()
@@ -106,7 +106,14 @@ def test_frozen_backbone_keeps_its_weights_and_learns_a_head(fruit, tmp_path):
 
 
 def test_whole_network_is_trained_without_freezing(fruit, tmp_path):
-    config = TrainConfig(image_size=32, epochs=1, freeze=False, batch_size=16, output=tmp_path)
+    config = TrainConfig(
+        model="efficientnet_lite0",
+        image_size=32,
+        epochs=1,
+        freeze=False,
+        batch_size=16,
+        output=tmp_path,
+    )
     weights = load_file(run(fruit, config, QUIET) / "model.safetensors")
     before = create_model("efficientnet_lite0", 3).state_dict()
     assert not torch.equal(before["conv_stem.weight"], weights["conv_stem.weight"])
@@ -259,7 +266,7 @@ def test_classic_photos_end_to_end(classic, tmp_path):
     figures = classifier.config.figures["test"]
     assert figures["n"] == 75
     assert figures["top1"] > 0.85  # far above chance; the figure measured is in the README
-    assert classifier.config.export["largest_difference"] < 1e-4
+    assert classifier.config.export["largest_difference"] < 2e-2  # halves are rounded
     with open_source(classic) as root:
         again = evaluate(classifier, find_photos(root).splits["test"])
     assert again.to_dict() == figures
