@@ -33,7 +33,7 @@ def test_notebook_is_stored_small_and_without_outputs(path):
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 def test_notebook_runs_from_top_to_bottom(classic, path):
-    program = [sys.executable, "-m", "pytest", "--nbmake", "--nbmake-timeout=300"]
+    program = [sys.executable, "-m", "pytest", "--nbmake", "--nbmake-timeout=900"]
     done = subprocess.run(
         [*program, "-p", "no:cacheprovider", str(path)],
         cwd=REPOSITORY,
