@@ -46,7 +46,12 @@ def some_answers(photos, wrong=2):
 
 
 def make_run(
-    folder: Path, fruit: Path, *, wrong=2, config=TrainConfig(epochs=3), command=COMMAND
+    folder: Path,
+    fruit: Path,
+    *,
+    wrong=2,
+    config=TrainConfig(model="efficientnet_lite0", epochs=3),
+    command=COMMAND,
 ) -> Path:
     """Write a run on the fruit, without a checkpoint; so many of its 15 answers are wrong."""
     photos = find_photos(fruit)

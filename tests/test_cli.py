@@ -1,7 +1,9 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from conftest import COLOURS, EXAMPLES, REPOSITORY, make_photo, make_split
@@ -13,8 +15,8 @@ from foodvision.cli import main
 
 
 @pytest.fixture
-def photo(tmp_path):
-    return make_photo(tmp_path / "kiwi.jpg", COLOURS["kiwi"], seed=7)
+def photo(fruit, tmp_path):
+    return Path(shutil.copy(fruit / "train" / "kiwi" / "0.jpg", tmp_path / "kiwi.jpg"))
 
 
 def test_prediction_is_one_json_object_a_line(photo, fruit_checkpoint, capsys):
