@@ -10,7 +10,7 @@ of epochs and the strength of augmentation are chosen on the validation parts, n
 Writes the tables of docs/lecture.md, with the figures to expect, and docs/lecture-curves.png.
 To expect, mean of five seeds with its 95% t interval, 75 photos each: the command 42.1 (32.5 to
 51.8), 200 epochs with all that was added 59.7 (57.0 to 62.5), 960 small photos 64.0 (61.4 to 66.6);
-always sushi is right on 41.3. It takes 20 minutes on one core of a virtual Xeon at low priority.
+always sushi is right on 41.3. It takes about 20 minutes of processor time, on one AMD EPYC core.
 `--smoke` trains every row for an epoch on a few photos, prints the tables, and writes nothing.
 """
 
