@@ -89,7 +89,7 @@ class _Fitting:
     def run(self) -> list[Row]:
         restored = self._snapshot.restore()
         self._started = time.perf_counter()
-        if not (restored and self._stopping and self._stopping(self._results)):
+        if not (restored and self._stopping and self._stopping.is_enough(self._results)):
             self._train()
         if self._stopping:
             self._stopping.keep_best()

@@ -164,12 +164,14 @@ class EarlyStopping:
         self._best: dict[str, Any] = {}
 
     def __call__(self, results: Results) -> bool:
-        """Look at the newest epoch and say whether it is enough."""
-        losses = results["test_loss"]
-        best = min(range(len(losses)), key=losses.__getitem__)
-        if best == len(losses) - 1:
+        """Look at the newest epoch, whose weights the network has, and say whether it is enough."""
+        if _epochs_since_best(results) == 0:
             self._best = copy.deepcopy(self._network.state_dict())
-        return len(losses) - 1 - best >= self._patience
+        return self.is_enough(results)
+
+    def is_enough(self, results: Results) -> bool:
+        """Say whether the last epochs were in vain."""
+        return results.epochs > 0 and _epochs_since_best(results) >= self._patience
 
     def keep_best(self) -> None:
         """Put the best epoch's weights into the network."""
@@ -183,6 +185,11 @@ class EarlyStopping:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from there."""
         self._best = dict(state)
+
+
+def _epochs_since_best(results: Results) -> int:
+    losses = results["test_loss"]
+    return len(losses) - 1 - min(range(len(losses)), key=losses.__getitem__)
 
 
 def clip_gradients(optimizer: torch.optim.Optimizer, largest_norm: float) -> Callable[..., None]:
