@@ -17,6 +17,7 @@ from cyclopts.validators import Number
 import foodvision
 from foodvision.config import PRESETS, TrainConfig
 from foodvision.errors import FoodVisionError, PhotoError, RunError, Stopped
+from foodvision.processes import is_first, tells_first
 from foodvision.settings import fill_settings
 
 if TYPE_CHECKING:
@@ -60,27 +61,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return status or 0
     except CycloptsError as error:
-        print("foodvision:", " ".join(str(error).split()), file=sys.stderr)
+        _tell(" ".join(str(error).split()))
         return 2
     except FoodVisionError as error:
-        print("foodvision:", _message(error), file=sys.stderr)
+        _tell(_message(error))
         return 130 if isinstance(error, Stopped) else 2
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if package not in _EXTRA_OF:
             raise
-        print(
-            f"foodvision: this command needs the package {package}: "
-            f"pip install '.[{_EXTRA_OF[package]}]' in foodvision's folder",
-            file=sys.stderr,
+        _tell(
+            f"this command needs the package {package}: "
+            f"pip install '.[{_EXTRA_OF[package]}]' in foodvision's folder"
         )
         return 2
     except OSError as error:
         # A full disk, a folder that may not be written: the system's reason says it best.
-        print("foodvision:", error.filename or "", error.strerror or error, file=sys.stderr)
+        _tell(f"{error.filename or ''} {error.strerror or error}")
         return 2
     except KeyboardInterrupt:
         return 130
+    except Exception:
+        # Most often a process of the run that lost another, which told why.
+        if tells_first():
+            raise
+        return 1
 
 
 def script() -> None:
@@ -181,7 +186,7 @@ def train(
     from foodvision.tables import console
     from foodvision.training import run
 
-    if preset:
+    if preset and is_first():
         values = ", ".join(f"{name} {value}" for name, value in PRESETS[preset].items())
         console().print(f"Preset {preset}: {values}", soft_wrap=True)
     run(data, settings, console(), resume=resume is not None)
@@ -309,6 +314,12 @@ def compare(
 
         console().print(comparison_table(comparison))
         console().print(comparison.in_words(), soft_wrap=True)
+
+
+def _tell(line: str) -> None:
+    """Say why the command ends; of several processes that fail together, one does."""
+    if tells_first():
+        print("foodvision:", line, file=sys.stderr)
 
 
 def _try_run(folder: Path) -> "RunRecord | None":

@@ -126,24 +126,17 @@ class Averaged(nn.Module):
 
     steps: torch.Tensor
 
-    def __init__(
-        self,
-        network: nn.Module,
-        decay: float,
-        optimizer: torch.optim.Optimizer,
-        trained: nn.Module | None = None,
-    ) -> None:
-        """Average after each step; trained: the network as it is wrapped for training."""
+    def __init__(self, network: nn.Module, decay: float, optimizer: torch.optim.Optimizer) -> None:
+        """Average after each step of the optimiser."""
         super().__init__()
         self.network = network
-        self._trained = [trained or network]  # in a list: its weights are the network's already
         self.average = ModelEmaV3(network, decay=decay, use_warmup=True)
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
         optimizer.register_step_post_hook(self._update)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return the logits, (n, classes): the network's in training, else the average's."""
-        logits: torch.Tensor = (self._trained[0] if self.training else self.average)(images)
+        logits: torch.Tensor = (self.network if self.training else self.average)(images)
         return logits
 
     def keep_average(self) -> None:
@@ -153,6 +146,33 @@ class Averaged(nn.Module):
     def _update(self, *_: object) -> None:
         self.steps.add_(1)
         self.average.update(self.network, step=int(self.steps))
+
+
+class Shared(nn.Module):
+    """A network that several processes train together, each on its part of a batch.
+
+    In evaluation they may have unequal parts, so each answers by itself, and all alike: what is not
+    learnt by gradients, the statistics of batch normalisation, is then the first process's.
+    """
+
+    def __init__(self, trained: nn.Module, answering: nn.Module) -> None:
+        """Take the network as it is wrapped to be trained together, and what answers."""
+        super().__init__()
+        self.trained, self.answering = trained, answering
+
+    def train(self, mode: bool = True) -> "Shared":
+        """Turn to training or evaluation; all processes must turn at once."""
+        super().train(mode)
+        if not mode:
+            for statistics in self.answering.buffers():
+                if statistics.is_floating_point():
+                    torch.distributed.broadcast(statistics, src=0)
+        return self
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the logits, (n, classes)."""
+        logits: torch.Tensor = (self.trained if self.training else self.answering)(images)
+        return logits
 
 
 class EarlyStopping:
