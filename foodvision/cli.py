@@ -16,6 +16,7 @@ from foodvision.commands.photos import data
 from foodvision.commands.runs import compare, runs
 from foodvision.commands.training import find_lr, train
 from foodvision.errors import FoodVisionError, Stopped
+from foodvision.processes import tells_first
 from foodvision.settings import fill_settings
 
 # The extra that brings a package, by the name that is imported.
@@ -54,27 +55,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return status or 0
     except CycloptsError as error:
-        print("foodvision:", " ".join(str(error).split()), file=sys.stderr)
+        _tell(" ".join(str(error).split()))
         return 2
     except FoodVisionError as error:
-        print("foodvision:", _message(error), file=sys.stderr)
+        _tell(_message(error))
         return 130 if isinstance(error, Stopped) else 2
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if package not in _EXTRA_OF:
             raise
-        print(
-            f"foodvision: this command needs the package {package}: "
-            f"pip install '.[{_EXTRA_OF[package]}]' in foodvision's folder",
-            file=sys.stderr,
+        _tell(
+            f"this command needs the package {package}: "
+            f"pip install '.[{_EXTRA_OF[package]}]' in foodvision's folder"
         )
         return 2
     except OSError as error:
         # A full disk, a folder that may not be written: the system's reason says it best.
-        print("foodvision:", error.filename or "", error.strerror or error, file=sys.stderr)
+        _tell(f"{error.filename or ''} {error.strerror or error}")
         return 2
     except KeyboardInterrupt:
         return 130
+    except Exception:
+        # Most often a process of the run that lost another, which told why.
+        if tells_first():
+            raise
+        return 1
 
 
 def script() -> None:
@@ -84,6 +89,12 @@ def script() -> None:
             # A file name that the terminal cannot show must not end the command.
             stream.reconfigure(errors="backslashreplace")
     sys.exit(main())
+
+
+def _tell(line: str) -> None:
+    """Say why the command ends; of several processes that fail together, one does."""
+    if tells_first():
+        print("foodvision:", line, file=sys.stderr)
 
 
 def _message(error: FoodVisionError) -> str:

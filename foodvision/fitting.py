@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from torch import nn
 
 from foodvision.engine import (
     Accumulated,
@@ -13,6 +14,7 @@ from foodvision.engine import (
     RateSweep,
     Results,
     Schedule,
+    Shared,
     Snapshot,
     Tally,
     clip_gradients,
@@ -65,14 +67,13 @@ class EpochLog:
 class _Fitting:
     def __init__(self, stage: Stage, this: Run) -> None:
         self._stage, self._this = stage, this
-        self._results, self._tally, self._log = Results(), Tally(), EpochLog()
+        self._results, self._log = Results(), EpochLog()
+        self._tally = Tally(this.accelerator.device)
         self._optimizer, self._schedule = self._create_optimizer()
         config, accelerator = this.config, this.accelerator
         self._wrapped, stepping = accelerator.prepare(stage.network, self._optimizer)
         self._averaged = (
-            Averaged(stage.network, config.ema, self._optimizer, self._wrapped)
-            if config.ema
-            else None
+            Averaged(stage.network, config.ema, self._optimizer) if config.ema else None
         )
         self._stepping = (
             Accumulated(stepping, config.accumulate) if config.accumulate > 1 else stepping
@@ -88,14 +89,16 @@ class _Fitting:
 
     def run(self) -> list[Row]:
         restored = self._snapshot.restore()
+        self._this.accelerator.wait_for_everyone()  # the first may write over what others read
         self._started = time.perf_counter()
-        if not (restored and self._stopping and self._stopping(self._results)):
+        if not (restored and self._stopping and self._stopping.is_enough(self._results)):
             self._train()
         if self._stopping:
             self._stopping.keep_best()
         if self._averaged:
             self._averaged.keep_average()
         self._this.accelerator.unwrap_model(self._wrapped, keep_fp32_wrapper=False).cpu()
+        self._this.accelerator.free_memory()  # a next stage trains some of the same weights
         return self._log.rows
 
     def _create_optimizer(self) -> tuple[torch.optim.Optimizer, Schedule]:
@@ -136,7 +139,7 @@ class _Fitting:
         try:
             with this.stop.heard():
                 train(
-                    self._averaged or self._wrapped,
+                    self._model(),
                     stage.teach(stage.train_batches),
                     stage.val_batches,
                     self._stepping,
@@ -149,8 +152,14 @@ class _Fitting:
                     backward=this.accelerator.backward,
                 )
         except Stopped:
+            self._tally.pool()
             self._save()
             raise
+
+    def _model(self) -> nn.Module:
+        if self._this.accelerator.num_processes > 1:
+            return Shared(self._wrapped, self._averaged or self._stage.network)
+        return self._averaged or self._stage.network
 
     def _after_epoch(self, results: Results) -> bool:
         self._log.rows.append(self._row(results))

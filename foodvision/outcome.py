@@ -86,9 +86,7 @@ def compute_features(
         this.preprocess,
         this.config.seed,
     )
-    # The other processes of a run find in the cache what the first one computed.
-    with this.accelerator.main_process_first():
-        return cache.features(photos, views)
+    return cache.features(photos, views)
 
 
 @torch.inference_mode()

@@ -1,13 +1,14 @@
 """The two ways to train, made ready: the head on what a frozen backbone saw, the whole network."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
+from timm.layers import convert_sync_batchnorm
 from torch import nn
 from torch.utils.data import TensorDataset
 from torchvision.transforms import v2
@@ -52,7 +53,11 @@ class Run:
     folder: Path
     accelerator: Accelerator
     on_epoch: Callable[[list[Row]], None] = lambda _: None
-    stop: StopSignal = field(default_factory=StopSignal)
+
+    @cached_property
+    def stop(self) -> StopSignal:
+        """What ends the run between two batches."""
+        return StopSignal(self.accelerator)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -121,6 +126,9 @@ def network_stage(network: nn.Module, this: Run) -> Stage:
     config, square = this.config, this.preprocess
     if this.accelerator.device.type == "cpu":
         keep_freed_memory()
+    elif this.accelerator.num_processes > 1:
+        # The statistics of the whole batch; names and answers of the layers stay what they were.
+        network = convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
     # The order of memory in which a CPU's and a GPU's convolutions are about twice as fast.
     network.to(memory_format=torch.channels_last)
     return Stage(

@@ -6,13 +6,15 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from accelerate.utils import InitProcessGroupKwargs, broadcast_object_list
 from filelock import FileLock, Timeout
 from rich.console import Console
 from torch import nn
@@ -53,6 +55,9 @@ from foodvision.tables import figures_table, photos_table
 
 _ON_THE_SHEET = 4
 
+# How long processes wait for each other: as long as the first may measure on its own.
+_PATIENCE = timedelta(days=2)
+
 
 def run(data: str | Path, config: TrainConfig, console: Console, *, resume: bool = False) -> Path:
     """Train on a source of photos and return the checkpoint's folder.
@@ -64,9 +69,8 @@ def run(data: str | Path, config: TrainConfig, console: Console, *, resume: bool
     accelerator = start_accelerator(config)
     console.quiet = console.quiet or not accelerator.is_main_process
     preprocess = preprocess_for(config.model, config.image_size)
-    folder = run_folder(config)
-    check_run_folder(folder, resume)
-    with open_photos(data) as found:
+    folder = agree_on_folder(config, resume, accelerator)
+    with ended_together(accelerator), open_photos(data) as found:
         photos = choose_photos(found, config)
         console.print(f"{data}: {photos.in_words()}", soft_wrap=True)
         console.print(photos_table(photos))
@@ -90,10 +94,13 @@ def sweep_learning_rates(
 
     Raises FoodVisionError for whatever a person can mend.
     """
+    accelerator = start_accelerator(config)
+    if accelerator.num_processes > 1:
+        raise SettingsError("the learning rate is tried by one process: start it without launcher")
     preprocess = preprocess_for(config.model, config.image_size)
     with open_photos(data) as found, tempfile.TemporaryDirectory() as folder:
         photos = choose_photos(found, config)
-        this = Run(config, photos, preprocess, Path(folder), start_accelerator(config))
+        this = Run(config, photos, preprocess, Path(folder), accelerator)
         network = start_network(this)
         if config.trains_network:
             stage = network_stage(network, this)
@@ -112,13 +119,38 @@ def sweep_learning_rates(
 def start_accelerator(config: TrainConfig) -> Accelerator:
     """Return what knows the devices and processes of the run, one of each if nobody launched more.
 
-    Raises SettingsError for a precision that they do not have.
+    Raises SettingsError for a precision that they do not have, or a batch that they cannot share.
     """
     precision = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}[config.precision]
+    # accelerate keeps the precision of a process's first run for all that follow.
+    AcceleratorState._reset_state(reset_partial_state=True)
     try:
-        return Accelerator(cpu=config.device == "cpu", mixed_precision=precision)
+        accelerator = Accelerator(
+            # Without an accelerator, processes find each other only where the CPU is asked for.
+            cpu=config.device == "cpu" or not torch.accelerator.is_available(),
+            mixed_precision=precision,
+            kwargs_handlers=[InitProcessGroupKwargs(timeout=_PATIENCE)],
+        )
     except ValueError as error:
         raise SettingsError(f"precision {config.precision} cannot be had here ({error})") from None
+    check_devices(config, accelerator)
+    return accelerator
+
+
+def check_devices(config: TrainConfig, accelerator: Accelerator) -> None:
+    """See that the devices compute, and the processes share out, what the settings ask for.
+
+    Raises SettingsError.
+    """
+    if config.precision == "float16" and accelerator.device.type == "cpu":
+        # accelerate would go on in float32 and not tell.
+        raise SettingsError("precision float16 cannot be had on a CPU: take bfloat16")
+    processes = accelerator.num_processes
+    if config.batch_size % processes:
+        raise SettingsError(
+            f"batch-size {config.batch_size} is shared out to {processes} processes: "
+            f"take a multiple of {processes}"
+        )
 
 
 def choose_photos(found: Photos, config: TrainConfig) -> Photos:
@@ -162,10 +194,12 @@ def start_network(this: Run) -> nn.Module:
 
 def head_features(network: nn.Module, exported: bytes, this: Run) -> dict[str, torch.Tensor]:
     """Return what the head learns from: several views of train photos, one of val photos."""
-    return {
-        split: compute_features(network, exported, this.photos.splits[split], this, views)
-        for split, views in (("train", this.config.views), ("val", 1))
-    }
+    # The other processes of a run find in the cache what the first one computed.
+    with this.accelerator.main_process_first():
+        return {
+            split: compute_features(network, exported, this.photos.splits[split], this, views)
+            for split, views in (("train", this.config.views), ("val", 1))
+        }
 
 
 def write_outcome(network: nn.Module, exported: bytes, this: Run, recorder: "Recorder") -> Figures:
@@ -247,9 +281,10 @@ def kept(
     Raises SettingsError if another run writes to the folder.
     """
     if not accelerator.is_main_process:
-        yield Recorder(folder, None)
+        with told_how_to_go_on(data, folder):
+            yield Recorder(folder, None)
         return
-    with locked(folder):
+    with locked(folder), told_how_to_go_on(data, folder):
         if (folder / "run.json").exists():
             write_state(folder, "running", 0.0)
         else:
@@ -264,13 +299,39 @@ def kept(
             yield recorder
         except (Stopped, KeyboardInterrupt):
             recorder.end("stopped")
-            raise Stopped(
-                f"stopped, the state is saved: go on with foodvision train {data} --resume {folder}"
-            ) from None
+            raise
         except BaseException:
             recorder.end("failed")
             raise
         shutil.rmtree(folder / "state", ignore_errors=True)
+
+
+@contextmanager
+def told_how_to_go_on(data: str | Path, folder: Path) -> Iterator[None]:
+    """Say with which command a run goes on that is stopped."""
+    try:
+        yield
+    except (Stopped, KeyboardInterrupt):
+        raise Stopped(
+            f"stopped, the state is saved: go on with foodvision train {data} --resume {folder}"
+        ) from None
+
+
+@contextmanager
+def ended_together(accelerator: Accelerator) -> Iterator[None]:
+    """Let no process of a run leave before the first one has written everything.
+
+    A launcher takes a process that leaves for failed, if it was stopped, and ends the others.
+    """
+    stopped = None
+    try:
+        yield
+    except Stopped as error:
+        stopped = error
+    accelerator.wait_for_everyone()
+    accelerator.end_training()
+    if stopped:
+        raise stopped
 
 
 @contextmanager
@@ -301,6 +362,18 @@ def check_run_folder(folder: Path, resume: bool) -> None:
         raise SettingsError(f"{folder} holds no run to go on with")
     if resume and not (folder / "state").exists() and (folder / "checkpoint").exists():
         raise SettingsError(f"{folder} is finished: there is nothing to go on with")
+
+
+def agree_on_folder(config: TrainConfig, resume: bool, accelerator: Accelerator) -> Path:
+    """Return the first process's run folder, in all processes, before anything is written to it.
+
+    Raises what `check_run_folder` does.
+    """
+    folder = run_folder(config)
+    if accelerator.is_main_process:
+        check_run_folder(folder, resume)
+    agreed: Path = broadcast_object_list([folder])[0]
+    return agreed
 
 
 def run_folder(config: TrainConfig) -> Path:

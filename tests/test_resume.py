@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 import foodvision
 from foodvision.cli import main
 from foodvision.config import TrainConfig
-from foodvision.engine import Snapshot
+from foodvision.engine import EarlyStopping, Results, Snapshot
 from foodvision.errors import DataError, FoodVisionError, SettingsError
 from foodvision.training import locked, run
 
@@ -89,7 +89,7 @@ def test_killed_run_ends_in_the_same_weights_bit_for_bit(settings, seed, fruit, 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_run_that_is_asked_to_stop_saves_its_place_within_the_epoch(number, fruit, tmp_path):
-    settings = {**EVERYTHING, "early_stopping": None, "epochs": 4}
+    settings = {**EVERYTHING, "epochs": 4}
     config = TrainConfig(**settings, output=tmp_path / "cut")
     program = f"""
 import itertools, os, sys
@@ -127,6 +127,18 @@ sys.exit(main(sys.argv[1:]))
     whole = TrainConfig(**settings, output=tmp_path / "whole")
     run(fruit, whole, QUIET)
     assert_same_weights(config.output, whole.output)
+
+
+def test_best_weights_are_not_those_of_the_epoch_that_a_stop_cut():
+    network = torch.nn.Linear(2, 2)
+    best = network.weight.detach().clone()
+    stopping, results = EarlyStopping(network, 2), Results()
+    results["train_loss"], results["test_loss"] = [1.0], [1.0]
+    assert not stopping(results)
+    torch.nn.init.zeros_(network.weight)
+    assert not stopping.is_enough(results)
+    stopping.keep_best()
+    assert torch.equal(network.weight, best)
 
 
 def test_full_disk_is_one_line_and_the_last_state_stays_whole(tmp_path):

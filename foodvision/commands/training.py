@@ -7,6 +7,7 @@ from cyclopts import Parameter
 
 from foodvision.commands.options import Preset
 from foodvision.config import PRESETS, TrainConfig
+from foodvision.processes import is_first
 
 
 def train(
@@ -38,7 +39,7 @@ def train(
     from foodvision.tables import console
     from foodvision.training import run
 
-    if preset:
+    if preset and is_first():
         values = ", ".join(f"{name} {value}" for name, value in PRESETS[preset].items())
         console().print(f"Preset {preset}: {values}", soft_wrap=True)
     run(data, settings, console(), resume=resume is not None)

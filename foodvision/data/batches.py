@@ -17,6 +17,7 @@ from torchvision.transforms import v2
 from tqdm import tqdm
 
 from foodvision.data.loaders import Item, PhotoDataset, worker_count
+from foodvision.processes import hides_progress
 
 Batch: TypeAlias = tuple[torch.Tensor, torch.Tensor]
 
@@ -111,7 +112,10 @@ class InMemory(Dataset[Item]):
         """Decode every photo."""
         with ThreadPoolExecutor() as threads:
             done = threads.map(dataset.__getitem__, range(len(dataset)))
-            progress = tqdm(done, "decoding", len(dataset), unit="photo", disable=None, leave=False)
+            hidden = hides_progress()
+            progress = tqdm(
+                done, "decoding", len(dataset), unit="photo", disable=hidden, leave=False
+            )
             self._items = list(progress)
 
     def __len__(self) -> int:
@@ -189,7 +193,8 @@ class _Order(Sampler[list[Place]]):
         epoch = self._position.epoch
         rank, world = self._shard
         for batch in islice(self._cut(self._indices(epoch)), self._position.batch, None):
-            yield [Place(epoch, index) for index in batch[rank::world]]
+            if part := batch[rank::world]:  # of a few validation photos, some processes get none
+                yield [Place(epoch, index) for index in part]
 
     def _indices(self, epoch: int) -> Sequence[int]:
         if not self._shuffle:

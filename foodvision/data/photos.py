@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from foodvision.errors import DataError, PhotoError
 from foodvision.image import SUFFIXES, load_image
+from foodvision.processes import hides_progress
 
 SPLITS = ("train", "val", "test")
 
@@ -153,7 +154,8 @@ def drop_unreadable(photos: Photos, splits: Sequence[str] = ("train", "val")) ->
     everything = [(split, photo) for split, members in photos.splits.items() for photo in members]
     with ThreadPoolExecutor() as threads:
         faults = threads.map(lambda pair: _fault(pair[1]), everything)
-        progress = tqdm(faults, "photos", len(everything), unit="photo", disable=None, leave=False)
+        total, hidden = len(everything), hides_progress()
+        progress = tqdm(faults, "photos", total, unit="photo", disable=hidden, leave=False)
         spoiled = {pair: fault for pair, fault in zip(everything, progress, strict=True) if fault}
     for (split, _), fault in spoiled.items():
         if split not in splits:

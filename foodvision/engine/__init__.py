@@ -13,6 +13,7 @@ from foodvision.engine.optimise import (
     Averaged,
     EarlyStopping,
     Schedule,
+    Shared,
     clip_gradients,
     create_optimizer,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "RateSweep",
     "Results",
     "Schedule",
+    "Shared",
     "Snapshot",
     "StopSignal",
     "Tally",

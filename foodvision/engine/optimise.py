@@ -132,24 +132,17 @@ class Averaged(nn.Module):
 
     steps: torch.Tensor
 
-    def __init__(
-        self,
-        network: nn.Module,
-        decay: float,
-        optimizer: torch.optim.Optimizer,
-        trained: nn.Module | None = None,
-    ) -> None:
-        """Average after each step; trained: the network as it is wrapped for training."""
+    def __init__(self, network: nn.Module, decay: float, optimizer: torch.optim.Optimizer) -> None:
+        """Average after each step of the optimiser."""
         super().__init__()
         self.network = network
-        self._trained = [trained or network]  # in a list: its weights are the network's already
         self.average = ModelEmaV3(network, decay=decay, use_warmup=True)
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
         optimizer.register_step_post_hook(self._update)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return the logits, (n, classes): the network's in training, else the average's."""
-        logits: torch.Tensor = (self._trained[0] if self.training else self.average)(images)
+        logits: torch.Tensor = (self.network if self.training else self.average)(images)
         return logits
 
     def keep_average(self) -> None:
@@ -161,6 +154,33 @@ class Averaged(nn.Module):
         self.average.update(self.network, step=int(self.steps))
 
 
+class Shared(nn.Module):
+    """A network that several processes train together, each on its part of a batch.
+
+    In evaluation they may have unequal parts, so each answers by itself, and all alike: what is not
+    learnt by gradients, the statistics of batch normalisation, is then the first process's.
+    """
+
+    def __init__(self, trained: nn.Module, answering: nn.Module) -> None:
+        """Take the network as it is wrapped to be trained together, and what answers."""
+        super().__init__()
+        self.trained, self.answering = trained, answering
+
+    def train(self, mode: bool = True) -> "Shared":
+        """Turn to training or evaluation; all processes must turn at once."""
+        super().train(mode)
+        if not mode:
+            for statistics in self.answering.buffers():
+                if statistics.is_floating_point():
+                    torch.distributed.broadcast(statistics, src=0)
+        return self
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the logits, (n, classes)."""
+        logits: torch.Tensor = (self.trained if self.training else self.answering)(images)
+        return logits
+
+
 class EarlyStopping:
     """Ends a training whose validation loss falls no more, and keeps its best weights."""
 
@@ -170,12 +190,14 @@ class EarlyStopping:
         self._best: dict[str, Any] = {}
 
     def __call__(self, results: Results) -> bool:
-        """Look at the newest epoch and say whether it is enough."""
-        losses = results["test_loss"]
-        best = min(range(len(losses)), key=losses.__getitem__)
-        if best == len(losses) - 1:
+        """Look at the newest epoch, whose weights the network has, and say whether it is enough."""
+        if _epochs_since_best(results) == 0:
             self._best = copy.deepcopy(self._network.state_dict())
-        return len(losses) - 1 - best >= self._patience
+        return self.is_enough(results)
+
+    def is_enough(self, results: Results) -> bool:
+        """Say whether the last epochs were in vain."""
+        return results.epochs > 0 and _epochs_since_best(results) >= self._patience
 
     def keep_best(self) -> None:
         """Put the best epoch's weights into the network."""
@@ -189,6 +211,11 @@ class EarlyStopping:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from there."""
         self._best = dict(state)
+
+
+def _epochs_since_best(results: Results) -> int:
+    losses = results["test_loss"]
+    return len(losses) - 1 - min(range(len(losses)), key=losses.__getitem__)
 
 
 def clip_gradients(optimizer: torch.optim.Optimizer, largest_norm: float) -> Callable[..., None]:

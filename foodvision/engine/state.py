@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from accelerate import Accelerator
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
@@ -92,13 +93,15 @@ class Snapshot:
 class StopSignal:
     """Ctrl-C and SIGTERM, heard between two batches; a second Ctrl-C ends at once."""
 
-    def __init__(self) -> None:
-        """Start unheard."""
-        self._requested = False
+    def __init__(self, accelerator: Accelerator) -> None:
+        """Take what the processes of the run talk to each other by: they must all stop at once."""
+        self._requested, self._accelerator = False, accelerator
 
     def check(self) -> None:
-        """Raise Stopped if a signal came."""
+        """Raise Stopped if a signal came, to this process or another."""
         if self._requested:
+            self._accelerator.set_trigger()
+        if self._accelerator.check_trigger():
             raise Stopped("stopped")
 
     @contextmanager

@@ -15,6 +15,7 @@ from torchmetrics.functional.classification import multiclass_accuracy
 from tqdm import tqdm
 
 from foodvision.errors import FoodVisionError
+from foodvision.processes import hides_progress, is_first
 
 LossFunction = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 Batches = Iterable[tuple[torch.Tensor, torch.Tensor]]
@@ -54,12 +55,12 @@ class Steps(Protocol):
 class Tally:
     """Loss and accuracy counted photo by photo: a small last batch counts for its size only.
 
-    Over several processes it counts the photos of all of them.
+    Over several processes each counts its own photos, and the means are those of all.
     """
 
-    def __init__(self) -> None:
-        """Start with no photos."""
-        self._loss, self._accuracy = MeanMetric(), MeanMetric()
+    def __init__(self, device: torch.device | str = "cpu") -> None:
+        """Start with no photos; device: where several processes can exchange their counts."""
+        self._loss, self._accuracy = MeanMetric().to(device), MeanMetric().to(device)
         for metric in (self._loss, self._accuracy):
             metric.persistent(mode=True)
 
@@ -79,12 +80,19 @@ class Tally:
         self._accuracy.reset()
         return means
 
+    def pool(self) -> None:
+        """Take in what the other processes counted, before the state of one is saved for all."""
+        self._loss.sync()
+        self._accuracy.sync()
+
     def state_dict(self) -> dict[str, Any]:
         """What was counted so far."""
         return {"loss": self._loss.state_dict(), "accuracy": self._accuracy.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on counting from there."""
+        """Go on counting from there; what was pooled is one process's to count."""
+        if not is_first():
+            return
         for name, metric in (("loss", self._loss), ("accuracy", self._accuracy)):
             metric.load_state_dict(state[name])
             # torchmetrics does not save that there was an update, and warns without one.
@@ -109,7 +117,7 @@ def train_step(
     Raises FoodVisionError at the first loss that is not finite, naming the batch.
     """
     model.train()
-    tally = tally or Tally()
+    tally = tally or Tally(device)
     for number, (images, labels) in enumerate(progress := _progress(dataloader, "train")):
         images, labels = images.to(device), labels.to(device)
         logits = model(images)
@@ -135,7 +143,7 @@ def test_step(
 ) -> tuple[float, float]:
     """Return the loss and accuracy over a loader, means over its photos; nothing is learnt."""
     model.eval()
-    tally = Tally()
+    tally = Tally(device)
     for images, labels in _progress(dataloader, "test"):
         images, labels = images.to(device), labels.to(device)
         logits = model(images)
@@ -169,10 +177,16 @@ def train(
     Returns train_loss, train_acc, test_loss and test_acc: lists with one value an epoch.
     """
     results = Results() if results is None else results
-    tally = tally or Tally()
+    tally = tally or Tally(device)
     done = results.epochs
     progress = tqdm(
-        range(done, epochs), "epochs", epochs, initial=done, unit="epoch", disable=None, leave=False
+        range(done, epochs),
+        "epochs",
+        epochs,
+        initial=done,
+        unit="epoch",
+        disable=hides_progress(),
+        leave=False,
     )
     for _ in progress:
         trained = train_step(
@@ -189,4 +203,4 @@ def train(
 
 def _progress(dataloader: Batches, name: str) -> tqdm:
     # The plain tqdm: tqdm.auto's starts every loader twice, its workers and seeds with it.
-    return tqdm(dataloader, desc=name, unit="batch", leave=False, disable=None)
+    return tqdm(dataloader, desc=name, unit="batch", leave=False, disable=hides_progress())

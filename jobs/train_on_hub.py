@@ -1,0 +1,63 @@
+# /// script
+# requires-python = ">=3.10"
+# dependencies = [
+#     "foodvision[train,datasets] @ git+https://huggingface.co/spaces/you/foodvision",
+# ]
+# ///
+r"""Train on a machine of Hugging Face, on all of its GPUs, and keep the run in a repository there.
+
+    hf jobs uv run --flavor l4x4 --secrets HF_TOKEN --timeout 4h \
+        jobs/train_on_hub.py hf://you/dishes you/dishes-model --preset best
+
+Where foodvision is installed from stands above: put your copy's address there. The model lies at
+the top of the repository, where `foodvision.load("you/dishes-model")` finds it, and how it came
+about in `run/`, with the state to go on from if it did not finish. docs/scaling.md says more.
+"""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from huggingface_hub import HfApi
+
+RUN = Path("run")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Train on DATA with the options of `foodvision train`, and upload the run to REPOSITORY."""
+    if len(arguments) < 2:
+        print("train_on_hub.py DATA REPOSITORY [OPTION OF foodvision train]...", file=sys.stderr)
+        return 2
+    data, repository, *options = arguments
+    api = HfApi()
+    # Before anything is trained: a token that may not write is told in a second, not in an hour.
+    api.create_repo(repository, private=True, exist_ok=True)
+    command = [*program(torch.cuda.device_count()), "train", data, "--output", str(RUN), *options]
+    status = subprocess.run(command, check=False).returncode  # noqa: S603 (our own words)
+    keep(api, repository)
+    return status
+
+
+def program(devices: int) -> list[str]:
+    """Return what starts foodvision: once, or once for each of several devices."""
+    if devices < 2:
+        return [sys.executable, "-m", "foodvision"]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    return [*launcher, "--nproc-per-node", str(devices), "-m", "foodvision"]
+
+
+def keep(api: HfApi, repository: str) -> None:
+    """Upload what there is of the run: all of it, or how far it came."""
+    if (RUN / "checkpoint").exists():
+        api.upload_folder(repo_id=repository, folder_path=RUN / "checkpoint")
+    if RUN.exists():
+        without = ["checkpoint/*", ".lock"]
+        api.upload_folder(
+            repo_id=repository, folder_path=RUN, path_in_repo="run", ignore_patterns=without
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,238 @@
+"""The script that trains on a machine of Hugging Face, and the command that sends it there.
+
+The real client and the real script, against a Hub on loopback.
+"""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from base64 import b64decode
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from conftest import REPOSITORY
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+import foodvision
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+SCRIPT = REPOSITORY / "jobs" / "train_on_hub.py"
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+class LoopbackHub(ThreadingHTTPServer):
+    """Takes jobs, repositories and commits, and keeps what was sent."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.jobs, self.repositories, self.files = [], [], {}
+
+    @property
+    def environment(self):
+        return {
+            "HF_ENDPOINT": f"http://127.0.0.1:{self.server_address[1]}",
+            "HF_TOKEN": "hf_ours",
+            "HF_HUB_DISABLE_XET": "1",
+            "HF_HUB_DISABLE_TELEMETRY": "1",
+        }
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def do_HEAD(self):
+        self.answer({})
+
+    def do_GET(self):
+        if self.path == "/api/whoami-v2":
+            self.answer({"name": "cook", "type": "user"})
+        else:
+            self.answer({"id": "cook/fruit", "sha": COMMIT, "siblings": [], "tags": []})
+
+    def do_POST(self):
+        sent = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path == "/api/jobs/cook":
+            self.server.jobs.append(json.loads(sent))
+            status = {"stage": "RUNNING", "message": None}
+            owner = {"id": "1", "name": "cook", "type": "user"}
+            self.answer({"id": "job-1", "status": status, "owner": owner})
+        elif self.path.startswith("/api/buckets/cook/"):
+            self.answer({"url": f"{self.server.environment['HF_ENDPOINT']}{self.path[4:]}"})
+        elif self.path == "/api/repos/create":
+            self.server.repositories.append(json.loads(sent))
+            self.answer({"url": f"{self.server.environment['HF_ENDPOINT']}/cook/fruit"})
+        elif self.path == "/api/models/cook/fruit/preupload/main":
+            names = [file["path"] for file in json.loads(sent)["files"]]
+            files = [
+                {"path": name, "uploadMode": "regular", "shouldIgnore": False} for name in names
+            ]
+            self.answer({"files": files, "commitOid": COMMIT})
+        elif self.path == "/api/models/cook/fruit/commit/main":
+            for line in map(json.loads, sent.splitlines()):
+                if line["key"] == "file":
+                    content = b64decode(line["value"]["content"])
+                    self.server.files[line["value"]["path"]] = content
+            url = f"{self.server.environment['HF_ENDPOINT']}/cook/fruit/commit/{COMMIT}"
+            self.answer({"success": True, "commitOid": COMMIT, "commitUrl": url})
+        else:
+            self.answer({"warnings": [], "errors": []})
+
+    def answer(self, content):
+        body = json.dumps(content).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+
+@pytest.fixture
+def hub():
+    server = LoopbackHub()
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def start(hub, tmp_path):
+    """Run a program that knows this Hub alone."""
+
+    def started(*command, **how):
+        environment = os.environ | hub.environment | {"HF_HOME": str(tmp_path / "home")}
+        environment |= {"PYTHONPATH": str(REPOSITORY), "NO_COLOR": "1", "COLUMNS": "200"}
+        done = subprocess.run(
+            list(map(str, command)),
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            **how,
+        )
+        assert done.returncode == 0, done.stderr
+        return done
+
+    return started
+
+
+@pytest.fixture(scope="module")
+def documented():
+    """The command as docs/scaling.md tells it, with the client of this environment."""
+    text = (REPOSITORY / "docs" / "scaling.md").read_text()
+    (line,) = re.findall("^hf jobs uv run .*", text, re.MULTILINE)
+    return [Path(sys.executable).with_name("hf"), *shlex.split(line)[1:]]
+
+
+@pytest.fixture(scope="module")
+def header():
+    """What stands between `# /// script` and `# ///`, as PEP 723 reads it."""
+    block = re.search(r"(?m)^# /// script$\s(?P<content>(^#(| .*)$\s)+)^# ///$", SCRIPT.read_text())
+    lines = block["content"].splitlines()
+    return tomllib.loads("\n".join(line[2:] for line in lines))
+
+
+def test_header_asks_for_extras_and_pythons_that_there_are(header):
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    (ours,) = map(Requirement, header["dependencies"])
+    assert ours.name == project["name"]
+    assert ours.url == "git+https://huggingface.co/spaces/you/foodvision"
+    assert ours.extras == {"train", "datasets"} <= set(project["optional-dependencies"])
+    # The script itself imports nothing that they do not bring.
+    brought = [*project["dependencies"], *project["optional-dependencies"]["train"]]
+    assert {"huggingface_hub", "torch"} <= {Requirement(line).name for line in brought}
+    assert SpecifierSet(header["requires-python"]) == SpecifierSet(project["requires-python"])
+
+
+def test_documented_command_stands_in_the_script_too(documented):
+    words = " ".join(map(str, documented[1:]))
+    assert words in " ".join(SCRIPT.read_text().replace("\\\n", " ").split())
+
+
+def test_documented_command_is_understood_by_the_client(documented, start):
+    options = [*documented[:4], "--dry-run", *documented[4:]]
+    said = dict(
+        line.split(maxsplit=1)
+        for line in start(*options, cwd=REPOSITORY).stdout.splitlines()
+        if line.startswith("  ")
+    )
+    labels = said.pop("labels")
+    assert labels.startswith("name=train_on_hub-")
+    assert said == {
+        "script": "jobs/train_on_hub.py",
+        "args": "hf://you/dishes you/dishes-model --preset best",
+        "image": "ghcr.io/astral-sh/uv:python3.12-bookworm",
+        "flavor": "l4x4",
+        "timeout": "4h",
+        "secrets": "HF_TOKEN=***",
+    }
+
+
+def test_job_is_sent_with_command_machine_and_token(documented, hub, start):
+    # The script goes through a storage that a plain server cannot stand for; the rest is real.
+    client = """
+import sys
+from huggingface_hub import HfApi
+from huggingface_hub.cli.hf import main
+HfApi.batch_bucket_files = lambda _, add, **how: print(*(name for _, name in add))
+sys.exit(main())
+"""
+    options = [*documented[1:4], "--detach", *documented[4:]]
+    done = start(sys.executable, "-c", client, *options, cwd=REPOSITORY)
+    (job,) = hub.jobs
+    assert job["command"] == [
+        *("uv", "run", "/data/train_on_hub.py", "hf://you/dishes", "you/dishes-model"),
+        *("--preset", "best"),
+    ]
+    assert job["dockerImage"] == "ghcr.io/astral-sh/uv:python3.12-bookworm"
+    assert job["flavor"] == "l4x4"
+    assert job["secrets"] == {"HF_TOKEN": "hf_ours"}
+    assert job["timeoutSeconds"] == 4 * 3600
+    (volume,) = job["volumes"]
+    assert (volume["type"], volume["mountPath"]) == ("bucket", "/data")
+    assert f"{volume['path']}/train_on_hub.py" in done.stdout
+
+
+def test_script_trains_and_uploads_checkpoint_and_run(fruit, hub, start, tmp_path):
+    options = ("--model", "tinyvgg", "--image-size", "32", "--epochs", "1", "--device", "cpu")
+    start(sys.executable, SCRIPT, fruit, "cook/fruit", *options, cwd=tmp_path)
+    assert [(made["name"], made["organization"]) for made in hub.repositories] == [
+        ("fruit", "cook")
+    ]
+    assert hub.repositories[0]["visibility"] == "private"
+    checkpoint = {"README.md", "config.json", "model.onnx", "model.safetensors"}
+    run = {"config.json", "run.json", "metrics.csv", "figures.json", "answers.csv", "report.html"}
+    assert checkpoint | {f"run/{name}" for name in run} <= set(hub.files)
+    assert not any("checkpoint" in name or ".lock" in name for name in hub.files)
+    for name in checkpoint:
+        (tmp_path / "downloaded").mkdir(exist_ok=True)
+        (tmp_path / "downloaded" / name).write_bytes(hub.files[name])
+    assert foodvision.load(tmp_path / "downloaded").classes == ("blueberry", "kiwi", "tomato")
+
+
+def test_script_starts_a_process_a_device():
+    spec = spec_from_file_location("train_on_hub", SCRIPT)
+    script = module_from_spec(spec)
+    spec.loader.exec_module(script)
+    assert script.program(0) == script.program(1) == [sys.executable, "-m", "foodvision"]
+    assert script.program(4) == [
+        *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "4"),
+        *("-m", "foodvision"),
+    ]
+    assert script.main(["hf://you/dishes"]) == 2
