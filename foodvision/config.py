@@ -181,8 +181,8 @@ class TrainConfig:
     seed: Annotated[int, _RUN] = 42
     """Seed of splits, weights and order: the same seed gives the same run."""
 
-    device: Annotated[str, _RUN] = "auto"
-    """cpu, cuda, mps, or auto for the best there is."""
+    device: Annotated[Literal["auto", "cpu"], _RUN] = "auto"
+    """cpu, or auto for the best there is."""
 
     precision: Annotated[Literal["float32", "bfloat16", "float16"], _RUN] = "float32"
     """Of the computations, on accelerators that gain by less."""
