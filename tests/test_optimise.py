@@ -137,6 +137,7 @@ def test_training_stops_early_and_keeps_the_best_epoch(network):
     said = []
     for number, loss in enumerate([0.9, 0.5, 0.6, 0.7]):
         nn.init.constant_(network[0].bias, float(number))
+        results["train_loss"].append(loss)
         results["test_loss"].append(loss)
         said.append(stopping(results))
     assert said == [False, False, False, True]

@@ -51,7 +51,7 @@ def test_run_is_read_back_as_it_was_written(run, fruit):
 
 def test_settings_are_those_of_the_configuration_but_the_folder(run):
     settings = json.loads((run / "config.json").read_text())
-    assert TrainConfig(**settings) == TrainConfig(epochs=3)
+    assert TrainConfig(**settings) == TrainConfig(model="efficientnet_lite0", epochs=3)
     assert "output" not in settings
 
 

@@ -184,6 +184,8 @@ def test_dashboard_answers_on_this_machine(name, tmp_path, environment):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        # A shell starts what runs in the background deaf to Ctrl-C, and the tests may run there.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         start_new_session=True,  # so that Ctrl-C reaches it and its children, not the tests
     ) as shown:
         try:
