@@ -18,7 +18,7 @@ from onnx.external_data_helper import uses_external_data
 
 from foodvision.errors import CheckpointError, SettingsError, first_line
 from foodvision.preprocess import Preprocess
-from foodvision.storage import sync_folder
+from foodvision.storage import sync_folder, write_durably
 
 SCHEMA_VERSION = 1
 
@@ -132,7 +132,7 @@ def write_checkpoint(
     beside = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
         for name, content in files.items():
-            _write_durably(beside / name, content)
+            write_durably(beside / name, content)
         beside.chmod(0o755)
         _put_in_place(beside, target)
     finally:
@@ -290,13 +290,6 @@ def _sha256(content: bytes) -> str:
 
 def _to_json(raw: dict[str, Any]) -> str:
     return json.dumps(raw, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _write_durably(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _put_in_place(beside: Path, target: Path) -> None:

@@ -1,5 +1,6 @@
 """What several tests need: synthetic photos, a tiny checkpoint, the shared photos."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,18 @@ def fruit_checkpoint(fruit, tmp_path_factory) -> Path:
         output=output,
     )
     return run(fruit, config, Console(quiet=True))
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    executable = shutil.which("chromium")  # without it, the one that Playwright has installed
+    options = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=options)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

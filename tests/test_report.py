@@ -1,13 +1,12 @@
 """The report of a run and the page of a comparison, as people open them: real Chromium."""
 
 import io
-import shutil
 
 import numpy as np
 import pytest
 from conftest import COLOURS
 from PIL import Image
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 from runs_made import COMMAND, ROWS, make_run
 from sklearn.metrics import confusion_matrix
 
@@ -25,16 +24,6 @@ SHEET = Image.new("RGB", (300, 100), COLOURS["kiwi"])
 @pytest.fixture
 def run(fruit, tmp_path):
     return make_run(tmp_path / "fruit", fruit)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    executable = shutil.which("chromium")  # without it, the one that Playwright has installed
-    options = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=options)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

