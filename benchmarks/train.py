@@ -111,7 +111,7 @@ def our_frozen(data: Path) -> Seconds:
     with _our_run(data, epochs=EPOCHS, views=1) as this:
         network = start_network(this)
         started = time.perf_counter()
-        exported = body_of_start(this) or export_body(network, this)
+        exported = body_of_start(this) or export_body(network, this.preprocess)
         exported_at = time.perf_counter()
         stage = head_stage(network, head_features(network, exported, this), this)
         features_at = time.perf_counter()

@@ -42,6 +42,8 @@ class CheckpointConfig:
     preprocess: how a photo becomes the graph's input.
     architecture: the network's name, as `foodvision.models.create_model` takes it.
     known_threshold: a photo whose `known_score` is below it is called none of the classes.
+    sure_from, likely_from: confidence from which on an answer is called sure, or likely; above 1
+        where no answer is, for want of validation photos that justify it.
     figures: what was measured, each figure with n and interval.
     training: the settings that repeat the run.
     data: where the photos came from, their number and fingerprint.
@@ -53,6 +55,8 @@ class CheckpointConfig:
     preprocess: Preprocess
     architecture: str
     known_threshold: float
+    sure_from: float = 2.0
+    likely_from: float = 2.0
     figures: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
@@ -212,14 +216,21 @@ def _parse_config(raw: dict[str, Any], path: Path) -> CheckpointConfig:
         classes = fields.pop("classes")
         if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
             raise TypeError("classes should be a list of names")
-        fields["known_threshold"] = float(fields["known_threshold"])
-        if not math.isfinite(fields["known_threshold"]):
-            raise ValueError("known_threshold should be a number")
+        for name in ("known_threshold", "sure_from", "likely_from"):
+            if name in fields:
+                fields[name] = _number(name, fields[name])
         return CheckpointConfig(classes=tuple(classes), preprocess=Preprocess(**square), **fields)
     except (KeyError, TypeError, ValueError, SettingsError) as error:
         raise CheckpointError(
             f"{path} lacks or misstates a field ({error}): get the folder again"
         ) from None
+
+
+def _number(name: str, value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{name} should be a number")
+    return number
 
 
 def _read_graph(path: Path) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import onnxruntime
@@ -23,6 +23,10 @@ BUNDLED_NAME = "foodvision_101"
 _BATCH = 16
 
 
+Certainty: TypeAlias = Literal["sure", "likely", "perhaps", "not known"]
+"""How sure a model is, in words."""
+
+
 class Guess(NamedTuple):
     """One label and its calibrated probability, 0 to 1."""
 
@@ -37,6 +41,8 @@ class Prediction:
     label: the likeliest class (where `known` is false: only the nearest).
     confidence: its probability, 0 to 1.
     top: the likeliest classes, best first.
+    certainty: how sure the model is, in words: "sure" (of its validation photos 98% of the answers
+        called so were right), "likely" (80%), "perhaps" (fewer), "not known" (`known` is false).
     known: whether the photo looks like any of the classes at all.
     known_score: what `known` was decided by; higher is more surely one of the classes.
     seconds: what the answer took, decoding included; in a batch, the photo's share.
@@ -45,15 +51,17 @@ class Prediction:
     label: str
     confidence: float
     top: tuple[Guess, ...]
+    certainty: Certainty
     known: bool
     known_score: float
     seconds: float
 
     def to_dict(self) -> dict[str, Any]:
-        """The answer as JSON types: label, confidence, known, known_score, top."""
+        """The answer as JSON types: label, confidence, certainty, known, known_score, top."""
         return {
             "label": self.label,
             "confidence": self.confidence,
+            "certainty": self.certainty,
             "known": self.known,
             "known_score": self.known_score,
             "top": [guess._asdict() for guess in self.top],
@@ -138,7 +146,8 @@ class Classifier:
             best = np.argsort(-row, kind="stable")[:top]
             guesses = tuple(Guess(self.classes[index], float(row[index])) for index in best)
             known = score >= self.config.known_threshold
-            yield Prediction(*guesses[0], guesses, known, score, seconds)
+            certainty = in_words(guesses[0].confidence, known, self.config)
+            yield Prediction(*guesses[0], guesses, certainty, known, score, seconds)
 
 
 def load(
@@ -171,6 +180,15 @@ def find_checkpoint(
     if Path(name).exists() or not is_repo_id(name):
         return Path(name)
     return download_checkpoint(name, revision)
+
+
+def in_words(confidence: float, known: bool, config: CheckpointConfig) -> Certainty:
+    """Return how sure an answer is; the bounds are the checkpoint's."""
+    if not known:
+        return "not known"
+    if confidence >= config.sure_from:
+        return "sure"
+    return "likely" if confidence >= config.likely_from else "perhaps"
 
 
 def _batches(images: Iterable[Photo]) -> Iterator[list[Photo]]:

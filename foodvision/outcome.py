@@ -8,6 +8,7 @@ from importlib.metadata import version
 import numpy as np
 import torch
 from safetensors.torch import save
+from scipy.special import softmax
 from torch import nn
 
 import foodvision
@@ -21,17 +22,25 @@ from foodvision.engine import (
     weights_fingerprint,
 )
 from foodvision.errors import FoodVisionError
-from foodvision.evaluation import Figures, fit_known_threshold, fit_temperature
+from foodvision.evaluation import (
+    Figures,
+    KnownFigures,
+    fit_certainty,
+    fit_known_threshold,
+    fit_temperature,
+    measure_known,
+)
 from foodvision.export import (
     Calibration,
-    ServingGraph,
-    can_be_filled,
-    export_graph,
-    fill_graph,
+    KnownScore,
+    complete_graph,
+    find_body,
+    fit_known_scores,
     is_half,
     largest_difference,
+    prototypes,
+    score_known,
     store_in_half,
-    uncalibrated,
 )
 from foodvision.models import architecture_of, find_start, split_head
 from foodvision.stages import Run
@@ -56,33 +65,26 @@ _LIBRARIES = (
 
 
 def body_of_start(this: Run) -> bytes | None:
-    """Return the graph of the checkpoint that a run starts from, if it fits: the same body."""
+    """Return the body of the checkpoint that a run starts from, if it fits."""
     start = find_start(this.config.model)
-    if start and start.config.preprocess == this.preprocess and can_be_filled(start.graph):
-        return start.graph
+    if start and start.config.preprocess == this.preprocess:
+        return find_body(start.graph)
     return None
 
 
-def export_body(network: nn.Module, this: Run) -> bytes:
-    """Return the network's graph, its head and calibration still to be filled in."""
-    _, head = split_head(network)
-    calibration = uncalibrated(head.out_features, head.in_features)
-    return export_graph(ServingGraph(network, this.preprocess, calibration), this.preprocess)
-
-
 def compute_features(
-    network: nn.Module, exported: bytes, photos: Sequence[LabelledPhoto], this: Run, views: int = 1
+    network: nn.Module, body: bytes, photos: Sequence[LabelledPhoto], this: Run, views: int = 1
 ) -> torch.Tensor:
     """Return what the network's head sees of photos, (n, views, d) float32; cached.
 
-    exported: what `export_body` made of the network.
+    body: what `export_body` made of the network.
     """
-    body, _ = split_head(network)
+    headless, _ = split_head(network)
     device = this.accelerator.device
     on_cpu = device.type == "cpu"
     cache = FeatureCache(
-        embed_with_graph(exported) if on_cpu else embed_with_network(body, this.preprocess, device),
-        weights_fingerprint(body),
+        embed_with_graph(body) if on_cpu else embed_with_network(headless, this.preprocess, device),
+        weights_fingerprint(headless),
         this.preprocess,
         this.config.seed,
     )
@@ -90,48 +92,76 @@ def compute_features(
 
 
 @torch.inference_mode()
-def calibrate(network: nn.Module, exported: bytes, this: Run) -> Calibration:
-    """Fit temperature and known-or-not: prototypes from train, the rest from val."""
+def calibrate(
+    network: nn.Module, body: bytes, this: Run, unknown: Sequence[LabelledPhoto] = ()
+) -> tuple[Calibration, KnownFigures | None]:
+    """Fit what makes the model honest: scores on train, the rest on val.
+
+    unknown: photos of other things, by half of which the score of known or not is chosen; how it
+    fares on the other half is the second of what is returned. Without them it is the cosine to the
+    nearest class mean, and there is nothing to measure.
+    """
     _, head = split_head(network)
-    embeddings = {
-        split: compute_features(network, exported, this.photos.splits[split], this)[:, 0]
-        for split in ("train", "val")
+    head = head.cpu()
+    seen = {
+        split: compute_features(network, body, photos, this)[:, 0].numpy()
+        for split, photos in (*this.photos.splits.items(), ("unknown", unknown))
+        if split in ("train", "val") or unknown
     }
-    labels = {split: torch.tensor(this.labels(split)) for split in embeddings}
-    prototypes = torch.stack(
-        [
-            embeddings["train"][labels["train"] == index].mean(dim=0)
-            for index in range(head.out_features)
-        ]
-    )
-    logits = head.cpu()(embeddings["val"])
-    unit = nn.functional.normalize
-    cosines = unit(embeddings["val"]) @ unit(prototypes).T
-    return Calibration(
-        temperature=fit_temperature(logits.numpy(), labels["val"].numpy()),
-        prototypes=prototypes,
-        known_threshold=fit_known_threshold(cosines.amax(dim=1).numpy()),
-    )
+    train_labels, val_labels = np.array(this.labels("train")), np.array(this.labels("val"))
+    known, figures = prototypes(seen["train"], train_labels), None
+    if unknown:
+        candidates = list(fit_known_scores(seen["train"], train_labels, head))
+        known, figures = choose_known(candidates, head, seen["val"], seen["unknown"])
+    scores = score_known(known, head, seen["val"])
+    threshold = fit_known_threshold(scores)
+    logits = head(torch.from_numpy(seen["val"])).numpy()
+    temperature = fit_temperature(logits, val_labels)
+    confidence = softmax(logits / temperature, axis=1).max(axis=1)
+    looks_known = scores >= threshold
+    is_right = logits.argmax(axis=1) == val_labels
+    bounds = fit_certainty(confidence[looks_known], is_right[looks_known])
+    return Calibration(temperature, known, threshold, *bounds), figures
+
+
+def choose_known(
+    candidates: Sequence[KnownScore], head: nn.Linear, known: np.ndarray, unknown: np.ndarray
+) -> tuple[KnownScore, KnownFigures]:
+    """Return the score that tells known from unknown best, and how it fares on the other photos.
+
+    known, unknown: embeddings, (n, d) float32. The score is chosen on the first, third, ... of
+    each, its figures are those of the others.
+    """
+
+    def judge(score: KnownScore, start: int) -> KnownFigures:
+        parts = (score_known(score, head, photos[start::2]) for photos in (known, unknown))
+        return measure_known(score.kind, *parts)
+
+    chosen = max(candidates, key=lambda score: judge(score, 0).auroc)
+    return chosen, judge(chosen, 1)
 
 
 def build_checkpoint(
-    network: nn.Module, exported: bytes, calibration: Calibration, this: Run
+    network: nn.Module, body: bytes, calibration: Calibration, this: Run
 ) -> Checkpoint:
     """Complete the graph and hold it against the network on real photos; nothing is written yet.
 
     Raises FoodVisionError if the two do not agree.
     """
-    graph = ServingGraph(network.cpu(), this.preprocess, calibration)
-    filled = fill_graph(exported, graph)
+    network = network.cpu()
+    _, head = split_head(network)
+    graph = complete_graph(body, head, calibration)
     checkpoint = Checkpoint(
         folder=this.folder / "checkpoint",
         config=describe(this, calibration),
-        graph=store_in_half(filled) if this.config.half_storage else filled,
+        graph=store_in_half(graph) if this.config.half_storage else graph,
     )
     classifier = Classifier(checkpoint)
     checked = this.photos.splits["val"][:_CHECKED_PHOTOS]
     pixels = np.stack([classifier.pixels(photo.path) for photo in checked])
-    difference = largest_difference(graph, checkpoint.graph, pixels)
+    difference = largest_difference(
+        network, this.preprocess, checkpoint.graph, calibration.temperature, pixels
+    )
     half = is_half(checkpoint.graph)
     tolerated = _TOLERATED_DIFFERENCE_IN_HALF if half else _TOLERATED_DIFFERENCE
     if not difference <= tolerated:
@@ -155,6 +185,8 @@ def describe(this: Run, calibration: Calibration) -> CheckpointConfig:
         preprocess=this.preprocess,
         architecture=architecture_of(this.config.model),
         known_threshold=calibration.known_threshold,
+        sure_from=calibration.sure_from,
+        likely_from=calibration.likely_from,
         training=settings,
         data={"fingerprint": this.fingerprint, **counts},
         versions={

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -162,16 +162,11 @@ class Growing:
     def __init__(self, square: Preprocess, config: TrainConfig) -> None:
         """Take the full square and the settings."""
         self._square, self._config = square, config
+        self._of_size = cache(self._augmentation)  # building it takes as long as one photo
 
     def __call__(self, epoch: int) -> v2.Transform:
         """Return the augmentation."""
-        config = self._config
-        return augmentation(
-            self._square,
-            config.augment,
-            size=self.size(epoch),
-            low_resolution=config.low_resolution,
-        )
+        return self._of_size(self.size(epoch))
 
     def size(self, epoch: int) -> int:
         """Return the side of an epoch's squares, in pixels."""
@@ -180,6 +175,12 @@ class Growing:
             return full
         grown = self._config.start_size + (full - self._config.start_size) * epoch / last
         return min(full, round(grown / _SIZE_STEP) * _SIZE_STEP)
+
+    def _augmentation(self, size: int) -> v2.Transform:
+        config = self._config
+        return augmentation(
+            self._square, config.augment, size=size, low_resolution=config.low_resolution
+        )
 
 
 class Finish:

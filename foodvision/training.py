@@ -27,6 +27,7 @@ from foodvision.data.sheet import augmentation_sheet
 from foodvision.engine import RateSweep
 from foodvision.errors import SettingsError, Stopped
 from foodvision.evaluation import Figures, answer, measure
+from foodvision.export import export_body
 from foodvision.fitting import fit, try_rates
 from foodvision.models import check_network, create_model, preprocess_for
 from foodvision.outcome import (
@@ -34,7 +35,6 @@ from foodvision.outcome import (
     build_checkpoint,
     calibrate,
     compute_features,
-    export_body,
     weights_of,
     write_card,
 )
@@ -105,7 +105,7 @@ def sweep_learning_rates(
         if config.trains_network:
             stage = network_stage(network, this)
         else:
-            exported = body_of_start(this) or export_body(network, this)
+            exported = body_of_start(this) or export_body(network, this.preprocess)
             stage = head_stage(network, head_features(network, exported, this), this)
         sweep = try_rates(stage, this)
     write_atomically(plot, draw_rates(sweep.rates, sweep.losses, sweep.suggestion))
@@ -166,13 +166,13 @@ def train_network(this: Run, recorder: "Recorder") -> tuple[nn.Module, bytes]:
     """Return the trained network and the graph of its body."""
     network, exported = start_network(this), None
     if this.config.trains_head_first:
-        exported = body_of_start(this) or export_body(network, this)
+        exported = body_of_start(this) or export_body(network, this.preprocess)
         features = head_features(network, exported, this)
         recorder.finish(fit(head_stage(network, features, this), this))
     if this.config.trains_network:
         recorder.finish(fit(network_stage(network, this), this))
         exported = None
-    return network, exported or export_body(network, this)
+    return network, exported or export_body(network, this.preprocess)
 
 
 def start_network(this: Run) -> nn.Module:
@@ -204,7 +204,8 @@ def head_features(network: nn.Module, exported: bytes, this: Run) -> dict[str, t
 
 def write_outcome(network: nn.Module, exported: bytes, this: Run, recorder: "Recorder") -> Figures:
     """Calibrate, measure on the test photos, and write checkpoint and report."""
-    checkpoint = build_checkpoint(network, exported, calibrate(network, exported, this), this)
+    calibration, _ = calibrate(network, exported, this)
+    checkpoint = build_checkpoint(network, exported, calibration, this)
     test = this.photos.splits["test"]
     answers = answer(Classifier(checkpoint), test)
     figures = measure(answers.probabilities, this.labels("test"), this.photos.classes)

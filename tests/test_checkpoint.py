@@ -68,6 +68,8 @@ def test_missing_graph_is_named(folder):
         ({"classes": None}, "lacks or misstates a field"),
         ({"classes": "abc"}, "classes should be a list of names"),
         ({"known_threshold": "nan"}, "known_threshold should be a number"),
+        ({"sure_from": "often"}, "lacks or misstates a field"),
+        ({"likely_from": float("inf")}, "likely_from should be a number"),
         ({"classes": ["one"]}, r"probabilities should be float \[N, 1\]"),
     ],
 )

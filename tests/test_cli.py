@@ -28,6 +28,7 @@ def test_prediction_is_one_json_object_a_line(photo, fruit_checkpoint, capsys):
         "path": str(photo),
         "label": expected.label,
         "confidence": expected.confidence,
+        "certainty": expected.certainty,
         "known": expected.known,
         "known_score": expected.known_score,
         "top": [guess._asdict() for guess in expected.top],

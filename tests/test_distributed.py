@@ -17,8 +17,15 @@ from safetensors.torch import load_file
 import foodvision
 from foodvision.config import TrainConfig
 from foodvision.errors import SettingsError
-from foodvision.export import ServingGraph, export_graph, largest_difference, uncalibrated
-from foodvision.models import create_model, preprocess_for
+from foodvision.export import (
+    Calibration,
+    KnownScore,
+    complete_graph,
+    export_body,
+    largest_difference,
+)
+from foodvision.export.graph import Body
+from foodvision.models import create_model, preprocess_for, split_head
 from foodvision.processes import hides_progress, is_first, tells_first
 from foodvision.training import run, start_accelerator
 
@@ -228,14 +235,13 @@ def test_batch_norms_that_share_statistics_serve_like_others(name):
     network = create_model(name, 3, pretrained=False).eval()
     names = list(network.state_dict())
     pixels = torch.randint(256, (4, 32, 32, 3), dtype=torch.uint8)
-    features = network.get_classifier().in_features if "/" not in name else 1024
-    plain = ServingGraph(network, preprocess, uncalibrated(3, features))
-    expected = plain(pixels)
+    expected = Body(network, preprocess)(pixels)
     shared = timm.layers.convert_sync_batchnorm(network)
     assert any(isinstance(layer, torch.nn.SyncBatchNorm) for layer in shared.modules())
     assert list(shared.state_dict()) == names
-    graph = ServingGraph(shared, preprocess, uncalibrated(3, features))
-    for ours, other in zip(graph(pixels), expected, strict=True):
+    for ours, other in zip(Body(shared, preprocess)(pixels), expected, strict=True):
         torch.testing.assert_close(ours, other)
-    exported = export_graph(graph, preprocess)
-    assert largest_difference(graph, exported, pixels.numpy()) < 1e-5
+    _, head = split_head(shared)
+    calibration = Calibration(1.0, KnownScore("energy"), 0.0, 0.9, 0.5)
+    graph = complete_graph(export_body(shared, preprocess), head, calibration)
+    assert largest_difference(shared, preprocess, graph, 1.0, pixels.numpy()) < 1e-5

@@ -3,7 +3,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import softmax
-from sklearn.metrics import accuracy_score, classification_report, f1_score, top_k_accuracy_score
+from sklearn.metrics import (
+    accuracy_score,
+    auc,
+    classification_report,
+    f1_score,
+    roc_curve,
+    top_k_accuracy_score,
+)
 from statsmodels.stats.proportion import proportion_confint
 
 import foodvision
@@ -12,9 +19,11 @@ from foodvision.errors import DataError, PhotoError
 from foodvision.evaluation import (
     choose_split,
     evaluate,
+    fit_certainty,
     fit_known_threshold,
     fit_temperature,
     measure,
+    measure_known,
     wilson_interval,
 )
 
@@ -119,3 +128,33 @@ def test_unreadable_photo_is_an_error_in_evaluation(fruit_checkpoint, tmp_path):
     photos = find_photos(tmp_path).splits["all"]
     with pytest.raises(PhotoError, match=r"spoiled\.jpg is no photo"):
         evaluate(foodvision.load(fruit_checkpoint), photos)
+
+
+def test_sure_answers_are_right_as_often_as_said():
+    rng = np.random.default_rng(0)
+    confidence = rng.uniform(0.2, 1, 4_000)
+    is_right = rng.uniform(size=4_000) < confidence
+    sure_from, likely_from = fit_certainty(confidence, is_right)
+    assert 0.94 < sure_from < 1
+    assert likely_from < sure_from
+    sure = confidence >= sure_from
+    likely = (confidence >= likely_from) & ~sure
+    assert is_right[sure].mean() >= 0.98
+    assert 0.8 <= is_right[likely].mean() < 0.82
+
+
+@pytest.mark.parametrize(("photos", "ever_sure"), [(48, False), (49, True)])
+def test_few_validation_photos_make_no_answer_sure(photos, ever_sure):
+    sure_from, _ = fit_certainty(np.full(photos, 0.99), np.ones(photos, bool))
+    assert (sure_from <= 0.99) is ever_sure
+
+
+def test_known_figures_agree_with_scikit_learn():
+    rng = np.random.default_rng(0)
+    known, unknown = rng.normal(2, 1, 400), rng.normal(0, 1, 300)
+    figures = measure_known("energy", known, unknown)
+    is_known = np.r_[np.ones(400), np.zeros(300)]
+    kept, refused, _ = roc_curve(is_known, np.r_[known, unknown])
+    assert figures.auroc == pytest.approx(auc(kept, refused))
+    assert figures.refused == pytest.approx(1 - kept[refused >= 0.95][0], abs=0.01)
+    assert figures.refused_interval.low < figures.refused < figures.refused_interval.high

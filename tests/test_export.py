@@ -4,26 +4,36 @@ import onnxruntime
 import pytest
 import torch
 from conftest import EXAMPLES
+from scipy.spatial.distance import cdist
+from sklearn.covariance import ledoit_wolf
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 from torch import nn
 
 from foodvision.export import (
     Calibration,
-    ServingGraph,
-    export_graph,
+    KnownScore,
+    complete_graph,
+    export_body,
+    find_body,
+    fit_known_scores,
     largest_difference,
+    prototypes,
+    score_known,
     store_in_half,
 )
+from foodvision.export.known import NODES
 from foodvision.image import load_image
 from foodvision.models import create_model, preprocess_for, split_head
 
+ENERGY = Calibration(1.7, KnownScore("energy"), 0.5, 0.9, 0.5)
 
-def serving_graph(name, size, num_classes=4):
+
+def serving_network(name, size, num_classes=4):
     torch.manual_seed(3)
     network = create_model(name, num_classes, pretrained=name == "efficientnet_lite0").eval()
-    preprocess = preprocess_for(name, size)
-    width = split_head(network)[1].in_features
-    calibration = Calibration(1.7, torch.rand(num_classes, width), 0.5)
-    return ServingGraph(network, preprocess, calibration), preprocess, network, calibration
+    return network, preprocess_for(name, size)
 
 
 def run(exported, pixels):
@@ -34,14 +44,18 @@ def run(exported, pixels):
 
 @pytest.fixture(scope="module")
 def lite():
-    graph, preprocess, network, calibration = serving_graph("efficientnet_lite0", 96)
+    network, preprocess = serving_network("efficientnet_lite0", 96)
+    _, head = split_head(network)
+    means = torch.rand(4, head.in_features).numpy()
+    calibration = Calibration(1.7, prototypes(means, np.arange(4)), 0.5, 0.9, 0.5)
+    exported = complete_graph(export_body(network, preprocess), head, calibration)
     photos = [path for path in sorted(EXAMPLES.iterdir()) if path.suffix == ".jpg"]
     pixels = np.stack([preprocess(load_image(path)) for path in photos])
-    return graph, preprocess, network, calibration, export_graph(graph, preprocess), pixels
+    return network, preprocess, means, exported, pixels
 
 
 def test_graph_gives_torchs_answers_on_real_photos(lite):
-    graph, preprocess, network, calibration, exported, pixels = lite
+    network, preprocess, means, exported, pixels = lite
     onnx.checker.check_model(onnx.load_model_from_string(exported), full_check=True)
     answers = run(exported, pixels)
 
@@ -50,20 +64,20 @@ def test_graph_gives_torchs_answers_on_real_photos(lite):
         preprocess.std
     ).view(3, 1, 1)
     with torch.no_grad():
-        expected = (network(images) / calibration.temperature).softmax(dim=1).numpy()
+        expected = (network(images) / 1.7).softmax(dim=1).numpy()
         body, _ = split_head(network)
         embedding = body(images)
         cosine = nn.functional.cosine_similarity(
-            embedding[:, None], calibration.prototypes[None], dim=2
+            embedding[:, None], torch.from_numpy(means)[None], dim=2
         )
     np.testing.assert_allclose(answers["probabilities"], expected, atol=1e-5)
     np.testing.assert_allclose(answers["embedding"], embedding.numpy(), atol=1e-3)
     np.testing.assert_allclose(answers["known_score"], cosine.amax(dim=1).numpy(), atol=1e-5)
-    assert largest_difference(graph, exported, pixels) < 1e-5
+    assert largest_difference(network, preprocess, exported, 1.7, pixels) < 1e-5
 
 
 def test_map_averages_to_the_logit_it_explains(lite):
-    _, _, network, _, exported, pixels = lite
+    network, _, _, exported, pixels = lite
     answers = run(exported, pixels[:3])
     head = split_head(network)[1]
     logits = answers["embedding"] @ head.weight.detach().numpy().T
@@ -80,11 +94,96 @@ def test_number_of_photos_is_free(lite):
 
 @pytest.mark.parametrize(("name", "size"), [("tinyvgg", 50), ("torchvision/resnet18", 64)])
 def test_network_that_does_not_pool_features_has_no_map(name, size):
-    graph, preprocess, *_ = serving_graph(name, size)
-    exported = export_graph(graph, preprocess)
+    network, preprocess = serving_network(name, size)
+    exported = complete_graph(export_body(network, preprocess), split_head(network)[1], ENERGY)
     pixels = np.random.default_rng(0).integers(0, 255, (3, size, size, 3), dtype=np.uint8)
     assert set(run(exported, pixels)) == {"probabilities", "known_score", "embedding"}
-    assert largest_difference(graph, exported, pixels) < 1e-5
+    assert largest_difference(network, preprocess, exported, 1.7, pixels) < 1e-5
+
+
+def test_body_of_a_served_graph_takes_another_head(lite):
+    network, preprocess, _, exported, pixels = lite
+    body = find_body(store_in_half(exported))
+    other = create_model("efficientnet_lite0", 7)
+    other.load_state_dict(network.state_dict() | split_state(other))
+    again = complete_graph(body, split_head(other)[1], ENERGY)
+    answers = run(again, pixels)
+    assert answers["probabilities"].shape == (len(pixels), 7)
+    assert answers["map"].shape[1] == 7
+    assert largest_difference(other.eval(), preprocess, again, 1.7, pixels) < 5e-3
+
+
+def split_state(network):
+    return {name: value for name, value in network.state_dict().items() if "classifier" in name}
+
+
+def test_graph_of_an_older_release_has_no_body_to_take():
+    model = onnx.helper.make_model(
+        onnx.helper.make_graph(
+            [onnx.helper.make_node("Identity", ["pixels"], ["map"])],
+            "old",
+            [onnx.helper.make_tensor_value_info("pixels", onnx.TensorProto.FLOAT, ["N"])],
+            [onnx.helper.make_tensor_value_info("map", onnx.TensorProto.FLOAT, ["N"])],
+        )
+    )
+    assert find_body(model.SerializeToString()) is None
+
+
+@pytest.fixture(scope="module")
+def clusters():
+    """Embeddings of three classes, new ones of them, and ones of something else."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(240) % 3
+    centres = 4 * np.eye(3, 24) + 2
+    known = np.float32(centres[labels] + rng.normal(0, 0.5, (240, 24)))
+    new = np.float32(centres[labels] + rng.normal(0, 0.5, (240, 24)))
+    unknown = np.float32(2 + 4 * np.eye(24)[5] + rng.normal(0, 0.5, (60, 24)))
+    head = nn.Linear(24, 3)
+    regression = LogisticRegression().fit(known, labels)
+    with torch.no_grad():
+        head.weight.copy_(torch.from_numpy(regression.coef_))
+        head.bias.copy_(torch.from_numpy(regression.intercept_))
+    return known, labels, new, unknown, head
+
+
+def test_every_score_is_fitted_and_tells_known_from_unknown(clusters):
+    known, labels, new, unknown, head = clusters
+    scores = list(fit_known_scores(known, labels, head))
+    assert {score.kind for score in scores} == set(NODES)
+    for score in scores:
+        ours, others = (score_known(score, head, photos) for photos in (new, unknown))
+        is_known = np.r_[np.ones(len(ours)), np.zeros(len(others))]
+        least = 0.7 if score.kind == "react" else 0.9  # it cuts what tells these classes apart
+        assert roc_auc_score(is_known, np.r_[ours, others]) > least, score.kind
+
+
+def test_scores_are_what_their_papers_say(clusters):
+    known, labels, new, _, head = clusters
+    scores = {score.kind: score for score in fit_known_scores(known, labels, head)}
+    given = {kind: score_known(score, head, new) for kind, score in scores.items()}
+    with torch.no_grad():
+        logits = head(torch.from_numpy(new))
+        cut = head(torch.from_numpy(new).clamp(max=float(np.quantile(known, 0.9))))
+    np.testing.assert_allclose(given["softmax"], logits.softmax(1).amax(1), rtol=1e-5)
+    np.testing.assert_allclose(given["logit"], logits.amax(1), rtol=1e-5)
+    np.testing.assert_allclose(given["energy"], logits.logsumexp(1), rtol=1e-5)
+    np.testing.assert_allclose(given["react"], cut.logsumexp(1), rtol=1e-5)
+
+    means = np.stack([known[labels == label].mean(axis=0) for label in range(3)])
+    reduced = PCA(12).fit(known)
+    within, found = reduced.transform(known), reduced.transform(new)
+    centres = reduced.transform(means)
+    inner, _ = ledoit_wolf(within - centres[labels], assume_centered=True)
+    overall, _ = ledoit_wolf(within, assume_centered=True)
+    nearest = cdist(found, centres, "mahalanobis", VI=np.linalg.inv(inner)).min(axis=1) ** 2
+    to_all = cdist(found, np.zeros((1, 12)), "mahalanobis", VI=np.linalg.inv(overall))[:, 0] ** 2
+    np.testing.assert_allclose(given["mahalanobis"], (to_all - nearest) / 2, rtol=1e-3, atol=1e-2)
+
+    origin = -np.linalg.pinv(head.weight.detach().numpy()) @ head.bias.detach().numpy()
+    _, _, main = np.linalg.svd(known - origin, full_matrices=False)
+    outside = np.linalg.norm((new - origin) - (new - origin) @ main[:12].T @ main[:12], axis=1)
+    virtual = (logits.logsumexp(1).numpy() - given["residual"]) / outside
+    np.testing.assert_allclose(virtual, virtual[0], rtol=1e-3)
 
 
 def test_half_storage_is_half_the_size_and_nearly_the_same(lite):

@@ -4,9 +4,10 @@ from foodvision.classifier import Guess, Prediction
 from foodvision.web.words import answer_html, bars, display_name, failure_html
 
 
-def prediction(label="french_toast", confidence=0.62, known=True, seconds=0.0314):
+def prediction(label="french_toast", confidence=0.62, certainty="likely", seconds=0.0314):
     guesses = (Guess(label, confidence), Guess("waffles", 0.2))
-    return Prediction(label, confidence, guesses, known, 0.7, seconds)
+    known = certainty != "not known"
+    return Prediction(label, confidence, guesses, certainty, known, 0.7, seconds)
 
 
 @pytest.mark.parametrize(
@@ -17,19 +18,26 @@ def test_folder_names_become_words(label, name):
     assert display_name(label) == name
 
 
-def test_answer_says_dish_confidence_and_time():
-    html = answer_html(prediction())
-    assert "<h2>French toast</h2><p>62% sure, after 31 ms.</p>" in html
+@pytest.mark.parametrize(
+    ("certainty", "sentence"),
+    [
+        ("sure", "I am sure of it (62%)."),
+        ("likely", "Likely (62%)."),
+        ("perhaps", "Perhaps: I am only 62% sure."),
+    ],
+)
+def test_answer_says_dish_certainty_and_time(certainty, sentence):
+    html = answer_html(prediction(certainty=certainty))
+    assert f"<h2>French toast</h2><p>{sentence} Answered after 31 ms.</p>" in html
 
 
 def test_near_certainty_is_not_called_certain():
-    assert "<p>Over 99% sure, after 2.5 seconds.</p>" in answer_html(
-        prediction(confidence=0.9999, seconds=2.5)
-    )
+    html = answer_html(prediction(confidence=0.9999, certainty="sure", seconds=2.5))
+    assert "<p>I am sure of it (over 99%). Answered after 2.5 seconds.</p>" in html
 
 
 def test_what_is_not_known_is_said_first():
-    html = answer_html(prediction(known=False))
+    html = answer_html(prediction(certainty="not known"))
     assert "<h2>This does not look like a dish I know</h2>" in html
     assert "The nearest is French toast (62%)" in html
 

@@ -25,7 +25,8 @@ def predict(*photos: Path, model: ModelName = None, top: int = 5, json: Switch =
     top:
         How many guesses to give.
     json:
-        One JSON object a line: path, label, confidence, known, known_score, top; or path, error.
+        One JSON object a line: path, label, confidence, certainty, known, known_score, top; or
+        path, error.
     """
     from foodvision.classifier import load
 
@@ -129,5 +130,6 @@ def _show_line(path: Path, answer: "Prediction | FoodVisionError") -> bool:
         print(f"foodvision: {answer}", file=sys.stderr)
         return False
     guesses = ", ".join(f"{guess.label} {100 * guess.confidence:.1f}%" for guess in answer.top)
-    print(f"{path}: {guesses}" if answer.known else f"{path}: not known (nearest: {guesses})")
+    said = f"{answer.certainty}: {guesses}" if answer.known else f"not known (nearest: {guesses})"
+    print(f"{path}: {said}")
     return True

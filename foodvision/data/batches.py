@@ -4,6 +4,7 @@ So a run that was cut goes on with the very photos, crops and flips that it woul
 several processes share out one order among them.
 """
 
+import multiprocessing
 import random
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from PIL import Image
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler, TensorDataset
 from torchvision.transforms import v2
 from tqdm import tqdm
 
@@ -69,7 +70,7 @@ class Batches:
         self.epoch, self.batch = 0, 0
         self._seed, self._finish, self._before_batch = seed, finish, before_batch
         self._order = _Order(self, len(dataset), batch_size, seed, shuffle, weights, shard)  # type: ignore[arg-type]
-        workers = worker_count(len(dataset)) if isinstance(dataset, PhotoDataset) else 0
+        workers = _workers(dataset, transform_of is not None)
         self._loader: DataLoader[Item] = DataLoader(
             _WithChance(dataset, seed, transform_of),
             batch_sampler=self._order,
@@ -217,6 +218,17 @@ class _Order(Sampler[list[Place]]):
             last = batches[-1][: len(batches[-1]) // self._shard.world * self._shard.world]
             batches[-1:] = [last] if len(last) >= least else []
         return batches
+
+
+def _workers(dataset: Dataset[Item], is_augmented: bool) -> int:
+    """Return how many processes get items ready while the network learns from the last ones."""
+    if isinstance(dataset, PhotoDataset):
+        return worker_count(len(dataset))
+    if isinstance(dataset, TensorDataset) or not is_augmented:
+        return 0
+    # Photos in memory go to a process for nothing where it is forked, and only there.
+    is_forked = multiprocessing.get_start_method() == "fork"
+    return min(1, worker_count(len(dataset))) if is_forked else 0  # type: ignore[arg-type]
 
 
 class _WithChance(Dataset[Item]):

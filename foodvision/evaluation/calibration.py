@@ -1,5 +1,7 @@
 """What is fitted on validation photos, so that a model says how sure it is and means it."""
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
@@ -10,6 +12,20 @@ KEPT_SHARE = 0.95
 # The temperature is taken for 1, give or take this factor's logarithm, until photos say otherwise:
 # a few photos that are all answered right would else make the model as good as certain.
 _PRIOR_WIDTH = 0.5
+
+# Of the answers called so, at least so many are right.
+SURE_SHARE = 0.98
+LIKELY_SHARE = 0.8
+
+# Above any confidence.
+NEVER = 2.0
+
+
+class CertaintyBounds(NamedTuple):
+    """Confidence from which on an answer is called sure, or likely; `NEVER` where none is."""
+
+    sure_from: float
+    likely_from: float
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
@@ -32,3 +48,26 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 def fit_known_threshold(scores: np.ndarray) -> float:
     """Return the score that `KEPT_SHARE` of the validation photos reach; scores: (n,) float32."""
     return float(np.quantile(scores, 1 - KEPT_SHARE, method="lower"))
+
+
+def fit_certainty(confidence: np.ndarray, is_right: np.ndarray) -> CertaintyBounds:
+    """Return the lowest bounds that the validation photos justify.
+
+    Of the answers called sure `SURE_SHARE` are right, of those called likely `LIKELY_SHARE`, with
+    one more mistake counted than there was: so 49 answers without a mistake are the least that
+    makes any answer sure, and where they are missing none ever is.
+
+    confidence: (n,) float32, 0 to 1, of answers to photos that look like one of the classes.
+    is_right: (n,) bool.
+    """
+    sure_from = _lowest_bound(confidence, is_right, SURE_SHARE)
+    below = confidence < sure_from
+    likely_from = _lowest_bound(confidence[below], is_right[below], LIKELY_SHARE)
+    return CertaintyBounds(sure_from, min(likely_from, sure_from))
+
+
+def _lowest_bound(confidence: np.ndarray, is_right: np.ndarray, share: float) -> float:
+    order = np.argsort(-confidence, kind="stable")
+    right = np.cumsum(is_right[order])
+    enough = np.flatnonzero(right >= share * np.arange(2, len(order) + 2))
+    return float(confidence[order][enough[-1]]) if len(enough) else NEVER

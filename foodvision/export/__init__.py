@@ -2,23 +2,25 @@
 
 from foodvision.export.graph import (
     Calibration,
-    ServingGraph,
-    can_be_filled,
-    export_graph,
-    fill_graph,
+    complete_graph,
+    export_body,
+    find_body,
     largest_difference,
-    uncalibrated,
+    score_known,
 )
+from foodvision.export.known import KnownScore, fit_known_scores, prototypes
 from foodvision.export.storage import is_half, store_in_half
 
 __all__ = [
     "Calibration",
-    "ServingGraph",
-    "can_be_filled",
-    "export_graph",
-    "fill_graph",
+    "KnownScore",
+    "complete_graph",
+    "export_body",
+    "find_body",
+    "fit_known_scores",
     "is_half",
     "largest_difference",
+    "prototypes",
+    "score_known",
     "store_in_half",
-    "uncalibrated",
 ]

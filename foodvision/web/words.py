@@ -2,7 +2,13 @@
 
 from html import escape
 
-from foodvision.classifier import Prediction
+from foodvision.classifier import Certainty, Prediction
+
+_SENTENCES: dict[Certainty, str] = {
+    "sure": "I am sure of it ({}).",
+    "likely": "Likely ({}).",
+    "perhaps": "Perhaps: I am only {} sure.",
+}
 
 
 def display_name(label: str) -> str:
@@ -17,7 +23,8 @@ def answer_html(prediction: Prediction) -> str:
     name = display_name(prediction.label)
     time = _time_in_words(prediction.seconds)
     if prediction.known:
-        return _html(name, f"{confidence[:1].upper()}{confidence[1:]} sure, after {time}.")
+        sentence = _SENTENCES[prediction.certainty].format(confidence)
+        return _html(name, f"{sentence} Answered after {time}.")
     return _html(
         "This does not look like a dish I know",
         f"The nearest is {name} ({confidence}). Answered after {time}.",
