@@ -12,6 +12,7 @@ from foodvision.data.photos import (
     Photos,
     carve,
     drop_unreadable,
+    find_heap,
     find_photos,
     split_photos,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "carve",
     "drop_unreadable",
     "exclude",
+    "find_heap",
     "find_photos",
     "open_photos",
     "open_source",
