@@ -130,6 +130,7 @@ def draw_reliability(bins: Sequence[ReliabilityBin]) -> bytes:
         edgecolor="white",
     )
     _label(below, "photos")
+    below.set_axisbelow(True)
     below.yaxis.set_major_locator(MaxNLocator(3, integer=True))
     below.set_xlim(0, 1)
     below.set_xlabel("confidence")
