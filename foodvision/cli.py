@@ -21,12 +21,12 @@ from foodvision.settings import fill_settings
 
 # The extra that brings a package, by the name that is imported.
 _PACKAGES = {
-    "evaluate": ("scipy", "sklearn", "tqdm"),
+    "evaluate": ("jinja2", "matplotlib", "scipy", "sklearn", "tqdm"),
     "datasets": ("datasets", "fsspec", "pyarrow"),
     "track": ("tensorboard", "trackio"),
-    "inspect": ("cleanlab", "imagehash", "jinja2"),
+    "inspect": ("cleanlab", "imagehash"),
     "train": (
-        *("accelerate", "matplotlib", "onnxscript", "safetensors"),
+        *("accelerate", "onnxscript", "safetensors"),
         *("timm", "torch", "torchmetrics", "torchvision"),
     ),
 }

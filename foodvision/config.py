@@ -175,6 +175,10 @@ class TrainConfig:
     exclude: Annotated[Path | None, _DATA] = None
     """A list of photos to leave out, as `foodvision data --write-exclude` makes it."""
 
+    unknown: Annotated[Path | None, _DATA] = None
+    """Photos of other things, in a folder, .zip or .tar.gz: half of them choose how the model tells
+    that a photo is none of its classes, by the other half that is measured."""
+
     output: Annotated[Path | None, _RUN] = None
     """Run folder; a new one under runs/ if not given."""
 

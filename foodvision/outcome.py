@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from safetensors.torch import save
 from scipy.special import softmax
+from sklearn.metrics import roc_auc_score
 from torch import nn
 
 import foodvision
@@ -24,11 +25,9 @@ from foodvision.engine import (
 from foodvision.errors import FoodVisionError
 from foodvision.evaluation import (
     Figures,
-    KnownFigures,
     fit_certainty,
     fit_known_threshold,
     fit_temperature,
-    measure_known,
 )
 from foodvision.export import (
     Calibration,
@@ -94,12 +93,12 @@ def compute_features(
 @torch.inference_mode()
 def calibrate(
     network: nn.Module, body: bytes, this: Run, unknown: Sequence[LabelledPhoto] = ()
-) -> tuple[Calibration, KnownFigures | None]:
+) -> tuple[Calibration, dict[str, float]]:
     """Fit what makes the model honest: scores on train, the rest on val.
 
-    unknown: photos of other things, by half of which the score of known or not is chosen; how it
-    fares on the other half is the second of what is returned. Without them it is the cosine to the
-    nearest class mean, and there is nothing to measure.
+    unknown: photos of other things, by which the score of known or not is chosen; the AUROC of
+    each candidate is the second of what is returned. Without them it is the cosine to the nearest
+    class mean.
     """
     _, head = split_head(network)
     head = head.cpu()
@@ -109,10 +108,11 @@ def calibrate(
         if split in ("train", "val") or unknown
     }
     train_labels, val_labels = np.array(this.labels("train")), np.array(this.labels("val"))
-    known, figures = prototypes(seen["train"], train_labels), None
+    aurocs: dict[str, float] = {}
+    known = prototypes(seen["train"], train_labels)
     if unknown:
         candidates = list(fit_known_scores(seen["train"], train_labels, head))
-        known, figures = choose_known(candidates, head, seen["val"], seen["unknown"])
+        known, aurocs = choose_known(candidates, head, seen["val"], seen["unknown"])
     scores = score_known(known, head, seen["val"])
     threshold = fit_known_threshold(scores)
     logits = head(torch.from_numpy(seen["val"])).numpy()
@@ -121,24 +121,23 @@ def calibrate(
     looks_known = scores >= threshold
     is_right = logits.argmax(axis=1) == val_labels
     bounds = fit_certainty(confidence[looks_known], is_right[looks_known])
-    return Calibration(temperature, known, threshold, *bounds), figures
+    return Calibration(temperature, known, threshold, *bounds), aurocs
 
 
 def choose_known(
     candidates: Sequence[KnownScore], head: nn.Linear, known: np.ndarray, unknown: np.ndarray
-) -> tuple[KnownScore, KnownFigures]:
-    """Return the score that tells known from unknown best, and how it fares on the other photos.
+) -> tuple[KnownScore, dict[str, float]]:
+    """Return the score that tells known from unknown best, and the AUROC of each.
 
-    known, unknown: embeddings, (n, d) float32. The score is chosen on the first, third, ... of
-    each, its figures are those of the others.
+    known, unknown: embeddings, (n, d) float32.
     """
-
-    def judge(score: KnownScore, start: int) -> KnownFigures:
-        parts = (score_known(score, head, photos[start::2]) for photos in (known, unknown))
-        return measure_known(score.kind, *parts)
-
-    chosen = max(candidates, key=lambda score: judge(score, 0).auroc)
-    return chosen, judge(chosen, 1)
+    is_known = np.r_[np.ones(len(known)), np.zeros(len(unknown))]
+    both = np.concatenate([known, unknown])
+    aurocs = {
+        score.kind: float(roc_auc_score(is_known, score_known(score, head, both)))
+        for score in candidates
+    }
+    return max(candidates, key=lambda score: aurocs[score.kind]), aurocs
 
 
 def build_checkpoint(
@@ -176,7 +175,7 @@ def build_checkpoint(
 def describe(this: Run, calibration: Calibration) -> CheckpointConfig:
     """Return what `config.json` says of a run, the figures still missing."""
     settings = {
-        name: str(value or "") if name in ("output", "exclude") else value
+        name: str(value or "") if name in ("output", "exclude", "unknown") else value
         for name, value in asdict(this.config).items()
     }
     counts = {split: len(members) for split, members in this.photos.splits.items()}

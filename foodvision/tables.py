@@ -1,13 +1,13 @@
 """What the terminal shows: photos, findings, figures, runs and comparisons as tables."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from rich.console import Console
 from rich.table import Table
 
 from foodvision.data import Photos
-from foodvision.evaluation import Figures
+from foodvision.evaluation import Figures, Judgement, KnownFigures, Pair, Robustness
 from foodvision.inspection import KINDS, Finding, Inspection
 from foodvision.runs import RunRecord
 from foodvision.runs.compare import Comparison
@@ -93,6 +93,75 @@ def figures_table(figures: Figures, title: str) -> Table:
     table.add_row(
         "all", str(figures.n), percent(figures.top1), overall, "", percent(figures.macro_f1)
     )
+    return table
+
+
+def judgement_tables(judgement: Judgement, title: str) -> Iterator[Table]:
+    """Give all that was measured of a model: by class, overall, and what else there is."""
+    yield figures_table(judgement.figures, title)
+    yield _overall_table(judgement)
+    if judgement.figures.confused:
+        yield _confused_table(judgement.figures.confused)
+    if judgement.robustness:
+        yield _robustness_table(judgement.robustness)
+
+
+def _overall_table(judgement: Judgement) -> Table:
+    """Every figure of all photos together; shares in percent."""
+    figures = judgement.figures
+    table = Table("all photos", title=f"n = {figures.n}")
+    table.add_column("figure", justify="right")
+    table.add_column("95% interval", justify="right")
+    for name, value, interval in (
+        ("top-1", figures.top1, figures.top1_interval),
+        ("top-5", figures.top5, figures.top5_interval),
+        ("macro F1", figures.macro_f1, figures.macro_f1_interval),
+        ("calibration error (ECE)", figures.ece, figures.ece_interval),
+        ("... of which by chance", figures.ece_by_chance, None),
+    ):
+        if value is not None:
+            table.add_row(name, percent(value), interval_in_words(interval) if interval else "")
+    for name, value in (("negative log-likelihood", figures.nll), ("Brier score", figures.brier)):
+        if value is not None:
+            table.add_row(name, f"{value:.3f}", "")
+    if judgement.speed:
+        table.add_row("one photo, one thread", f"{judgement.speed.milliseconds:.1f} ms", "")
+        table.add_row("graph", f"{judgement.speed.bytes / 1e6:.1f} MB", "")
+    if judgement.known:
+        _add_known(table, judgement.known)
+    return table
+
+
+def _add_known(table: Table, known: KnownFigures) -> None:
+    table.add_section()
+    low, high = known.auroc_interval
+    table.add_row("known or not: AUROC", f"{known.auroc:.4f}", f"{low:.4f} to {high:.4f}")
+    for name, share in (
+        ("known kept", known.kept),
+        ("others refused", known.refused),
+        ("others refused, 95% kept", known.refused_at_95),
+    ):
+        words = interval_in_words(share.interval)
+        table.add_row(f"{name}, n = {share.n}", percent(share.value), words)
+
+
+def _confused_table(pairs: Sequence[Pair]) -> Table:
+    table = Table("label", "answer", title="most confused")
+    table.add_column("photos", justify="right")
+    for pair in pairs:
+        table.add_row(pair.label, pair.answer, f"{pair.times} of {pair.n}")
+    return table
+
+
+def _robustness_table(robustness: Robustness) -> Table:
+    untouched = robustness.untouched
+    table = Table("made worse by", "strength", title=f"robustness, n = {untouched.n}")
+    table.add_column("right", justify="right")
+    table.add_column("95% interval", justify="right")
+    table.add_row("nothing", "", percent(untouched.value), interval_in_words(untouched.interval))
+    for row in robustness.corrupted:
+        words = interval_in_words(row.right.interval)
+        table.add_row(row.corruption, row.strength, percent(row.right.value), words)
     return table
 
 

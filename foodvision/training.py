@@ -22,11 +22,19 @@ from torch import nn
 from foodvision.checkpoint import check_target, write_checkpoint
 from foodvision.classifier import Classifier
 from foodvision.config import TrainConfig
-from foodvision.data import Photos, drop_unreadable, exclude, open_photos, split_photos
+from foodvision.data import (
+    LabelledPhoto,
+    Photos,
+    drop_unreadable,
+    exclude,
+    open_heap,
+    open_photos,
+    split_photos,
+)
 from foodvision.data.sheet import augmentation_sheet
 from foodvision.engine import RateSweep
 from foodvision.errors import SettingsError, Stopped
-from foodvision.evaluation import Figures, answer, measure
+from foodvision.evaluation import Figures, Judgement, answer, judge
 from foodvision.export import export_body
 from foodvision.fitting import fit, try_rates
 from foodvision.models import check_network, create_model, preprocess_for
@@ -40,6 +48,7 @@ from foodvision.outcome import (
 )
 from foodvision.runs import (
     State,
+    list_answers,
     write_answers,
     write_figures,
     write_metrics,
@@ -51,9 +60,12 @@ from foodvision.runs.report import write_report
 from foodvision.runs.tracking import Tracker, open_tracker
 from foodvision.stages import Growing, Row, Run, head_stage, network_stage
 from foodvision.storage import write_atomically
-from foodvision.tables import figures_table, photos_table
+from foodvision.tables import judgement_tables, photos_table
 
 _ON_THE_SHEET = 4
+
+# A run of the lecture's photos takes seconds; `foodvision evaluate` takes more photos, and time.
+_MOST_CORRUPTED = 40
 
 # How long processes wait for each other: as long as the first may measure on its own.
 _PATIENCE = timedelta(days=2)
@@ -70,8 +82,13 @@ def run(data: str | Path, config: TrainConfig, console: Console, *, resume: bool
     console.quiet = console.quiet or not accelerator.is_main_process
     preprocess = preprocess_for(config.model, config.image_size)
     folder = agree_on_folder(config, resume, accelerator)
-    with ended_together(accelerator), open_photos(data) as found:
+    with (
+        ended_together(accelerator),
+        open_photos(data) as found,
+        open_heap(config.unknown) as unknown,
+    ):
         photos = choose_photos(found, config)
+        drop_unreadable(Photos(found.root, {"unknown": unknown}))  # better told now than at the end
         console.print(f"{data}: {photos.in_words()}", soft_wrap=True)
         console.print(photos_table(photos))
         with kept(folder, data, config, accelerator) as recorder:
@@ -79,8 +96,9 @@ def run(data: str | Path, config: TrainConfig, console: Console, *, resume: bool
             network, exported = train_network(this, recorder)
             console.print(_last_epoch_in_words(recorder.rows), soft_wrap=True)
             if accelerator.is_main_process:
-                figures = write_outcome(network, exported, this, recorder)
-                console.print(figures_table(figures, f"{config.model} on the test photos"))
+                judgement = write_outcome(network, exported, this, unknown, recorder)
+                title = f"{config.model} on the test photos"
+                console.print(*judgement_tables(judgement, title), sep="\n")
     console.print(f"The report: {folder / 'report.html'}", soft_wrap=True)
     console.print(f"The checkpoint: {folder / 'checkpoint'}", soft_wrap=True)
     console.print(f"See it: foodvision demo --model {folder}", soft_wrap=True)
@@ -202,15 +220,27 @@ def head_features(network: nn.Module, exported: bytes, this: Run) -> dict[str, t
         }
 
 
-def write_outcome(network: nn.Module, exported: bytes, this: Run, recorder: "Recorder") -> Figures:
-    """Calibrate, measure on the test photos, and write checkpoint and report."""
-    calibration, _ = calibrate(network, exported, this)
-    checkpoint = build_checkpoint(network, exported, calibration, this)
+def write_outcome(
+    network: nn.Module,
+    exported: bytes,
+    this: Run,
+    unknown: Sequence[LabelledPhoto],
+    recorder: "Recorder",
+) -> Judgement:
+    """Calibrate, measure on the test photos, and write checkpoint and report.
+
+    unknown: photos of other things: half to calibrate by, half to measure on.
+    """
     test = this.photos.splits["test"]
-    answers = answer(Classifier(checkpoint), test)
-    figures = measure(answers.probabilities, this.labels("test"), this.photos.classes)
+    calibration, aurocs = calibrate(network, exported, this, unknown[::2])
+    checkpoint = build_checkpoint(network, exported, calibration, this)
+    classifier = Classifier(checkpoint)
+    answers = answer(classifier, test)
+    judgement = judge(classifier, test, answers, unknown[1::2], _MOST_CORRUPTED)
     measured = {
-        "test": figures.to_dict(),
+        "test": judgement.figures.to_dict(),
+        **judgement.beside(),
+        "known_by": {"score": calibration.known.kind, "auroc_on_validation": aurocs},
         "epochs": recorder.rows,
         "training_seconds": recorder.seconds,
     }
@@ -218,7 +248,7 @@ def write_outcome(network: nn.Module, exported: bytes, this: Run, recorder: "Rec
         checkpoint.folder,
         replace(checkpoint.config, figures=measured),
         checkpoint.graph,
-        card=write_card(checkpoint, figures),
+        card=write_card(checkpoint, judgement.figures),
         weights=weights_of(network, half=this.config.half_storage),
     )
     sheet = augmentation_sheet(
@@ -227,11 +257,12 @@ def write_outcome(network: nn.Module, exported: bytes, this: Run, recorder: "Rec
         this.preprocess,
         this.config.seed,
     )
-    write_answers(this.folder, this.photos.root, test, this.photos.classes, answers)
-    write_figures(this.folder, figures)
-    recorder.close(figures)
+    listed = list_answers(this.photos.root, test, this.photos.classes, answers)
+    write_answers(this.folder, listed)
+    write_figures(this.folder, judgement)
+    recorder.close(judgement.figures)
     write_report(this.folder, this.photos.root, test, sheet)
-    return figures
+    return judgement
 
 
 class Recorder:

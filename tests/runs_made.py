@@ -7,8 +7,9 @@ import numpy as np
 from foodvision.classifier import Answers
 from foodvision.config import TrainConfig
 from foodvision.data import find_photos
-from foodvision.evaluation import measure
+from foodvision.evaluation import Judgement, measure
 from foodvision.runs import (
+    list_answers,
     write_answers,
     write_figures,
     write_metrics,
@@ -58,7 +59,7 @@ def make_run(
     answers, labels = some_answers(photos.splits["test"], wrong)
     write_start(folder, config, str(fruit), command, {"accelerator": "none"})
     write_metrics(folder, ROWS)
-    write_answers(folder, photos.root, photos.splits["test"], CLASSES, answers)
-    write_figures(folder, measure(answers.probabilities, labels, CLASSES))
+    write_answers(folder, list_answers(photos.root, photos.splits["test"], CLASSES, answers))
+    write_figures(folder, Judgement(measure(answers.probabilities, labels, CLASSES)))
     write_state(folder, "finished", 15.25)
     return folder

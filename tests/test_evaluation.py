@@ -1,29 +1,36 @@
+import json
+import time
+
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import softmax
+from scipy.stats import bootstrap
+from sklearn.calibration import calibration_curve
 from sklearn.metrics import (
     accuracy_score,
-    auc,
+    brier_score_loss,
     classification_report,
     f1_score,
-    roc_curve,
+    log_loss,
     top_k_accuracy_score,
 )
 from statsmodels.stats.proportion import proportion_confint
+from torchmetrics.classification import MulticlassCalibrationError
 
 import foodvision
 from foodvision.data import find_photos
 from foodvision.errors import DataError, PhotoError
 from foodvision.evaluation import (
+    Figures,
     choose_split,
     evaluate,
     fit_certainty,
     fit_known_threshold,
     fit_temperature,
     measure,
-    measure_known,
     wilson_interval,
 )
 
@@ -72,9 +79,119 @@ def test_published_course_figure_has_the_interval_of_its_counts():
 
 def test_figures_as_json_have_the_names_of_the_contract(answers):
     figures = measure(*answers, CLASSES).to_dict()
-    assert set(figures) == {"n", "top1", "top1_interval", "top5", "macro_f1", "per_class"}
-    assert figures["top1_interval"][0] < figures["top1"] < figures["top1_interval"][1]
-    assert set(figures["per_class"]["class 0"]) == {"n", "precision", "recall", "f1"}
+    assert set(figures) == {
+        *("n", "top1", "top1_interval", "top5", "top5_interval", "macro_f1", "macro_f1_interval"),
+        *("nll", "brier", "ece", "ece_interval", "ece_by_chance", "reliability", "per_class"),
+        "confused",
+    }
+    for name in ("top1", "top5", "macro_f1", "ece"):
+        low, high = figures[f"{name}_interval"]
+        assert low < figures[name] < high
+    assert set(figures["per_class"]["class 0"]) == {
+        *("n", "answered", "precision", "recall", "f1"),
+        *("precision_interval", "recall_interval", "f1_interval"),
+    }
+
+
+def test_figures_come_back_from_json_as_they_were(answers):
+    figures = measure(*answers, CLASSES)
+    text = json.dumps(figures.to_dict(), allow_nan=False)
+    assert Figures.from_dict(json.loads(text)) == figures
+
+
+def test_figures_of_an_older_version_have_what_it_measured():
+    kiwi = {"n": 5, "precision": 1.0, "recall": 0.8, "f1": 0.89}
+    old = {"n": 5, "top1": 0.8, "top1_interval": [0.4, 0.9], "top5": 1.0, "macro_f1": 0.89}
+    figures = Figures.from_dict(old | {"per_class": {"kiwi": kiwi}})
+    assert (figures.n, figures.top1, figures.per_class["kiwi"].recall) == (5, 0.8, 0.8)
+    assert figures.top5_interval is figures.nll is figures.per_class["kiwi"].f1_interval is None
+    assert figures.reliability == figures.confused == ()
+
+
+def test_likelihood_brier_and_calibration_are_other_libraries(answers):
+    probabilities, labels = answers
+    figures = measure(probabilities, labels, CLASSES)
+    there = range(8)
+    assert figures.nll == pytest.approx(log_loss(labels, probabilities, labels=there), abs=1e-6)
+    one_hot = np.eye(8)[labels]
+    by_class = [brier_score_loss(one_hot[:, at], probabilities[:, at]) for at in there]
+    assert figures.brier == pytest.approx(sum(by_class), abs=1e-6)
+    theirs = MulticlassCalibrationError(num_classes=8, n_bins=15, norm="l1")
+    expected = theirs(torch.tensor(probabilities), torch.tensor(labels)).item()
+    assert figures.ece == pytest.approx(expected, abs=1e-6)
+
+
+def test_reliability_is_scikit_learns_calibration_curve(answers):
+    probabilities, labels = answers
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    bins = measure(probabilities, labels, CLASSES).reliability
+    accuracy, mean = calibration_curve(right, confidence, n_bins=15)
+    assert [part.accuracy for part in bins] == pytest.approx(accuracy)
+    assert [part.confidence for part in bins] == pytest.approx(mean, abs=1e-6)
+    assert sum(part.n for part in bins) == 300
+    assert all(part.low <= part.confidence <= part.high for part in bins)
+
+
+def test_sure_and_wrong_or_right_stays_a_number():
+    figures = measure(np.eye(3, dtype=np.float32), np.array([0, 1, 0]), list("abc"))
+    assert figures.nll == pytest.approx(
+        log_loss([0, 1, 0], np.eye(3, dtype=np.float32), labels=[0, 1, 2]), rel=1e-6
+    )
+    assert json.dumps(figures.to_dict(), allow_nan=False)
+
+
+def test_model_that_means_what_it_says_errs_as_chance_does():
+    rng = np.random.default_rng(0)
+    probabilities = softmax(rng.normal(scale=2, size=(400, 5)), axis=1).astype(np.float32)
+    labels = np.array([rng.choice(5, p=p / p.sum()) for p in probabilities.astype(np.float64)])
+    figures = measure(probabilities, labels, list("abcde"))
+    assert figures.ece == pytest.approx(figures.ece_by_chance, abs=0.02)
+
+
+def test_intervals_of_precision_are_statsmodels(answers):
+    probabilities, labels = answers
+    guesses = probabilities.argmax(axis=1)
+    for index, of_class in enumerate(measure(*answers, CLASSES).per_class.values()):
+        answered = int((guesses == index).sum())
+        found = int(((guesses == index) & (labels == index)).sum())
+        assert of_class.answered == answered
+        assert of_class.precision_interval == pytest.approx(
+            proportion_confint(found, answered, method="wilson"), abs=1e-9
+        )
+
+
+def test_class_that_was_never_answered_has_no_interval_of_precision():
+    figures = measure(np.array([[0.2, 0.8], [0.1, 0.9]]), np.array([0, 1]), ["a", "b"])
+    assert figures.per_class["a"].precision_interval is None
+    assert figures.to_dict()["per_class"]["a"]["precision_interval"] is None
+
+
+def test_bootstrap_interval_of_f1_is_scipys(answers):
+    probabilities, labels = answers
+    guesses = probabilities.argmax(axis=1)
+    figures = measure(probabilities, labels, CLASSES)
+
+    def macro_f1(drawn):
+        return f1_score(labels[drawn], guesses[drawn], average="macro", labels=range(7))
+
+    theirs = bootstrap(
+        (np.arange(300),), macro_f1, n_resamples=500, vectorized=False, method="percentile"
+    )
+    assert figures.macro_f1_interval == pytest.approx(theirs.confidence_interval, abs=0.01)
+    low, high = figures.per_class["class 0"].f1_interval
+    assert low < figures.per_class["class 0"].f1 < high
+
+
+def test_bootstrap_is_the_same_every_time_and_fast_for_many_classes():
+    rng = np.random.default_rng(1)
+    labels = rng.integers(0, 101, 850)
+    logits = rng.normal(size=(850, 101)) + 3 * np.eye(101)[labels]
+    probabilities = softmax(logits, axis=1).astype(np.float32)
+    names = [str(index) for index in range(101)]
+    started = time.process_time()
+    first = measure(probabilities, labels, names)
+    assert time.process_time() - started < 2
+    assert measure(probabilities, labels, names) == first
 
 
 def test_fewer_than_five_classes_are_always_among_the_first_five():
@@ -147,14 +264,3 @@ def test_sure_answers_are_right_as_often_as_said():
 def test_few_validation_photos_make_no_answer_sure(photos, ever_sure):
     sure_from, _ = fit_certainty(np.full(photos, 0.99), np.ones(photos, bool))
     assert (sure_from <= 0.99) is ever_sure
-
-
-def test_known_figures_agree_with_scikit_learn():
-    rng = np.random.default_rng(0)
-    known, unknown = rng.normal(2, 1, 400), rng.normal(0, 1, 300)
-    figures = measure_known("energy", known, unknown)
-    is_known = np.r_[np.ones(400), np.zeros(300)]
-    kept, refused, _ = roc_curve(is_known, np.r_[known, unknown])
-    assert figures.auroc == pytest.approx(auc(kept, refused))
-    assert figures.refused == pytest.approx(1 - kept[refused >= 0.95][0], abs=0.01)
-    assert figures.refused_interval.low < figures.refused < figures.refused_interval.high

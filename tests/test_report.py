@@ -1,22 +1,34 @@
 """The report of a run and the page of a comparison, as people open them: real Chromium."""
 
 import io
+import json
+import re
 
 import numpy as np
 import pytest
-from conftest import COLOURS
+from conftest import COLOURS, EXAMPLES
 from PIL import Image
 from playwright.sync_api import expect
-from runs_made import COMMAND, ROWS, make_run
+from runs_made import CLASSES, COMMAND, ROWS, make_run, some_answers
 from sklearn.metrics import confusion_matrix
 
+import foodvision
 from foodvision.config import TrainConfig
 from foodvision.data import find_photos
+from foodvision.data.photos import find_heap
 from foodvision.errors import RunError
-from foodvision.runs import RunAnswer, read_run, write_metrics, write_start
+from foodvision.evaluation import find_pairs, judge
+from foodvision.runs import (
+    RunAnswer,
+    find_mistakes,
+    list_answers,
+    read_run,
+    write_metrics,
+    write_start,
+)
 from foodvision.runs.compare import compare
 from foodvision.runs.drawings import count_answers, draw_confusion, draw_curves
-from foodvision.runs.report import find_mistakes, find_pairs, write_comparison, write_report
+from foodvision.runs.report import write_comparison, write_judgement, write_report
 
 SHEET = Image.new("RGB", (300, 100), COLOURS["kiwi"])
 
@@ -73,6 +85,7 @@ def test_report_shows_every_part(run, fruit, open_page):
         "How it learned",
         "Class by class, the hardest first",
         "What it mistakes for what",
+        "Does it mean what it says?",
         "Wrong, and sure of it",
         "What it saw in training",
         "Once more",
@@ -154,7 +167,7 @@ def test_confusion_is_that_of_scikit_learn():
     expected = confusion_matrix(labels, found, labels=classes)
     assert (count_answers(answers, classes) == expected).all()
     np.fill_diagonal(expected, 0)
-    pairs = find_pairs(answers, classes)
+    pairs = find_pairs(count_answers(answers, classes), classes)
     assert [pair.times for pair in pairs] == sorted(expected.ravel(), reverse=True)[:10]
     assert pairs[0].n == (labels == pairs[0].label).sum()
 
@@ -173,6 +186,72 @@ def test_curves_are_drawn_of_a_single_epoch_with_what_is_known():
         one_panel = image.height
     with Image.open(io.BytesIO(draw_curves(ROWS))) as image:
         assert image.height > 2 * one_panel
+
+
+@pytest.fixture
+def judged(fruit, fruit_checkpoint, tmp_path):
+    """The page of a model that was judged, with everything on it."""
+    classifier, photos = foodvision.load(fruit_checkpoint), find_photos(fruit)
+    test = photos.splits["test"]
+    answers, _ = some_answers(test)
+    judgement = judge(classifier, test, answers, find_heap(EXAMPLES))
+    listed = list_answers(photos.root, test, CLASSES, answers)
+    path = tmp_path / "page.html"
+    write_judgement(path, judgement, listed, photos.root, test, "small", "fruit")
+    return path, judgement
+
+
+def test_page_of_a_judged_model_shows_every_part(judged, open_page):
+    path, judgement = judged
+    page, asked = open_page(path)
+    expect(page.locator("h1")).to_have_text("13 of 15 photos right")
+    assert page.locator("h2").all_text_contents() == [
+        "Class by class, the hardest first",
+        "What it mistakes for what",
+        "Does it mean what it says?",
+        "Wrong, and sure of it",
+        "When photos are bad",
+        "Photos of other things",
+        "How this was measured",
+    ]
+    assert page.locator("table.robustness tbody tr").count() == 22
+    expect(page.locator("table.robustness")).to_contain_text("radius 0.5% of the side")
+    expect(page.locator("table.known")).to_contain_text(f"{judgement.known.refused.count} of 8")
+    expect(page.locator("header")).to_contain_text("one photo, one thread")
+    page.get_by_text("Precision and F1 of every class").click()
+    expect(page.locator("table.precision tbody tr")).to_have_count(3)
+    assert page.evaluate("[...document.images].every(image => image.naturalWidth > 0)")
+    assert [url for url in asked if not url.startswith("data:")] == [path.as_uri()]
+    assert not re.search(r"(src|href)=.https?:", path.read_text())
+
+
+def test_page_of_a_judged_model_fits_a_phone(judged, open_page):
+    page, _ = open_page(judged[0], width=360)
+    for details in page.locator("summary").all():
+        details.click()
+    assert overflow(page) <= 0
+
+
+def test_report_of_a_trained_run_tells_robustness_and_speed(fruit_checkpoint, open_page):
+    page, _ = open_page(fruit_checkpoint.parent / "report.html")
+    expect(page.get_by_role("heading", name="When photos are bad")).to_be_visible()
+    expect(page.locator("header")).to_contain_text("MB")
+    record = read_run(fruit_checkpoint.parent)
+    assert record.judgement.robustness.untouched.n == 15
+    assert (fruit_checkpoint.parent / "reliability.png").exists()
+
+
+def test_report_of_older_figures_leaves_out_what_they_lack(run, fruit, open_page):
+    path = run / "figures.json"
+    raw = json.loads(path.read_text())
+    kept = ("n", "top1", "top1_interval", "top5", "macro_f1")
+    names = ("n", "precision", "recall", "f1")
+    classes = {label: {name: of[name] for name in names} for label, of in raw["per_class"].items()}
+    path.write_text(json.dumps({name: raw[name] for name in kept} | {"per_class": classes}))
+    page, _ = open_page(report_on(run, fruit))
+    expect(page.locator("h1")).to_have_text("13 of 15 photos right")
+    assert "Does it mean what it says?" not in page.locator("h2").all_text_contents()
+    assert not (run / "reliability.png").exists()
 
 
 def test_comparison_is_a_page_with_both_curves(run, fruit, tmp_path, open_page):

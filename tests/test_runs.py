@@ -19,6 +19,7 @@ from foodvision.errors import RunError
 from foodvision.evaluation import measure
 from foodvision.runs import (
     find_runs,
+    list_answers,
     read_run,
     write_answers,
     write_metrics,
@@ -88,7 +89,28 @@ def test_run_that_goes_on_has_no_figures_yet(tmp_path):
     record = read_run(tmp_path / "new")
     assert record.state == "running"
     assert record.figures is None
+    assert record.judgement is None
     assert record.metrics == record.answers == ()
+
+
+def test_figures_of_an_older_version_are_read(run):
+    path = run / "figures.json"
+    raw = json.loads(path.read_text())
+    old = {name: raw[name] for name in ("n", "top1", "top1_interval", "top5", "macro_f1")}
+    names = ("n", "precision", "recall", "f1")
+    per_class = {
+        label: {name: of[name] for name in names} for label, of in raw["per_class"].items()
+    }
+    path.write_text(json.dumps(old | {"per_class": per_class}))
+    figures = read_run(run).figures
+    assert figures.top1 == raw["top1"]
+    assert figures.top1_interval == tuple(raw["top1_interval"])
+    assert figures.ece is figures.macro_f1_interval is None
+    assert figures.reliability == figures.confused == ()
+    assert figures.per_class["kiwi"].precision_interval is None
+    assert figures.per_class["kiwi"].recall_interval == tuple(
+        raw["per_class"]["kiwi"]["recall_interval"]
+    )
 
 
 def test_odd_names_of_photos_and_classes_come_back(tmp_path):
@@ -101,7 +123,7 @@ def test_odd_names_of_photos_and_classes_come_back(tmp_path):
     classes = sorted({photo.label for photo in photos})
     answers = Answers(np.eye(4, dtype=np.float32), np.ones(4, np.float32), np.ones((4, 1)))
     write_start(tmp_path, TrainConfig(), "photos", COMMAND)
-    write_answers(tmp_path, tmp_path / "photos", photos, classes, answers)
+    write_answers(tmp_path, list_answers(tmp_path / "photos", photos, classes, answers))
     found = read_run(tmp_path).answers
     assert sorted(answer.photo for answer in found) == sorted(names)
     assert all(answer.is_right for answer in found)

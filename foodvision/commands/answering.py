@@ -4,13 +4,14 @@ import json as json_module
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from foodvision.commands.options import ModelName, Port, Switch
 from foodvision.errors import FoodVisionError, PhotoError
 
 if TYPE_CHECKING:
     from foodvision.classifier import Classifier, Prediction
+    from foodvision.runs import RunAnswer
 
 
 def predict(*photos: Path, model: ModelName = None, top: int = 5, json: Switch = False) -> int:
@@ -38,7 +39,14 @@ def predict(*photos: Path, model: ModelName = None, top: int = 5, json: Switch =
 
 
 def evaluate(
-    data: str, /, *, model: ModelName = None, split: str = "test", json: Switch = False
+    data: str,
+    /,
+    *,
+    model: ModelName = None,
+    split: str = "test",
+    unknown: Path | None = None,
+    html: Path | None = None,
+    json: Switch = False,
 ) -> None:
     """Judge a model on labelled photos, each figure with n and a 95% interval.
 
@@ -52,23 +60,41 @@ def evaluate(
         A checkpoint folder, or user/name on the Hub; the model that ships if not given.
     split:
         Which photos to judge: train, val or test.
+    unknown:
+        Photos of other things than the model's classes, in a folder, .zip or .tar.gz: also say how
+        many of them it refuses.
+    html:
+        Also write a page with pictures to this file.
     json:
-        One JSON object: n, top1, top1_interval, top5, macro_f1, per_class.
+        One JSON object: n, top1, top1_interval, top5, top5_interval, macro_f1, macro_f1_interval,
+        per_class, nll, brier, ece, ece_interval, ece_by_chance, reliability, confused, robustness,
+        speed, known, confusion, mistakes.
     """
+    if html:
+        from foodvision.documents import check_place
+        from foodvision.runs.report import write_judgement
+
+        check_place(html)
     from foodvision.classifier import load
-    from foodvision.data import open_photos
-    from foodvision.evaluation import choose_split
-    from foodvision.evaluation import evaluate as judge
+    from foodvision.data import open_heap, open_photos
+    from foodvision.evaluation import answer, choose_split, judge
+    from foodvision.runs import list_answers
 
-    classifier = load(model)
-    with open_photos(data) as photos:
-        figures = judge(classifier, choose_split(photos, split, classifier.classes))
+    classifier, name = load(model), model or "foodvision_101"
+    with open_photos(data) as photos, open_heap(unknown) as others:
+        chosen = choose_split(photos, split, classifier.classes)
+        answers = answer(classifier, chosen)
+        judgement = judge(classifier, chosen, answers, others)
+        listed = list_answers(photos.root, chosen, classifier.classes, answers)
+        if html:
+            write_judgement(html, judgement, listed, photos.root, chosen, name, data)
     if json:
-        print(json_module.dumps(figures.to_dict()))
+        print(json_module.dumps(judgement.to_dict() | _told_of(listed)))
     else:
-        from foodvision.tables import console, figures_table
+        from foodvision.tables import console, judgement_tables
 
-        console().print(figures_table(figures, f"{model or 'foodvision_101'} on {data}"))
+        for table in judgement_tables(judgement, f"{name} on {data}"):
+            console().print(table)
 
 
 def demo(*, model: ModelName = None, port: Port = None, share: Switch = False) -> None:
@@ -87,6 +113,14 @@ def demo(*, model: ModelName = None, port: Port = None, share: Switch = False) -
     from foodvision.web import build_page, launch_page
 
     launch_page(build_page(load(model)), port=port, share=share)
+
+
+def _told_of(answers: "Sequence[RunAnswer]") -> dict[str, Any]:
+    """What the JSON object has besides figures: the confusion matrix and the surest mistakes."""
+    from foodvision.runs import confusion_counts, find_mistakes
+
+    mistakes = [mistake._asdict() for mistake in find_mistakes(answers)]
+    return {"confusion": confusion_counts(answers), "mistakes": mistakes}
 
 
 def _photo_paths(photos: Sequence[Path]) -> list[Path]:

@@ -15,7 +15,7 @@ from foodvision.data.photos import (
     find_photos,
     split_photos,
 )
-from foodvision.data.sources import open_photos
+from foodvision.data.sources import open_heap, open_photos
 
 __all__ = [
     "SPLITS",
@@ -27,6 +27,7 @@ __all__ = [
     "drop_unreadable",
     "exclude",
     "find_photos",
+    "open_heap",
     "open_photos",
     "open_source",
     "split_photos",

@@ -119,6 +119,17 @@ def find_photos(folder: Path) -> Photos:
     return Photos(folder, splits, tuple(left_out))
 
 
+def find_heap(folder: Path) -> tuple[LabelledPhoto, ...]:
+    """Return all photos in a folder, however deep; the folder that one lies in is its label.
+
+    Raises DataError if there are none.
+    """
+    photos = tuple(LabelledPhoto(path, path.parent.name) for path in _files(folder, []))
+    if not photos:
+        raise DataError(f"{folder} holds no photos: its files should end in .jpg, .png or the like")
+    return photos
+
+
 def split_photos(
     photos: Photos, *, val_share: float = 0.2, test_share: float = 0.2, seed: int = 42
 ) -> Photos:

@@ -9,7 +9,7 @@ from foodvision.data.archives import open_source
 from foodvision.data.csv_list import read_csv
 from foodvision.data.food101 import food101_photos
 from foodvision.data.hub_datasets import dataset_photos
-from foodvision.data.photos import Photos, find_photos
+from foodvision.data.photos import LabelledPhoto, Photos, find_heap, find_photos
 
 
 @contextmanager
@@ -35,3 +35,16 @@ def open_photos(source: str | os.PathLike[str]) -> Iterator[Photos]:
     else:
         with open_source(source) as folder:
             yield find_photos(folder)
+
+
+@contextmanager
+def open_heap(source: str | os.PathLike[str] | None) -> Iterator[tuple[LabelledPhoto, ...]]:
+    """Give the photos in a folder or archive, however they lie in it; none for none.
+
+    Raises DataError for a source that cannot be used, saying the way out.
+    """
+    if source is None:
+        yield ()
+        return
+    with open_source(source) as folder:
+        yield find_heap(folder)

@@ -2,12 +2,14 @@
 
 import base64
 import io
+import os
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
+from foodvision.errors import SettingsError
 from foodvision.storage import write_atomically
 
 _TEMPLATES = Environment(
@@ -22,6 +24,20 @@ _TEMPLATES = Environment(
 def write_document(path: Path, template: str, **values: Any) -> None:
     """Write a page from a template of this room; it extends `base.html`."""
     write_atomically(path, _TEMPLATES.get_template(template).render(**values).encode())
+
+
+def check_place(path: Path) -> None:
+    """See that a page can be written to a file, before the work for it begins.
+
+    Raises SettingsError if it is a folder, or lies where nothing can be written.
+    """
+    if path.is_dir():
+        raise SettingsError(
+            f"{path} is a folder: name a file for the page, as {path / 'page.html'}"
+        )
+    nearest = next(folder for folder in path.absolute().parents if folder.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        raise SettingsError(f"{path} cannot be written: {nearest} is no folder of yours")
 
 
 def thumbnail(image: Image.Image, side: int = 160) -> str:

@@ -7,24 +7,39 @@ from foodvision.evaluation.calibration import (
     fit_known_threshold,
     fit_temperature,
 )
-from foodvision.evaluation.figures import ClassFigures, Figures, Interval, measure, wilson_interval
-from foodvision.evaluation.judge import answer, choose_split, evaluate
-from foodvision.evaluation.known import KnownFigures, measure_known
+from foodvision.evaluation.figures import ClassFigures, Figures, Pair, find_pairs, measure
+from foodvision.evaluation.intervals import Interval, Share, wilson_interval
+from foodvision.evaluation.judge import Judgement, answer, choose_split, evaluate, judge
+from foodvision.evaluation.reliability import ReliabilityBin
+from foodvision.evaluation.robustness import Corrupted, Robustness, measure_robustness
+from foodvision.evaluation.speed import Speed, measure_speed
+from foodvision.evaluation.unknown import KnownFigures, measure_known
 
 __all__ = [
     "KEPT_SHARE",
     "CertaintyBounds",
     "ClassFigures",
+    "Corrupted",
     "Figures",
     "Interval",
+    "Judgement",
     "KnownFigures",
+    "Pair",
+    "ReliabilityBin",
+    "Robustness",
+    "Share",
+    "Speed",
     "answer",
     "choose_split",
     "evaluate",
+    "find_pairs",
     "fit_certainty",
     "fit_known_threshold",
     "fit_temperature",
+    "judge",
     "measure",
     "measure_known",
+    "measure_robustness",
+    "measure_speed",
     "wilson_interval",
 ]

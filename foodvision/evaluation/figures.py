@@ -5,30 +5,83 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.stats import binomtest
-from sklearn.metrics import precision_recall_fscore_support
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+from foodvision.evaluation.intervals import (
+    Interval,
+    percentile_interval,
+    resample,
+    wilson_interval,
+)
+from foodvision.evaluation.reliability import (
+    ReliabilityBin,
+    brier_score,
+    calibration_error,
+    calibration_interval,
+    error_by_chance,
+    find_bins,
+    negative_log_likelihood,
+)
+
+_PAIRS = 10
 
 
-class Interval(NamedTuple):
-    """A 95% interval of a share, 0 to 1."""
+class Pair(NamedTuple):
+    """A confusion: so many of the n photos of a class got another class's name."""
 
-    low: float
-    high: float
+    label: str
+    answer: str
+    times: int
+    n: int
 
 
 @dataclass(frozen=True)
 class ClassFigures:
-    """How a class fares: n photos of it, then precision, recall (its accuracy) and F1, 0 to 1."""
+    """How a class fares: n photos of it, then precision, recall (its accuracy) and F1, 0 to 1.
+
+    answered: how many photos got its name; None in what older versions wrote.
+    f1_interval: the bootstrap's; None there, too.
+    """
 
     n: int
     precision: float
     recall: float
     f1: float
+    answered: int | None = None
+    f1_interval: Interval | None = None
 
     @property
     def recall_interval(self) -> Interval:
         """Wilson's interval of the recall."""
         return wilson_interval(round(self.recall * self.n), self.n)
+
+    @property
+    def precision_interval(self) -> Interval | None:
+        """Wilson's interval of the precision; none if no photo got the class's name."""
+        if not self.answered:
+            return None
+        return wilson_interval(round(self.precision * self.answered), self.answered)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The class's figures as JSON types, intervals included."""
+        return {
+            **asdict(self),
+            "precision_interval": _plain(self.precision_interval),
+            "recall_interval": _plain(self.recall_interval),
+            "f1_interval": _plain(self.f1_interval),
+        }
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> "ClassFigures":
+        """Return what `to_dict` wrote, in this version or an older one."""
+        return cls(
+            n=raw["n"],
+            precision=raw["precision"],
+            recall=raw["recall"],
+            f1=raw["f1"],
+            answered=raw.get("answered"),
+            f1_interval=_interval(raw.get("f1_interval")),
+        )
 
 
 @dataclass(frozen=True)
@@ -38,9 +91,16 @@ class Figures:
     n: number of photos.
     top1, top5: share of photos whose class is the first, or among the first five; with fewer
         than five classes, top5 is 1.
-    top1_interval: Wilson's 95% interval of top1.
-    macro_f1: mean of F1 over the classes that have photos.
+    top1_interval, top5_interval: Wilson's 95% intervals.
+    macro_f1: mean of F1 over the classes that have photos, with the bootstrap's interval.
     per_class: the same classes one by one.
+    nll: mean negative log-likelihood of the labels. brier: Brier score, 0 to 2.
+    ece: expected calibration error, 0 to 1, with the bootstrap's interval.
+    ece_by_chance: what it would be on so few photos if the model meant exactly what it says.
+    reliability: the bins of confidence behind it, those without photos left out.
+    confused: the most frequent confusions, the most frequent first.
+
+    What is None or empty was not measured by the version that wrote it.
     """
 
     n: int
@@ -49,26 +109,53 @@ class Figures:
     top5: float
     macro_f1: float
     per_class: dict[str, ClassFigures]
+    top5_interval: Interval | None = None
+    macro_f1_interval: Interval | None = None
+    nll: float | None = None
+    brier: float | None = None
+    ece: float | None = None
+    ece_interval: Interval | None = None
+    ece_by_chance: float | None = None
+    reliability: tuple[ReliabilityBin, ...] = ()
+    confused: tuple[Pair, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The figures as JSON types."""
-        return asdict(self) | {"top1_interval": list(self.top1_interval)}
+        return {
+            **asdict(self),
+            "top1_interval": _plain(self.top1_interval),
+            "top5_interval": _plain(self.top5_interval),
+            "macro_f1_interval": _plain(self.macro_f1_interval),
+            "ece_interval": _plain(self.ece_interval),
+            "per_class": {name: figures.to_dict() for name, figures in self.per_class.items()},
+            "reliability": [asdict(part) for part in self.reliability],
+            "confused": [pair._asdict() for pair in self.confused],
+        }
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> "Figures":
-        """Return what `to_dict` wrote.
+        """Return what `to_dict` wrote, in this version or an older one.
 
         Raises KeyError or TypeError for something else.
         """
-        per_class = {name: ClassFigures(**values) for name, values in raw["per_class"].items()}
-        interval = Interval(*raw["top1_interval"])
-        return cls(**{**raw, "top1_interval": interval, "per_class": per_class})
-
-
-def wilson_interval(correct: int, n: int) -> Interval:
-    """Return the 95% interval of a share (Wilson, JASA 22, 1927)."""
-    low, high = binomtest(correct, n).proportion_ci(0.95, method="wilson")
-    return Interval(float(low), float(high))
+        per_class = raw["per_class"].items()
+        return cls(
+            n=raw["n"],
+            top1=raw["top1"],
+            top1_interval=Interval(*raw["top1_interval"]),
+            top5=raw["top5"],
+            macro_f1=raw["macro_f1"],
+            per_class={name: ClassFigures.from_dict(values) for name, values in per_class},
+            top5_interval=_interval(raw.get("top5_interval")),
+            macro_f1_interval=_interval(raw.get("macro_f1_interval")),
+            nll=raw.get("nll"),
+            brier=raw.get("brier"),
+            ece=raw.get("ece"),
+            ece_interval=_interval(raw.get("ece_interval")),
+            ece_by_chance=raw.get("ece_by_chance"),
+            reliability=tuple(ReliabilityBin(**part) for part in raw.get("reliability", ())),
+            confused=tuple(Pair(**pair) for pair in raw.get("confused", ())),
+        )
 
 
 def measure(
@@ -79,22 +166,88 @@ def measure(
     probabilities: (n, classes) float32, n at least 1.
     labels: (n,) class indices.
     """
+    labels = np.asarray(labels)
     ranked = np.argsort(-probabilities, axis=1, kind="stable")
-    hits = ranked == np.asarray(labels)[:, None]
-    correct = int(hits[:, 0].sum())
-    present = np.unique(labels)
-    precision, recall, f1, support = precision_recall_fscore_support(
-        labels, ranked[:, 0], labels=present, zero_division=0.0
-    )
-    per_class = {
-        classes[index]: ClassFigures(int(n), float(p), float(r), float(f))
-        for index, n, p, r, f in zip(present, support, precision, recall, f1, strict=True)
-    }
+    hits = ranked == labels[:, None]
+    among_five = int(hits[:, :5].any(axis=1).sum())
+    confidence = probabilities.max(axis=1)
+    bins = find_bins(confidence, hits[:, 0])
+    macro_f1_interval, per_class = _measure_classes(labels, ranked[:, 0], classes)
+    counts = confusion_matrix(labels, ranked[:, 0], labels=np.arange(len(classes)))
     return Figures(
         n=len(labels),
-        top1=correct / len(labels),
-        top1_interval=wilson_interval(correct, len(labels)),
-        top5=float(hits[:, :5].any(axis=1).mean()),
-        macro_f1=float(np.mean(f1)),
+        top1=int(hits[:, 0].sum()) / len(labels),
+        top1_interval=wilson_interval(int(hits[:, 0].sum()), len(labels)),
+        top5=among_five / len(labels),
+        macro_f1=float(np.mean([figures.f1 for figures in per_class.values()])),
         per_class=per_class,
+        top5_interval=wilson_interval(among_five, len(labels)),
+        macro_f1_interval=macro_f1_interval,
+        nll=negative_log_likelihood(probabilities, labels),
+        brier=brier_score(probabilities, labels),
+        ece=calibration_error(bins),
+        ece_interval=calibration_interval(confidence, hits[:, 0]),
+        ece_by_chance=error_by_chance(confidence),
+        reliability=bins,
+        confused=find_pairs(counts, classes),
     )
+
+
+def find_pairs(counts: np.ndarray, classes: Sequence[str]) -> tuple[Pair, ...]:
+    """Return the most frequent confusions, the most frequent first.
+
+    counts: (classes, classes) int, a row a label, a column an answer.
+    """
+    of_class = counts.sum(axis=1)
+    confusions = counts - np.diag(np.diag(counts))
+    pairs = [
+        Pair(classes[row], classes[column], int(confusions[row, column]), int(of_class[row]))
+        for row, column in np.argwhere(confusions)
+    ]
+    return tuple(sorted(pairs, key=lambda pair: -pair.times)[:_PAIRS])
+
+
+def _measure_classes(
+    labels: np.ndarray, guesses: np.ndarray, classes: Sequence[str]
+) -> tuple[Interval, dict[str, ClassFigures]]:
+    """Return macro F1's interval, and the figures of the classes that have photos."""
+    present = np.unique(labels)
+    precision, recall, f1, support = precision_recall_fscore_support(
+        labels, guesses, labels=present, zero_division=0.0
+    )
+    resampled = _resample_f1(labels, guesses, len(classes))[:, present]
+    answered = np.bincount(guesses, minlength=len(classes))
+    per_class = {
+        classes[index]: ClassFigures(
+            n=int(support[place]),
+            precision=float(precision[place]),
+            recall=float(recall[place]),
+            f1=float(f1[place]),
+            answered=int(answered[index]),
+            f1_interval=percentile_interval(resampled[:, place]),
+        )
+        for place, index in enumerate(present)
+    }
+    return percentile_interval(np.nanmean(resampled, axis=1)), per_class
+
+
+def _resample_f1(labels: np.ndarray, guesses: np.ndarray, classes: int) -> np.ndarray:
+    """Return F1 of every class in resamples, (resamples, classes); NaN where it has no photos."""
+
+    def f1_of_classes(drawn: np.ndarray) -> np.ndarray:
+        of_label, of_guess = labels[drawn], guesses[drawn]
+        there = np.bincount(of_label, minlength=classes)
+        found = np.bincount(of_label[of_label == of_guess], minlength=classes)
+        answered = np.bincount(of_guess, minlength=classes)
+        f1: np.ndarray = 2 * found / np.maximum(there + answered, 1)
+        return np.where(there > 0, f1, np.nan)
+
+    return resample(f1_of_classes, len(labels))
+
+
+def _plain(interval: Interval | None) -> list[float] | None:
+    return None if interval is None else list(interval)
+
+
+def _interval(raw: Sequence[float] | None) -> Interval | None:
+    return None if raw is None else Interval(*raw)

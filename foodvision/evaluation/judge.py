@@ -1,6 +1,8 @@
 """A model judged on labelled photos: the served graph itself, not the network it came from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -9,8 +11,43 @@ from foodvision.classifier import Answers, Classifier
 from foodvision.data import LabelledPhoto, Photos
 from foodvision.errors import DataError
 from foodvision.evaluation.figures import Figures, measure
+from foodvision.evaluation.robustness import MOST_PHOTOS, Robustness, measure_robustness
+from foodvision.evaluation.speed import Speed, measure_speed
+from foodvision.evaluation.unknown import KnownFigures, measure_known
 
 _BATCH = 32
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """All that is measured of a model; what is None was not measured."""
+
+    figures: Figures
+    robustness: Robustness | None = None
+    speed: Speed | None = None
+    known: KnownFigures | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures as JSON types, and beside them robustness, speed and known."""
+        return self.figures.to_dict() | self.beside()
+
+    def beside(self) -> dict[str, Any]:
+        """What was measured besides the figures, as JSON types."""
+        rest = {"robustness": self.robustness, "speed": self.speed, "known": self.known}
+        return {name: part.to_dict() for name, part in rest.items() if part}
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> "Judgement":
+        """Return what `to_dict` wrote, in this version or an older one.
+
+        Raises KeyError or TypeError for something else.
+        """
+        return cls(
+            figures=Figures.from_dict(raw),
+            robustness=Robustness.from_dict(raw["robustness"]) if "robustness" in raw else None,
+            speed=Speed.from_dict(raw["speed"]) if "speed" in raw else None,
+            known=KnownFigures.from_dict(raw["known"]) if "known" in raw else None,
+        )
 
 
 def choose_split(photos: Photos, split: str, classes: Sequence[str]) -> tuple[LabelledPhoto, ...]:
@@ -40,9 +77,36 @@ def evaluate(classifier: Classifier, photos: Sequence[LabelledPhoto]) -> Figures
 
     Raises PhotoError at the first photo that cannot be read: no figure leaves one out.
     """
-    index = {name: number for number, name in enumerate(classifier.classes)}
-    labels = np.array([index[photo.label] for photo in photos])
+    labels = _labels(classifier, photos)
     return measure(answer(classifier, photos).probabilities, labels, classifier.classes)
+
+
+def judge(
+    classifier: Classifier,
+    photos: Sequence[LabelledPhoto],
+    answers: Answers,
+    others: Sequence[LabelledPhoto] = (),
+    most_corrupted: int = MOST_PHOTOS,
+) -> Judgement:
+    """Measure all there is to measure.
+
+    answers: what the model said of the photos.
+    others: photos of other things than its classes, if it is to be seen whether they are refused.
+    most_corrupted: on so many of the photos robustness is measured.
+
+    Raises PhotoError at the first photo that cannot be read.
+    """
+    threshold = classifier.config.known_threshold
+    return Judgement(
+        figures=measure(answers.probabilities, _labels(classifier, photos), classifier.classes),
+        robustness=measure_robustness(classifier, photos, most_corrupted),
+        speed=measure_speed(classifier),
+        known=(
+            measure_known(answers.known_score, answer(classifier, others).known_score, threshold)
+            if others
+            else None
+        ),
+    )
 
 
 def answer(classifier: Classifier, photos: Sequence[LabelledPhoto]) -> Answers:
@@ -62,3 +126,8 @@ def answer(classifier: Classifier, photos: Sequence[LabelledPhoto]) -> Answers:
         known_score=np.concatenate([part.known_score for part in answers]),
         embedding=np.concatenate([part.embedding for part in answers]),
     )
+
+
+def _labels(classifier: Classifier, photos: Sequence[LabelledPhoto]) -> np.ndarray:
+    index = {name: number for number, name in enumerate(classifier.classes)}
+    return np.array([index[photo.label] for photo in photos])

@@ -3,10 +3,10 @@
 What draws is in `foodvision.runs.drawings` and `foodvision.runs.report`, which need matplotlib.
 """
 
+from foodvision.runs.answers import RunAnswer, confusion_counts, find_mistakes, list_answers
 from foodvision.runs.reading import find_runs, read_run, sort_runs
 from foodvision.runs.record import (
     Row,
-    RunAnswer,
     RunRecord,
     State,
     write_answers,
@@ -21,7 +21,10 @@ __all__ = [
     "RunAnswer",
     "RunRecord",
     "State",
+    "confusion_counts",
+    "find_mistakes",
     "find_runs",
+    "list_answers",
     "read_run",
     "sort_runs",
     "write_answers",

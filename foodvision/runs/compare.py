@@ -9,7 +9,8 @@ from scipy.stats import binomtest, norm
 
 from foodvision.errors import RunError
 from foodvision.evaluation import Interval, wilson_interval
-from foodvision.runs.record import RunAnswer, RunRecord
+from foodvision.runs.answers import RunAnswer
+from foodvision.runs.record import RunRecord
 from foodvision.runs.words import points
 
 LEVEL = 0.05

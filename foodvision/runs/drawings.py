@@ -1,4 +1,4 @@
-"""Learning curves and confusion matrices as PNG, drawn without any state that others share.
+"""Curves, confusion and reliability as PNG, drawn without any state that others share.
 
 Colours are of Okabe and Ito's palette and of cividis: told apart by colour-blind eyes, and in grey.
 Narrow and tall, so that they are read on a phone, too.
@@ -16,7 +16,9 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from PIL import Image
 from sklearn.metrics import confusion_matrix
 
-from foodvision.runs.record import Row, RunAnswer
+from foodvision.evaluation import ReliabilityBin
+from foodvision.runs.answers import RunAnswer
+from foodvision.runs.record import Row
 
 _BLUE, _ORANGE, _GREY = "#0072b2", "#d55e00", "#767676"
 
@@ -98,6 +100,41 @@ def draw_confusion(answers: Sequence[RunAnswer], classes: Sequence[str]) -> byte
         _write_counts(axes, counts, shares)
     bar = figure.colorbar(picture, ax=axes, shrink=0.7, format=PercentFormatter(1))
     bar.set_label("of the class's photos")
+    return _file(figure, "png")
+
+
+def draw_reliability(bins: Sequence[ReliabilityBin]) -> bytes:
+    """Return how often answers of each confidence are right, and how many there are, as PNG."""
+    figure = Figure(figsize=(5.6, 5.2), layout="constrained")
+    above, below = figure.subplots(2, sharex=True, gridspec_kw={"height_ratios": [3, 1]})
+    confidence = [part.confidence for part in bins]
+    accuracy = [part.accuracy for part in bins]
+    reach = [
+        [part.accuracy - part.interval.low for part in bins],
+        [part.interval.high - part.accuracy for part in bins],
+    ]
+    above.plot([0, 1], [0, 1], "--", color=_GREY, label="as sure as right")
+    above.errorbar(
+        confidence, accuracy, np.maximum(reach, 0), fmt="o", color=_BLUE, label="95% interval"
+    )
+    _label(above, "accuracy")
+    above.set_ylim(-0.02, 1.02)
+    above.legend(frameon=False, loc="upper left")
+    widths = [part.high - part.low for part in bins]
+    below.bar(
+        [part.low for part in bins],
+        [part.n for part in bins],
+        widths,
+        align="edge",
+        color=_BLUE,
+        edgecolor="white",
+    )
+    _label(below, "photos")
+    below.set_axisbelow(True)
+    below.yaxis.set_major_locator(MaxNLocator(3, integer=True))
+    below.set_xlim(0, 1)
+    below.set_xlabel("confidence")
+    below.xaxis.set_major_formatter(PercentFormatter(1))
     return _file(figure, "png")
 
 

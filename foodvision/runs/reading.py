@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from foodvision.errors import RunError
-from foodvision.evaluation import Figures
-from foodvision.runs.record import Row, RunAnswer, RunRecord, State
+from foodvision.evaluation import Judgement
+from foodvision.runs.answers import RunAnswer
+from foodvision.runs.record import Row, RunRecord, State
 
 
 def read_run(folder: Path) -> RunRecord:
@@ -37,7 +38,7 @@ def read_run(folder: Path) -> RunRecord:
             versions=dict(raw["versions"]),
             settings=_read_json(folder / "config.json"),
             metrics=_read_metrics(folder / "metrics.json"),
-            figures=_read_figures(folder / "figures.json"),
+            judgement=_read_judgement(folder / "figures.json"),
             answers=_read_answers(folder / "answers.csv"),
         )
     except (KeyError, TypeError, ValueError) as error:
@@ -76,12 +77,12 @@ def _read_metrics(path: Path) -> tuple[Row, ...]:
     return tuple(rows)
 
 
-def _read_figures(path: Path) -> Figures | None:
+def _read_judgement(path: Path) -> Judgement | None:
     if not path.exists():
         return None
     raw = _read_json(path)
     try:
-        return Figures.from_dict(raw)
+        return Judgement.from_dict(raw)
     except (KeyError, TypeError, AttributeError) as error:
         raise _spoiled(path, error) from None
 

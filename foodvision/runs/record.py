@@ -13,12 +13,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, TypeAlias
 
-from foodvision.classifier import Answers
 from foodvision.config import TrainConfig
-from foodvision.data import LabelledPhoto
-from foodvision.evaluation import Figures
+from foodvision.evaluation import Figures, Judgement
+from foodvision.runs.answers import RunAnswer
 from foodvision.runs.system import describe_system, describe_versions
 from foodvision.storage import write_atomically
 
@@ -27,21 +26,6 @@ State: TypeAlias = Literal["running", "finished", "stopped", "failed"]
 
 Row: TypeAlias = Mapping[str, float | int | str | None]
 """An epoch: epoch, stage, train_loss, train_acc, val_loss, val_acc, learning_rate, seconds."""
-
-
-class RunAnswer(NamedTuple):
-    """A row of `answers.csv`: a test photo by its path in the photos' folder, label and answer."""
-
-    photo: str
-    label: str
-    answer: str
-    confidence: float
-    known_score: float
-
-    @property
-    def is_right(self) -> bool:
-        """Whether the answer is the label."""
-        return self.answer == self.label
 
 
 @dataclass(frozen=True)
@@ -53,7 +37,7 @@ class RunRecord:
     command: what repeats the run, word by word.
     seconds: what it took until its state was written.
     settings: the fields of its TrainConfig.
-    metrics: a row an epoch. figures, answers: None and empty before the test photos were judged.
+    metrics: a row an epoch. judgement, answers: None and empty before the test photos were judged.
     """
 
     folder: Path
@@ -66,13 +50,18 @@ class RunRecord:
     versions: Mapping[str, str]
     settings: Mapping[str, Any]
     metrics: tuple[Row, ...] = ()
-    figures: Figures | None = None
+    judgement: Judgement | None = None
     answers: tuple[RunAnswer, ...] = ()
 
     @property
     def name(self) -> str:
         """The folder's name."""
         return self.folder.resolve().name
+
+    @property
+    def figures(self) -> Figures | None:
+        """What its test photos say, if they were judged."""
+        return self.judgement.figures if self.judgement else None
 
     def last(self, name: str) -> float | None:
         """Return a number of the last epoch, if there is one."""
@@ -145,40 +134,14 @@ def write_metrics(folder: Path, rows: Sequence[Row]) -> None:
     _write_json(folder / "metrics.json", finite)
 
 
-def write_answers(
-    folder: Path,
-    root: Path,
-    photos: Sequence[LabelledPhoto],
-    classes: Sequence[str],
-    answers: Answers,
-) -> None:
-    """Write `answers.csv`: what the model said of each test photo.
-
-    root: the photos' folder. classes: in the order of the answers' probabilities.
-    """
-    best = answers.probabilities.argmax(axis=1)
-    confidence = answers.probabilities.max(axis=1)
-    rows = (
-        RunAnswer(relative_name(photo.path, root), photo.label, classes[index], sure, score)
-        for photo, index, sure, score in zip(
-            photos,
-            best,
-            confidence.round(6).tolist(),
-            answers.known_score.round(6).tolist(),
-            strict=True,
-        )
-    )
-    _write_csv(folder / "answers.csv", RunAnswer._fields, rows)
+def write_answers(folder: Path, answers: Iterable[RunAnswer]) -> None:
+    """Write `answers.csv`: what the model said of each test photo."""
+    _write_csv(folder / "answers.csv", RunAnswer._fields, answers)
 
 
-def write_figures(folder: Path, figures: Figures) -> None:
+def write_figures(folder: Path, judgement: Judgement) -> None:
     """Write `figures.json`: what the test photos say of the model."""
-    _write_json(folder / "figures.json", figures.to_dict())
-
-
-def relative_name(photo: Path, root: Path) -> str:
-    """Return a photo's path in the photos' folder, with slashes: the same on every machine."""
-    return (photo.relative_to(root) if photo.is_relative_to(root) else photo).as_posix()
+    _write_json(folder / "figures.json", judgement.to_dict())
 
 
 def _finite(value: float | str | None) -> float | str | None:

@@ -1,34 +1,34 @@
-"""The drawings of a run and its `report.html`: one page that opens by itself."""
+"""Pages that open by themselves: a run's `report.html`, two runs, a model that was judged."""
 
 import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 from PIL import Image
 
 from foodvision.data import LabelledPhoto
 from foodvision.documents import data_uri, thumbnail, write_document
 from foodvision.errors import RunError
-from foodvision.evaluation import Figures
+from foodvision.evaluation import Figures, Judgement, find_pairs
 from foodvision.image import load_image
+from foodvision.runs.answers import RunAnswer, find_mistakes, relative_name
 from foodvision.runs.compare import Comparison
 from foodvision.runs.drawings import (
     count_answers,
     draw_confusion,
     draw_curves,
     draw_photos,
+    draw_reliability,
     draw_two_curves,
 )
 from foodvision.runs.reading import read_run
-from foodvision.runs.record import RunAnswer, RunRecord, relative_name
+from foodvision.runs.record import RunRecord
+from foodvision.runs.system import describe_system
 from foodvision.runs.words import duration_in_words, interval_in_words, percent, points
 from foodvision.storage import write_atomically
 
-_MISTAKES = 12
-_PAIRS = 10
 _THUMBNAIL = 320  # twice its size on the page, for sharp screens
 
 # What the templates say numbers with.
@@ -38,15 +38,6 @@ _WORDS = {
     "in_words": interval_in_words,
     "duration": duration_in_words,
 }
-
-
-class Pair(NamedTuple):
-    """A confusion: so many of the n photos of a class got another class's name."""
-
-    label: str
-    answer: str
-    times: int
-    n: int
 
 
 def write_report(
@@ -63,12 +54,10 @@ def write_report(
     run = read_run(folder)
     if run.figures is None or not run.answers:
         raise RunError(f"{folder} has no answers or no figures yet: a report tells of both")
-    classes = sorted({name for answer in run.answers for name in (answer.label, answer.answer)})
-    paths = {relative_name(photo.path, root): photo.path for photo in photos}
-    mistakes = [(load_image(paths[it.photo]), it) for it in find_mistakes(run.answers)]
+    mistakes = _load_mistakes(run.answers, root, photos)
     drawings = {
         "curves.png": draw_curves(run.metrics) if run.metrics else None,
-        "confusion.png": draw_confusion(run.answers, classes),
+        **_draw_answers(run.answers, run.figures),
         "mistakes.jpg": draw_photos(mistakes) if mistakes else None,
         "augmentation.jpg": _jpeg(sheet) if sheet else None,
     }
@@ -78,13 +67,41 @@ def write_report(
         path,
         "run.html",
         run=run,
-        story=tell(run.answers, run.figures),
-        confusion=find_pairs(run.answers, classes),
-        mistakes=[(thumbnail(image, _THUMBNAIL), answer) for image, answer in mistakes],
+        **_told_of_answers(run.answers, run.figures, mistakes),
         **_uris(drawings),
         **_WORDS,
     )
     return path
+
+
+def write_judgement(
+    path: Path,
+    judgement: Judgement,
+    answers: Sequence[RunAnswer],
+    root: Path,
+    photos: Sequence[LabelledPhoto],
+    model: str,
+    data: str,
+) -> None:
+    """Write the page of a model that was judged on photos.
+
+    root, photos: the photos' folder and those that were answered.
+    model, data: what the page calls the model and the photos.
+    """
+    mistakes = _load_mistakes(answers, root, photos)
+    system = describe_system()
+    write_document(
+        path,
+        "judgement.html",
+        model=model,
+        data=data,
+        judgement=judgement,
+        figures=judgement.figures,
+        machine=f"{system['platform']}, {system['cpu_count']} processor cores",
+        **_told_of_answers(answers, judgement.figures, mistakes),
+        **_uris(_draw_answers(answers, judgement.figures)),
+        **_WORDS,
+    )
 
 
 def write_comparison(
@@ -111,25 +128,6 @@ def write_comparison(
     )
 
 
-def find_mistakes(answers: Sequence[RunAnswer]) -> list[RunAnswer]:
-    """Return the wrong answers that the model was surest of, the surest first."""
-    wrong = [answer for answer in answers if not answer.is_right]
-    return sorted(wrong, key=lambda answer: -answer.confidence)[:_MISTAKES]
-
-
-def find_pairs(answers: Sequence[RunAnswer], classes: Sequence[str]) -> list[Pair]:
-    """Return the most frequent confusions, the most frequent first."""
-    counts = count_answers(answers, classes)
-    of_class = counts.sum(axis=1)
-    np.fill_diagonal(counts, 0)
-    pairs = [
-        Pair(classes[row], classes[column], int(count), int(of_class[row]))
-        for (row, column), count in np.ndenumerate(counts)
-        if count
-    ]
-    return sorted(pairs, key=lambda pair: -pair.times)[:_PAIRS]
-
-
 def tell(answers: Sequence[RunAnswer], figures: Figures) -> dict[str, Any]:
     """Return what the headline tells: right, n, low, high of 100, commonest class, classes."""
     labels = Counter(answer.label for answer in answers)
@@ -142,6 +140,39 @@ def tell(answers: Sequence[RunAnswer], figures: Figures) -> dict[str, Any]:
         "commonest": labels.most_common(1)[0],
         "classes": ranked,
     }
+
+
+def _load_mistakes(
+    answers: Sequence[RunAnswer], root: Path, photos: Sequence[LabelledPhoto]
+) -> list[tuple[Image.Image, RunAnswer]]:
+    paths = {relative_name(photo.path, root): photo.path for photo in photos}
+    return [(load_image(paths[it.photo]), it) for it in find_mistakes(answers)]
+
+
+def _draw_answers(answers: Sequence[RunAnswer], figures: Figures) -> dict[str, bytes | None]:
+    """The drawings that pages of a judged model share, by name of file."""
+    return {
+        "confusion.png": draw_confusion(answers, _classes(answers)),
+        "reliability.png": draw_reliability(figures.reliability) if figures.reliability else None,
+    }
+
+
+def _told_of_answers(
+    answers: Sequence[RunAnswer],
+    figures: Figures,
+    mistakes: Sequence[tuple[Image.Image, RunAnswer]],
+) -> dict[str, Any]:
+    """What the templates of pages of a judged model share."""
+    classes = _classes(answers)
+    return {
+        "story": tell(answers, figures),
+        "confusion": find_pairs(count_answers(answers, classes), classes),
+        "mistakes": [(thumbnail(image, _THUMBNAIL), answer) for image, answer in mistakes],
+    }
+
+
+def _classes(answers: Sequence[RunAnswer]) -> list[str]:
+    return sorted({name for answer in answers for name in (answer.label, answer.answer)})
 
 
 def _jpeg(image: Image.Image) -> bytes:

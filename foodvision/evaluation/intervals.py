@@ -1,0 +1,73 @@
+"""Shares with the number of photos behind them, and 95% intervals: Wilson's and the bootstrap's."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.stats import binomtest
+
+_RESAMPLES = 1000
+
+
+class Interval(NamedTuple):
+    """A 95% interval of a figure; of a share, 0 to 1."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Share:
+    """So many of n photos, n at least 1."""
+
+    count: int
+    n: int
+
+    @property
+    def value(self) -> float:
+        """The share, 0 to 1."""
+        return self.count / self.n
+
+    @property
+    def interval(self) -> Interval:
+        """Wilson's 95% interval of the share."""
+        return wilson_interval(self.count, self.n)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The share as JSON types: count, n, value, interval."""
+        return {
+            "count": self.count,
+            "n": self.n,
+            "value": self.value,
+            "interval": list(self.interval),
+        }
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> "Share":
+        """Return what `to_dict` wrote."""
+        return cls(raw["count"], raw["n"])
+
+
+def wilson_interval(correct: int, n: int) -> Interval:
+    """Return the 95% interval of a share (Wilson, JASA 22, 1927)."""
+    low, high = binomtest(correct, n).proportion_ci(0.95, method="wilson")
+    return Interval(float(low), float(high))
+
+
+def resample(statistic: Callable[[np.ndarray], Any], n: int) -> np.ndarray:
+    """Return a statistic of 1000 samples drawn with replacement from n photos; always the same.
+
+    statistic: takes the places of the photos drawn, (n,) int, and returns k figures.
+
+    Returns (1000, k) float64.
+    """
+    rng = np.random.default_rng(0)
+    drawn = (statistic(rng.integers(n, size=n)) for _ in range(_RESAMPLES))
+    return np.array([np.atleast_1d(values) for values in drawn], dtype=np.float64)
+
+
+def percentile_interval(resampled: np.ndarray) -> Interval:
+    """Return the middle 95% of a figure's resamples (Efron, 1979); what is NaN is left out."""
+    low, high = np.nanquantile(resampled, (0.025, 0.975))
+    return Interval(float(low), float(high))

@@ -1,0 +1,78 @@
+"""Known or not: whether photos of other things are refused."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+from foodvision.evaluation.calibration import fit_known_threshold
+from foodvision.evaluation.intervals import Interval, Share, percentile_interval, resample
+
+
+@dataclass(frozen=True)
+class KnownFigures:
+    """How well the known score tells known photos from photos of other things.
+
+    auroc: how often a known photo has the higher score of the two, with the bootstrap's interval.
+    refused_at_95: of the others, those that are refused where 95% of these known photos are kept.
+    threshold: the checkpoint's own; there, `kept` of the known and `refused` of the others.
+    """
+
+    auroc: float
+    auroc_interval: Interval
+    refused_at_95: Share
+    threshold: float
+    kept: Share
+    refused: Share
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures as JSON types."""
+        return {
+            "auroc": self.auroc,
+            "auroc_interval": list(self.auroc_interval),
+            "refused_at_95": self.refused_at_95.to_dict(),
+            "threshold": self.threshold,
+            "kept": self.kept.to_dict(),
+            "refused": self.refused.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> "KnownFigures":
+        """Return what `to_dict` wrote."""
+        return cls(
+            auroc=raw["auroc"],
+            auroc_interval=Interval(*raw["auroc_interval"]),
+            refused_at_95=Share.from_dict(raw["refused_at_95"]),
+            threshold=raw["threshold"],
+            kept=Share.from_dict(raw["kept"]),
+            refused=Share.from_dict(raw["refused"]),
+        )
+
+
+def measure_known(known: np.ndarray, unknown: np.ndarray, threshold: float) -> KnownFigures:
+    """Compare the known scores of known photos, (n,), and of others, (m,), both at least one."""
+    is_known = np.r_[np.ones(len(known)), np.zeros(len(unknown))]
+    at_95 = fit_known_threshold(known)
+    return KnownFigures(
+        auroc=float(roc_auc_score(is_known, np.r_[known, unknown])),
+        auroc_interval=_auroc_interval(known, unknown),
+        refused_at_95=Share(int((unknown < at_95).sum()), len(unknown)),
+        threshold=threshold,
+        kept=Share(int((known >= threshold).sum()), len(known)),
+        refused=Share(int((unknown < threshold).sum()), len(unknown)),
+    )
+
+
+def _auroc_interval(known: np.ndarray, unknown: np.ndarray) -> Interval:
+    """Known photos and others are drawn apart: how many there are of each says nothing."""
+    chance = np.random.default_rng(1)
+
+    def auroc(drawn: np.ndarray) -> float:
+        others = np.sort(unknown[chance.integers(len(unknown), size=len(unknown))])
+        below = np.searchsorted(others, known[drawn], "left")
+        not_above = np.searchsorted(others, known[drawn], "right")
+        return float((below + not_above).mean() / 2 / len(others))
+
+    return percentile_interval(resample(auroc, len(known)))

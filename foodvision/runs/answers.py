@@ -1,0 +1,67 @@
+"""What a model said of test photos, one by one, and what is told of that."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from foodvision.classifier import Answers
+from foodvision.data import LabelledPhoto
+
+_MISTAKES = 12
+
+
+class RunAnswer(NamedTuple):
+    """A row of `answers.csv`: a test photo by its path in the photos' folder, label and answer."""
+
+    photo: str
+    label: str
+    answer: str
+    confidence: float
+    known_score: float
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the answer is the label."""
+        return self.answer == self.label
+
+
+def list_answers(
+    root: Path, photos: Sequence[LabelledPhoto], classes: Sequence[str], answers: Answers
+) -> list[RunAnswer]:
+    """Return the answers photo by photo.
+
+    root: the photos' folder. classes: in the order of the answers' probabilities.
+    """
+    best = answers.probabilities.argmax(axis=1)
+    confidence = answers.probabilities.max(axis=1)
+    return [
+        RunAnswer(relative_name(photo.path, root), photo.label, classes[index], sure, score)
+        for photo, index, sure, score in zip(
+            photos,
+            best,
+            confidence.round(6).tolist(),
+            answers.known_score.round(6).tolist(),
+            strict=True,
+        )
+    ]
+
+
+def find_mistakes(answers: Iterable[RunAnswer]) -> list[RunAnswer]:
+    """Return the wrong answers that the model was surest of, the surest first."""
+    wrong = [answer for answer in answers if not answer.is_right]
+    return sorted(wrong, key=lambda answer: -answer.confidence)[:_MISTAKES]
+
+
+def confusion_counts(answers: Iterable[RunAnswer]) -> dict[str, dict[str, int]]:
+    """Return how often each label got each answer, without what never happened."""
+    counts = Counter((answer.label, answer.answer) for answer in answers)
+    confusion: dict[str, dict[str, int]] = {}
+    for (label, found), times in sorted(counts.items()):
+        confusion.setdefault(label, {})[found] = times
+    return confusion
+
+
+def relative_name(photo: Path, root: Path) -> str:
+    """Return a photo's path in the photos' folder, with slashes: the same on every machine."""
+    return (photo.relative_to(root) if photo.is_relative_to(root) else photo).as_posix()
