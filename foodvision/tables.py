@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from foodvision.data import Photos
-from foodvision.evaluation import Figures, Judgement, KnownFigures, Pair, Robustness
+from foodvision.evaluation import Figures, Judgement, KnownFigures, Pair, Robustness, Share
 from foodvision.inspection import KINDS, Finding, Inspection
 from foodvision.runs import RunRecord
 from foodvision.runs.compare import Comparison
@@ -127,6 +127,11 @@ def _overall_table(judgement: Judgement) -> Table:
     if judgement.speed:
         table.add_row("one photo, one thread", f"{judgement.speed.milliseconds:.1f} ms", "")
         table.add_row("graph", f"{judgement.speed.bytes / 1e6:.1f} MB", "")
+    if judgement.certainty:
+        table.add_section()
+        _add_shares(
+            table, {f"right when {word}": share for word, share in judgement.certainty.items()}
+        )
     if judgement.known:
         _add_known(table, judgement.known)
     return table
@@ -136,11 +141,18 @@ def _add_known(table: Table, known: KnownFigures) -> None:
     table.add_section()
     low, high = known.auroc_interval
     table.add_row("known or not: AUROC", f"{known.auroc:.4f}", f"{low:.4f} to {high:.4f}")
-    for name, share in (
-        ("known kept", known.kept),
-        ("others refused", known.refused),
-        ("others refused, 95% kept", known.refused_at_95),
-    ):
+    _add_shares(
+        table,
+        {
+            "known kept": known.kept,
+            "others refused": known.refused,
+            "others refused, 95% kept": known.refused_at_95,
+        },
+    )
+
+
+def _add_shares(table: Table, shares: Mapping[str, Share]) -> None:
+    for name, share in shares.items():
         words = interval_in_words(share.interval)
         table.add_row(f"{name}, n = {share.n}", percent(share.value), words)
 

@@ -68,7 +68,7 @@ def evaluate(
     json:
         One JSON object: n, top1, top1_interval, top5, top5_interval, macro_f1, macro_f1_interval,
         per_class, nll, brier, ece, ece_interval, ece_by_chance, reliability, confused, robustness,
-        speed, known, confusion, mistakes.
+        speed, known, certainty, confusion, mistakes.
     """
     if html:
         from foodvision.documents import check_place

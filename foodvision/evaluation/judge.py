@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from tqdm import tqdm
 
-from foodvision.classifier import Answers, Classifier
+from foodvision.checkpoint import CheckpointConfig
+from foodvision.classifier import Answers, Certainty, Classifier, in_words
 from foodvision.data import LabelledPhoto, Photos
 from foodvision.errors import DataError
 from foodvision.evaluation.figures import Figures, measure
+from foodvision.evaluation.intervals import Share
 from foodvision.evaluation.robustness import MOST_PHOTOS, Robustness, measure_robustness
 from foodvision.evaluation.speed import Speed, measure_speed
 from foodvision.evaluation.unknown import KnownFigures, measure_known
@@ -20,21 +22,29 @@ _BATCH = 32
 
 @dataclass(frozen=True)
 class Judgement:
-    """All that is measured of a model; what is None was not measured."""
+    """All that is measured of a model; what is None was not measured.
+
+    certainty: of the answers that were called "sure", "likely", ... how many were right; of those
+        "not known", how many the nearest class was right for.
+    """
 
     figures: Figures
     robustness: Robustness | None = None
     speed: Speed | None = None
     known: KnownFigures | None = None
+    certainty: Mapping[str, Share] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The figures as JSON types, and beside them robustness, speed and known."""
+        """The figures as JSON types, and beside them robustness, speed, known and certainty."""
         return self.figures.to_dict() | self.beside()
 
     def beside(self) -> dict[str, Any]:
         """What was measured besides the figures, as JSON types."""
         rest = {"robustness": self.robustness, "speed": self.speed, "known": self.known}
-        return {name: part.to_dict() for name, part in rest.items() if part}
+        told = {name: part.to_dict() for name, part in rest.items() if part}
+        if self.certainty:
+            told["certainty"] = {word: share.to_dict() for word, share in self.certainty.items()}
+        return told
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> "Judgement":
@@ -47,6 +57,11 @@ class Judgement:
             robustness=Robustness.from_dict(raw["robustness"]) if "robustness" in raw else None,
             speed=Speed.from_dict(raw["speed"]) if "speed" in raw else None,
             known=KnownFigures.from_dict(raw["known"]) if "known" in raw else None,
+            certainty=(
+                {word: Share.from_dict(share) for word, share in raw["certainty"].items()}
+                if "certainty" in raw
+                else None
+            ),
         )
 
 
@@ -97,8 +112,9 @@ def judge(
     Raises PhotoError at the first photo that cannot be read.
     """
     threshold = classifier.config.known_threshold
+    labels = _labels(classifier, photos)
     return Judgement(
-        figures=measure(answers.probabilities, _labels(classifier, photos), classifier.classes),
+        figures=measure(answers.probabilities, labels, classifier.classes),
         robustness=measure_robustness(classifier, photos, most_corrupted),
         speed=measure_speed(classifier),
         known=(
@@ -106,7 +122,23 @@ def judge(
             if others
             else None
         ),
+        certainty=measure_certainty(answers, labels, classifier.config),
     )
+
+
+def measure_certainty(
+    answers: Answers, labels: np.ndarray, config: CheckpointConfig
+) -> dict[str, Share]:
+    """Return how many of the answers called sure, likely, ... are right; labels: (n,) indices."""
+    is_right = answers.probabilities.argmax(axis=1) == labels
+    confidence = answers.probabilities.max(axis=1)
+    is_known = answers.known_score >= config.known_threshold
+    words = np.array([in_words(*pair, config) for pair in zip(confidence, is_known, strict=True)])
+    return {
+        word: Share(int(is_right[words == word].sum()), int((words == word).sum()))
+        for word in get_args(Certainty)
+        if (words == word).any()
+    }
 
 
 def answer(classifier: Classifier, photos: Sequence[LabelledPhoto]) -> Answers:
