@@ -57,7 +57,7 @@ from foodvision.tables import figures_table, overall_table, photos_table
 _ON_THE_SHEET = 4
 
 # Every photo is answered 22 times for robustness: with one of ten that costs twice what the test
-# photos do, and a run of the lecture's photos stays one of seconds. `foodvision evaluate` takes 100.
+# photos do, and the lecture's run stays one of seconds. `foodvision evaluate` takes 100.
 _FEWEST_CORRUPTED, _ONE_OF = 10, 10
 
 # How long processes wait for each other: as long as the first may measure on its own.
