@@ -4,7 +4,7 @@
 
 Each round times `Classifier.predict` on a decoded photo of 224 x 224 pixels (preparing it counts,
 and so do calibration, known or not, and the map), and EfficientNet-Lite0 with ImageNet's head on
-pixels that are ready, one after the other. Prints the ratio of the medians and its range over rounds.
+pixels that are ready, one after the other. Prints the ratio of medians and its range over rounds.
 """
 
 import argparse

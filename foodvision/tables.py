@@ -99,14 +99,14 @@ def figures_table(figures: Figures, title: str) -> Table:
 def judgement_tables(judgement: Judgement, title: str) -> Iterator[Table]:
     """Give all that was measured of a model: by class, overall, and what else there is."""
     yield figures_table(judgement.figures, title)
-    yield _overall_table(judgement)
+    yield overall_table(judgement)
     if judgement.figures.confused:
         yield _confused_table(judgement.figures.confused)
     if judgement.robustness:
         yield _robustness_table(judgement.robustness)
 
 
-def _overall_table(judgement: Judgement) -> Table:
+def overall_table(judgement: Judgement) -> Table:
     """Every figure of all photos together; shares in percent."""
     figures = judgement.figures
     table = Table("all photos", title=f"n = {figures.n}")
@@ -117,9 +117,9 @@ def _overall_table(judgement: Judgement) -> Table:
         ("top-5", figures.top5, figures.top5_interval),
         ("macro F1", figures.macro_f1, figures.macro_f1_interval),
         ("calibration error (ECE)", figures.ece, figures.ece_interval),
-        ("... of which by chance", figures.ece_by_chance, None),
+        ("the same by chance alone", figures.ece_by_chance, None),
     ):
-        if value is not None:
+        if value is not None and (name != "top-5" or len(figures.per_class) > 5):
             table.add_row(name, percent(value), interval_in_words(interval) if interval else "")
     for name, value in (("negative log-likelihood", figures.nll), ("Brier score", figures.brier)):
         if value is not None:

@@ -11,13 +11,14 @@ from foodvision.evaluation.figures import ClassFigures, Figures, Pair, find_pair
 from foodvision.evaluation.intervals import Interval, Share, wilson_interval
 from foodvision.evaluation.judge import Judgement, answer, choose_split, evaluate, judge
 from foodvision.evaluation.reliability import ReliabilityBin
-from foodvision.evaluation.robustness import Corrupted, Robustness, measure_robustness
+from foodvision.evaluation.robustness import MOST_PHOTOS, Corrupted, Robustness, measure_robustness
 from foodvision.evaluation.speed import Speed, measure_speed
 from foodvision.evaluation.unknown import KnownFigures, measure_known
 
 __all__ = [
     "KEPT_SHARE",
     "CertaintyBounds",
+    "MOST_PHOTOS",
     "ClassFigures",
     "Corrupted",
     "Figures",

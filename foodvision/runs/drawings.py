@@ -94,7 +94,7 @@ def draw_confusion(answers: Sequence[RunAnswer], classes: Sequence[str]) -> byte
     picture = axes.imshow(shares, cmap="cividis", vmin=0, vmax=1)
     axes.set_xlabel("answer")
     axes.set_ylabel("label")
-    axes.set_title(f"n = {len(answers)} test photos", fontsize=10)
+    axes.set_title(f"n = {len(answers)} photos", fontsize=10)
     _name_classes(axes, classes)
     if len(classes) <= _MOST_NUMBERED:
         _write_counts(axes, counts, shares)
@@ -132,7 +132,7 @@ def draw_reliability(bins: Sequence[ReliabilityBin]) -> bytes:
     _label(below, "photos")
     below.set_axisbelow(True)
     below.yaxis.set_major_locator(MaxNLocator(3, integer=True))
-    below.set_xlim(0, 1)
+    below.set_xlim(0, 1.02)
     below.set_xlabel("confidence")
     below.xaxis.set_major_formatter(PercentFormatter(1))
     return _file(figure, "png")
