@@ -164,3 +164,19 @@ def test_augmentation_gives_squares_of_any_size_asked_for(augment, resize, fruit
         assert square.shape == (3, size, size)
         assert square.dtype == torch.uint8
         assert type(square) is torch.Tensor
+
+
+def test_photos_in_memory_are_augmented_alike_by_a_process_of_its_own(fruit, monkeypatch):
+    photos = InMemory(photo_dataset(find_photos(fruit), "train", Shorten(48)))
+
+    def batches(workers):
+        monkeypatch.setattr("foodvision.data.batches.worker_count", lambda _: workers)
+        crops = augmentation(PREPROCESS)
+        return Batches(photos, 16, seed=1, transform_of=lambda _: crops)
+
+    alone, beside = batches(0), batches(2)
+    assert beside._loader.num_workers == 1
+    for _ in range(2):
+        for (images, labels), (others, their_labels) in zip(alone, beside, strict=True):
+            torch.testing.assert_close(images, others, rtol=0, atol=0)
+            assert labels.tolist() == their_labels.tolist()

@@ -1,15 +1,17 @@
+import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import COLOURS, make_photo
+from conftest import COLOURS, EXAMPLES, make_photo
 from PIL import Image
 
 import foodvision
 from foodvision.checkpoint import read_checkpoint
-from foodvision.classifier import Classifier
+from foodvision.classifier import Classifier, in_words
 from foodvision.errors import CheckpointError, PhotoError, SettingsError
 
 
@@ -129,3 +131,30 @@ assert not heavy, heavy
     from conftest import REPOSITORY
 
     subprocess.run([sys.executable, "-c", program], check=True, cwd=REPOSITORY)
+
+
+@pytest.mark.parametrize(
+    ("confidence", "known", "words"),
+    [
+        (0.9, True, "sure"),
+        (0.89, True, "likely"),
+        (0.5, True, "perhaps"),
+        (1.0, False, "not known"),
+    ],
+)
+def test_confidence_becomes_words_by_the_checkpoints_bounds(confidence, known, words):
+    config = replace(foodvision.load().config, sure_from=0.9, likely_from=0.6)
+    assert in_words(confidence, known, config) == words
+
+
+def test_older_checkpoint_without_bounds_is_never_sure(fruit_checkpoint, tmp_path):
+    shutil.copytree(fruit_checkpoint, tmp_path / "old")
+    path = tmp_path / "old" / "config.json"
+    raw = json.loads(path.read_text())
+    path.write_text(
+        json.dumps({key: value for key, value in raw.items() if not key.endswith("_from")})
+    )
+    assert foodvision.load(tmp_path / "old").predict(EXAMPLES / "pizza.jpg").certainty in (
+        "perhaps",
+        "not known",
+    )

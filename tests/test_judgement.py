@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,10 +12,12 @@ from sklearn.metrics import roc_auc_score, roc_curve
 from statsmodels.stats.proportion import proportion_confint
 
 import foodvision
+from foodvision.classifier import Answers
 from foodvision.data import LabelledPhoto, find_photos
 from foodvision.data.photos import find_heap
 from foodvision.errors import DataError
-from foodvision.evaluation import Judgement, answer, judge, measure_known, measure_robustness
+from foodvision.evaluation import Judgement, Share, answer, judge, measure_known, measure_robustness
+from foodvision.evaluation.judge import measure_certainty
 from foodvision.evaluation.robustness import CORRUPTIONS, choose_evenly
 
 BY_NAME = {corruption.name: corruption for corruption in CORRUPTIONS}
@@ -156,3 +159,18 @@ def test_heap_without_photos_says_so(tmp_path):
     (tmp_path / "notes.txt").touch()
     with pytest.raises(DataError, match="holds no photos: its files should end in"):
         find_heap(tmp_path)
+
+
+def test_certainty_counts_the_answers_that_were_called_so(classifier):
+    config = replace(classifier.config, known_threshold=0.5, sure_from=0.9, likely_from=0.6)
+    confidence = np.float32([0.95, 0.93, 0.7, 0.4, 0.99])
+    probabilities = np.c_[confidence, 1 - confidence]
+    probabilities[3] = 0.4, 0.3
+    answers = Answers(probabilities, np.float32([1, 1, 1, 1, 0]), np.zeros((5, 2), np.float32))
+    found = measure_certainty(answers, np.array([0, 1, 0, 1, 0]), config)
+    assert found == {
+        "sure": Share(1, 2),
+        "likely": Share(1, 1),
+        "perhaps": Share(0, 1),
+        "not known": Share(1, 1),
+    }

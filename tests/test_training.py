@@ -151,6 +151,29 @@ def test_listed_photos_are_left_out(tmp_path):
     assert data["train"] + data["val"] == 17
 
 
+def test_photos_of_other_things_choose_how_known_is_decided(fruit, tmp_path):
+    rng = np.random.default_rng(0)
+    for number in range(12):
+        noise = rng.integers(0, 255, (64, 64, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(tmp_path / f"{number}.png")
+    config = quick(tmp_path / "run", unknown=tmp_path, epochs=8, learning_rate=0.003)
+    figures = foodvision.load(run(fruit, config, QUIET)).config.figures
+    aurocs = figures["known_by"]["auroc_on_validation"]
+    assert len(aurocs) == 8
+    assert aurocs[figures["known_by"]["score"]] == max(aurocs.values())
+    assert figures["known"]["refused"]["n"] == 6  # half of them were chosen by
+    assert "Photos of other things" in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_photo_of_other_things_that_is_spoiled_is_told_before_the_training(fruit, tmp_path):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "cup.jpg").write_bytes(b"no photo")
+    config = quick(tmp_path / "run", unknown=tmp_path / "other")
+    with pytest.raises(PhotoError, match=r"cup\.jpg"):
+        run(fruit, config, QUIET)
+    assert not (tmp_path / "run").exists()
+
+
 RECIPES = {
     "strong": {"augment": "strong", "mixup": 0.2, "cutmix": 1.0, "label_smoothing": 0.1},
     "plain": {"augment": "none", "schedule": "constant", "optimizer": "sgd"},
