@@ -157,6 +157,14 @@ def test_every_score_is_fitted_and_tells_known_from_unknown(clusters):
         assert roc_auc_score(is_known, np.r_[ours, others]) > least, score.kind
 
 
+def test_embeddings_of_zeros_have_scores_too(clusters):
+    known, labels, _, _, head = clusters
+    known, nothing = known.copy(), np.zeros((2, 24), np.float32)
+    known[labels == 1] = 0
+    for score in fit_known_scores(known, labels, head):
+        assert np.isfinite(score_known(score, head, nothing)).all(), score.kind
+
+
 def test_scores_are_what_their_papers_say(clusters):
     known, labels, new, _, head = clusters
     scores = {score.kind: score for score in fit_known_scores(known, labels, head)}

@@ -22,9 +22,13 @@ _MOST_DIRECTIONS = 128
 # React cuts off what only so many of all activations exceed (Sun et al., 2021, table 3).
 _CUT_SHARE = 0.1
 
+# An embedding of zeros has the cosine 0 to everything.
+_SHORTEST = 1e-12
+
 _COSINE = """
     tail_norm = ReduceL2 (embedding, tail_axis)
-    tail_unit = Div (embedding, tail_norm)
+    tail_length = Max (tail_norm, tail_shortest)
+    tail_unit = Div (embedding, tail_length)
     tail_cosines = MatMul (tail_unit, tail_columns)
     known_score = ReduceMax <keepdims = 0> (tail_cosines, tail_axis)
 """
@@ -100,7 +104,7 @@ def fit_known_scores(
     yield from (KnownScore(kind) for kind in ("softmax", "logit", "energy"))
     yield KnownScore("react", {"ceiling": np.quantile(embeddings, 1 - _CUT_SHARE)})
     for kind, centres in (("prototypes", 1), ("neighbours", _centres_per_class(labels))):
-        yield KnownScore(kind, {"columns": _unit(_centres(embeddings, labels, centres)).T})
+        yield _cosine(kind, _centres(embeddings, labels, centres))
     directions = min(_MOST_DIRECTIONS, len(embeddings) - 1, embeddings.shape[1] // 2)
     yield _fit_residual(embeddings, head, directions)
     yield _fit_mahalanobis(embeddings, labels, directions)
@@ -108,7 +112,11 @@ def fit_known_scores(
 
 def prototypes(embeddings: np.ndarray, labels: np.ndarray) -> KnownScore:
     """Return the score that needs no photos of other things to be chosen by."""
-    return KnownScore("prototypes", {"columns": _unit(_centres(embeddings, labels, 1)).T})
+    return _cosine("prototypes", _centres(embeddings, labels, 1))
+
+
+def _cosine(kind: str, centres: np.ndarray) -> KnownScore:
+    return KnownScore(kind, {"columns": _unit(centres).T, "shortest": np.array(_SHORTEST)})
 
 
 def _centres_per_class(labels: np.ndarray) -> int:
@@ -120,16 +128,18 @@ def _centres(embeddings: np.ndarray, labels: np.ndarray, most: int) -> np.ndarra
     parts = [embeddings[labels == label] for label in range(labels.max() + 1)]
     if most == 1:
         return np.stack([part.mean(axis=0) for part in parts])
-    return np.concatenate(
-        [
-            KMeans(min(most, len(part)), n_init=1, random_state=0).fit(_unit(part)).cluster_centers_
-            for part in parts
-        ]
-    )
+    return np.concatenate([_clusters(_unit(part), most) for part in parts])
+
+
+def _clusters(rows: np.ndarray, most: int) -> np.ndarray:
+    count = min(most, len(np.unique(rows, axis=0)))
+    centres: np.ndarray = KMeans(count, n_init=1, random_state=0).fit(rows).cluster_centers_
+    return centres
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:
-    unit: np.ndarray = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    unit: np.ndarray = rows / np.maximum(lengths, _SHORTEST)
     return unit
 
 
