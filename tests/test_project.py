@@ -88,14 +88,21 @@ def test_every_path_and_command_of_the_readme_is_there(readme):
         assert f"\n{target}:" in makefile, target
 
 
+def in_percent(figures, name):
+    low, high = (100 * bound for bound in figures[f"{name}_interval"])
+    return f"{100 * figures[name]:.1f} ({low:.1f} to {high:.1f})"
+
+
 def test_figures_of_the_readme_are_the_checkpoints(readme):
     figures = read_checkpoint(Path(foodvision.__file__).parent / "bundled").config.figures
     for part in ("test_well_shown", "test_others"):
         of = figures[part]
-        low, high = (100 * bound for bound in of["top1_interval"])
-        top1 = f"{100 * of['top1']:.1f} ({low:.1f} to {high:.1f})"
-        row = f"| {of['n']} | {top1} | {100 * of['top5']:.1f} |"
-        assert row in readme
+        assert f"| {of['n']} | {in_percent(of, 'top1')} | {in_percent(of, 'top5')} |" in readme
+    for words, share in (
+        ("of those called sure", figures["certainty"]["sure"]),
+        ("it refuses", figures["known_other_food"]["refused"]),
+    ):
+        assert f"{100 * share['value']:.1f}%".replace(".0%", "%") in readme, words
 
 
 def test_make_alone_lists_the_commands():

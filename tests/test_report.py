@@ -209,6 +209,7 @@ def test_page_of_a_judged_model_shows_every_part(judged, open_page):
         "Class by class, the hardest first",
         "What it mistakes for what",
         "Does it mean what it says?",
+        "How sure it says it is",
         "Wrong, and sure of it",
         "When photos are bad",
         "Photos of other things",
