@@ -102,10 +102,12 @@ def calibrate(
     """
     _, head = split_head(network)
     head = head.cpu()
+    splits = this.photos.splits
+    parts = {"train": splits["train"], "val": splits["val"], "unknown": unknown}
     seen = {
-        split: compute_features(network, body, photos, this)[:, 0].numpy()
-        for split, photos in (*this.photos.splits.items(), ("unknown", unknown))
-        if split in ("train", "val") or unknown
+        name: compute_features(network, body, photos, this)[:, 0].numpy()
+        for name, photos in parts.items()
+        if photos
     }
     train_labels, val_labels = np.array(this.labels("train")), np.array(this.labels("val"))
     aurocs: dict[str, float] = {}
