@@ -34,6 +34,7 @@ from foodvision.export import (
     KnownScore,
     complete_graph,
     find_body,
+    fit_contrast,
     fit_known_scores,
     is_half,
     largest_difference,
@@ -51,6 +52,10 @@ _TOLERATED_DIFFERENCE = 1e-3
 _TOLERATED_DIFFERENCE_IN_HALF = 2e-2
 
 _CHECKED_PHOTOS = 32
+
+# Photos of other things, from so many on, are not only judged by but learnt from.
+_FEWEST_TO_FIT = 40
+
 _LIBRARIES = (
     "torch",
     "torchvision",
@@ -110,11 +115,11 @@ def calibrate(
         if photos
     }
     train_labels, val_labels = np.array(this.labels("train")), np.array(this.labels("val"))
-    aurocs: dict[str, float] = {}
-    known = prototypes(seen["train"], train_labels)
     if unknown:
         candidates = list(fit_known_scores(seen["train"], train_labels, head))
-        known, aurocs = choose_known(candidates, head, seen["val"], seen["unknown"])
+        known, aurocs = choose_known(candidates, head, seen["train"], seen["val"], seen["unknown"])
+    else:
+        known, aurocs = prototypes(seen["train"], train_labels), {}
     scores = score_known(known, head, seen["val"])
     threshold = fit_known_threshold(scores)
     logits = head(torch.from_numpy(seen["val"])).numpy()
@@ -127,19 +132,31 @@ def calibrate(
 
 
 def choose_known(
-    candidates: Sequence[KnownScore], head: nn.Linear, known: np.ndarray, unknown: np.ndarray
+    candidates: Sequence[KnownScore],
+    head: nn.Linear,
+    train: np.ndarray,
+    val: np.ndarray,
+    unknown: np.ndarray,
 ) -> tuple[KnownScore, dict[str, float]]:
     """Return the score that tells known from unknown best, and the AUROC of each.
 
-    known, unknown: embeddings, (n, d) float32.
+    train, val, unknown: embeddings, (n, d) float32.
+
+    With enough unknown photos another candidate is fitted against them: on half of them while
+    all candidates are judged by the other half, on all of them if it is the best.
     """
-    is_known = np.r_[np.ones(len(known)), np.zeros(len(unknown))]
-    both = np.concatenate([known, unknown])
+    judging, contrast = unknown, []
+    if len(unknown) >= _FEWEST_TO_FIT:
+        contrast, judging = [fit_contrast(train, unknown[::2])], unknown[1::2]
+    is_known = np.r_[np.ones(len(val)), np.zeros(len(judging))]
+    both = np.concatenate([val, judging])
     aurocs = {
         score.kind: float(roc_auc_score(is_known, score_known(score, head, both)))
-        for score in candidates
+        for score in (*candidates, *contrast)
     }
-    return max(candidates, key=lambda score: aurocs[score.kind]), aurocs
+    best = max(aurocs, key=aurocs.__getitem__)
+    chosen = {score.kind: score for score in candidates}
+    return chosen.get(best) or fit_contrast(train, unknown), aurocs
 
 
 def build_checkpoint(

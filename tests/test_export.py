@@ -9,6 +9,8 @@ from sklearn.covariance import ledoit_wolf
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from foodvision.export import (
@@ -17,6 +19,7 @@ from foodvision.export import (
     complete_graph,
     export_body,
     find_body,
+    fit_contrast,
     fit_known_scores,
     largest_difference,
     prototypes,
@@ -26,6 +29,7 @@ from foodvision.export import (
 from foodvision.export.known import NODES
 from foodvision.image import load_image
 from foodvision.models import create_model, preprocess_for, split_head
+from foodvision.outcome import choose_known
 
 ENERGY = Calibration(1.7, KnownScore("energy"), 0.5, 0.9, 0.5)
 
@@ -148,13 +152,35 @@ def clusters():
 
 def test_every_score_is_fitted_and_tells_known_from_unknown(clusters):
     known, labels, new, unknown, head = clusters
-    scores = list(fit_known_scores(known, labels, head))
+    scores = [*fit_known_scores(known, labels, head), fit_contrast(known, unknown[::2])]
     assert {score.kind for score in scores} == set(NODES)
     for score in scores:
         ours, others = (score_known(score, head, photos) for photos in (new, unknown))
         is_known = np.r_[np.ones(len(ours)), np.zeros(len(others))]
         least = 0.7 if score.kind == "react" else 0.9  # it cuts what tells these classes apart
         assert roc_auc_score(is_known, np.r_[ours, others]) > least, score.kind
+
+
+def test_contrast_is_the_regression_that_scikit_learn_fits(clusters):
+    known, _, new, unknown, head = clusters
+    rows = np.concatenate([known, unknown])
+    regression = make_pipeline(
+        StandardScaler(), LogisticRegression(C=0.01, class_weight="balanced", max_iter=1000)
+    ).fit(rows, np.arange(len(rows)) < len(known))
+    given = score_known(fit_contrast(known, unknown), head, new)
+    np.testing.assert_allclose(given, regression.decision_function(new), rtol=1e-4)
+
+
+def test_enough_photos_of_other_things_are_learnt_from(clusters):
+    known, labels, new, _, head = clusters
+    alike = new[:60] + 1.2 * np.eye(24, dtype=np.float32)[20]  # differs in what no class is told by
+    candidates = list(fit_known_scores(known, labels, head))
+    chosen, aurocs = choose_known(candidates, head, known, new[60:], alike)
+    assert chosen.kind == "contrast" == max(aurocs, key=aurocs.get)
+    expected = fit_contrast(known, alike).values["direction"]
+    np.testing.assert_array_equal(chosen.values["direction"], expected)
+    _, aurocs = choose_known(candidates, head, known, new[60:], alike[:30])
+    assert set(aurocs) == {score.kind for score in candidates}
 
 
 def test_embeddings_of_zeros_have_scores_too(clusters):

@@ -8,7 +8,7 @@ from foodvision.export.graph import (
     largest_difference,
     score_known,
 )
-from foodvision.export.known import KnownScore, fit_known_scores, prototypes
+from foodvision.export.known import KnownScore, fit_contrast, fit_known_scores, prototypes
 from foodvision.export.storage import is_half, store_in_half
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "complete_graph",
     "export_body",
     "find_body",
+    "fit_contrast",
     "fit_known_scores",
     "is_half",
     "largest_difference",

@@ -13,11 +13,16 @@ import torch
 from sklearn.cluster import KMeans
 from sklearn.covariance import ledoit_wolf
 from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 # What is kept of the training photos is small: the graph has no room for all of them.
 _MOST_NEIGHBOURS = 505
 _MOST_DIRECTIONS = 128
+
+# Inverse strength of the contrast's regularisation: there are more dimensions than photos.
+_CONTRAST_C = 0.01
 
 # React cuts off what only so many of all activations exceed (Sun et al., 2021, table 3).
 _CUT_SHARE = 0.1
@@ -71,6 +76,11 @@ NODES: Mapping[str, str] = MappingProxyType(
     tail_class_distance = Sub (tail_half, tail_nearest)
     known_score = Sub (tail_all_half, tail_class_distance)
 """,
+        "contrast": """
+    tail_weighed = Mul (embedding, tail_direction)
+    tail_sum = ReduceSum <keepdims = 0> (tail_weighed, tail_axis)
+    known_score = Add (tail_sum, tail_offset)
+""",
     }
 )
 """By the name of a score, its nodes in ONNX's text form: from `embedding`, `probabilities` and
@@ -88,7 +98,7 @@ class KnownScore:
 def fit_known_scores(
     embeddings: np.ndarray, labels: np.ndarray, head: nn.Linear
 ) -> Iterator[KnownScore]:
-    """Fit every score to the embeddings of training photos.
+    """Fit every score that needs no photos of other things to the embeddings of training photos.
 
     embeddings: (n, d) float32. labels: (n,) class indices, of each class at least one.
     head: the layer that turns embeddings into logits.
@@ -108,6 +118,22 @@ def fit_known_scores(
     directions = min(_MOST_DIRECTIONS, len(embeddings) - 1, embeddings.shape[1] // 2)
     yield _fit_residual(embeddings, head, directions)
     yield _fit_mahalanobis(embeddings, labels, directions)
+
+
+def fit_contrast(embeddings: np.ndarray, unknown: np.ndarray) -> KnownScore:
+    """Fit the log-odds of a logistic regression, known against unknown, both counted alike.
+
+    embeddings, unknown: (n, d) float32, of training photos and of other things. The simplest
+    form of outlier exposure (Hendrycks, Mazeika and Dietterich, ICLR 2019): the network stays.
+    """
+    rows = np.concatenate([embeddings, unknown])
+    is_known = np.r_[np.ones(len(embeddings)), np.zeros(len(unknown))]
+    scaler = StandardScaler().fit(rows)
+    regression = LogisticRegression(C=_CONTRAST_C, class_weight="balanced", max_iter=1000)
+    regression.fit(scaler.transform(rows), is_known)
+    direction = regression.coef_[0] / scaler.scale_
+    offset = regression.intercept_[0] - direction @ scaler.mean_
+    return KnownScore("contrast", {"direction": direction, "offset": offset})
 
 
 def prototypes(embeddings: np.ndarray, labels: np.ndarray) -> KnownScore:
