@@ -26,7 +26,7 @@ lint: .venv/ready ## style, types and the architecture's contracts
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
-model: .venv/ready ## train the model that ships, from ../shared/data (45 minutes)
+model: .venv/ready ## train the model that ships, from ../shared/data (three hours)
 	.venv/bin/python models/foodvision-101/train.py
 
 clean: ## remove the environments

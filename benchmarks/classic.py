@@ -3,8 +3,8 @@
     python benchmarks/classic.py --data ../shared/data/pizza_steak_sushi.zip
 
 225 train photos, of which the seed sets 45 aside, and 75 test photos; none of the test photos is in
-what the model that ships was trained on. Expect 96.0 with the default, which starts from that
-model, and 94 to 95 from ImageNet's weights (n = 75 each; the range over seeds is printed). Three
+what the model that ships was trained on. Expect 95.5 with the default, which starts from that
+model, and as much from ImageNet's weights (n = 75 each; the spread over seeds is printed). Four
 minutes on two cores; `--smoke` runs one seed.
 """
 

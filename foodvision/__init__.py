@@ -7,7 +7,7 @@
 
 from typing import TYPE_CHECKING
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"
 
 __all__ = ["Classifier", "FoodVisionError", "Prediction", "load"]
 

@@ -138,6 +138,22 @@ class Classifier:
         names = ["probabilities", "known_score", "embedding"]
         return Answers(*self._session.run(names, {"pixels": pixels}))
 
+    def evidence(self, image: Photo, label: str) -> np.ndarray | None:
+        """Return where a photo speaks for a class: (h, w) float32, 0 (nowhere) to 1 (most).
+
+        The class activation map (Zhou et al., CVPR 2016), what speaks against the class cut off.
+        None of a network that has none: it does not end in pooled features.
+
+        Raises PhotoError for what is no photo, SettingsError for a label that is no class.
+        """
+        if label not in self.classes:
+            raise SettingsError(f"{label!r} is none of the model's {len(self.classes)} classes")
+        if "map" not in {output.name for output in self._session.get_outputs()}:
+            return None
+        (maps,) = self._session.run(["map"], {"pixels": self.pixels(image)[None]})
+        heat = np.maximum(maps[0, self.classes.index(label)], 0)
+        return np.asarray(heat / max(float(heat.max()), 1e-6), np.float32)
+
     def _predict(self, photos: Sequence[Photo], top: int) -> Iterator[Prediction]:
         started = time.perf_counter()
         answers = self.run(np.stack([self.pixels(photo) for photo in photos]))

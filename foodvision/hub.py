@@ -8,7 +8,7 @@ from foodvision.errors import HubError, first_line
 _REPO_ID = re.compile(r"\w[\w.-]*/[\w.-]+")
 
 # Only what serving reads: no weights in another format, nothing that could run.
-_FILES = ["config.json", "model.onnx", "README.md"]
+_FILES = ["config.json", "model.onnx", "README.md", "page.json", "examples/*"]
 
 
 def is_repo_id(name: str) -> bool:

@@ -4,7 +4,7 @@ What follows the square (scaling, mean and standard deviation) is in the graph.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -59,6 +59,10 @@ class Preprocess:
         """Return the photo's square: (size, size, 3) uint8 from an image of mode RGB."""
         square = self._squash(image) if self.resize == "squash" else self._middle(image)
         return np.asarray(square)
+
+    def sized(self, size: int) -> "Preprocess":
+        """Return the same with another side, in pixels: the same part of a photo is seen."""
+        return replace(self, size=size)
 
     def _squash(self, image: Image.Image) -> Image.Image:
         return image.resize((self.size, self.size), _FILTERS[self.interpolation])

@@ -4,7 +4,9 @@ import json as json_module
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
 
 from foodvision.commands.options import ModelName, Port, Switch
 from foodvision.errors import FoodVisionError, PhotoError
@@ -97,7 +99,14 @@ def evaluate(
             console().print(table)
 
 
-def demo(*, model: ModelName = None, port: Port = None, share: Switch = False) -> None:
+def demo(
+    *,
+    model: ModelName = None,
+    port: Port = None,
+    share: Switch = False,
+    feedback: Annotated[Path | None, Parameter(env_var="FOODVISION_FEEDBACK")] = None,
+    mcp: Switch = False,
+) -> None:
     """Serve the page.
 
     Parameters
@@ -108,11 +117,17 @@ def demo(*, model: ModelName = None, port: Port = None, share: Switch = False) -
         Where to listen; 7860 or the next free one if not given.
     share:
         Also make a public link to send.
+    feedback:
+        Ask visitors what is in their photos, and keep photos and answers in this folder, as a
+        dataset to train with. Nothing is kept if not given.
+    mcp:
+        Also serve the answers as tools of the Model Context Protocol.
     """
     from foodvision.classifier import load
-    from foodvision.web import build_page, launch_page
+    from foodvision.web import Feedback, build_page, launch_page
 
-    launch_page(build_page(load(model)), port=port, share=share)
+    page = build_page(load(model), Feedback(feedback) if feedback else None)
+    launch_page(page, port=port, share=share, mcp=mcp)
 
 
 def _told_of(answers: "Sequence[RunAnswer]") -> dict[str, Any]:

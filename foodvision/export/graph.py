@@ -35,7 +35,8 @@ _ANSWERS = """
     probabilities = Softmax <axis = 1> (tail_tempered)
 """
 _MAP = """
-    map = Einsum <equation = "nchw,kc->nkhw"> (features, tail_head_weight)
+    tail_kernel = Unsqueeze (tail_head_weight, tail_places)
+    map = Conv (features, tail_kernel)
 """
 
 
@@ -212,7 +213,10 @@ def _tail(
         numpy_helper.from_array(np.asarray(value, np.float32, order="C"), _TAIL + name)
         for name, value in values.items()
     )
-    model.graph.initializer.append(numpy_helper.from_array(np.array([1]), f"{_TAIL}axis"))
+    axes = {"axis": [1], "places": [2, 3]} if has_map else {"axis": [1]}
+    model.graph.initializer.extend(
+        numpy_helper.from_array(np.array(of), _TAIL + name) for name, of in axes.items()
+    )
     return model
 
 

@@ -1,96 +1,91 @@
-"""The page: a photo in, the answer, its confidences and the time it took out."""
+"""The page: tabs around a classifier, and how it is served."""
 
+from html import escape
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
-from gradio.data_classes import ImageData
 
 import foodvision
 from foodvision.checkpoint import BUNDLED
 from foodvision.classifier import Classifier
-from foodvision.errors import PhotoError, SettingsError
+from foodvision.errors import SettingsError
 from foodvision.image import SUFFIXES
-from foodvision.web.words import EMPTY, answer_html, bars, display_name, failure_html
+from foodvision.web.about import about_tab
+from foodvision.web.camera import camera_tab
+from foodvision.web.feedback import Feedback
+from foodvision.web.many import many_tab
+from foodvision.web.one import one_tab
+from foodvision.web.programs import add_endpoints
+from foodvision.web.theme import CSS, THEME
+from foodvision.web.visit import Visit
+from foodvision.web.words import Words, read_wording
 
 # Visitors' photos are deleted within two hours: looked for, and old, after this many seconds.
 _KEPT_SECONDS = 3600
 
 _MAX_UPLOAD = "50mb"
-
-_CSS = """
-.answer { min-height: 5.5rem; }
-.answer h2 { margin: 0 0 .25rem; font-size: 1.75rem; line-height: 1.2; }
-.answer p { margin: 0; }
-"""
+_FEW = 6
 
 
-def build_page(classifier: Classifier) -> gr.Blocks:
-    """Build the page around a classifier; `launch_page` or Gradio's own `launch` starts it."""
+def build_page(classifier: Classifier, feedback: Feedback | None = None) -> gr.Blocks:
+    """Build the page around a classifier; `launch_page` or Gradio's own `launch` starts it.
 
-    def answer(photo: str | None) -> tuple[str, dict[str, float] | None]:
-        if photo is None:
-            return EMPTY, None
-        try:
-            prediction = classifier.predict(photo)
-        except PhotoError as error:
-            return failure_html(_named(error, photo)), None
-        return answer_html(prediction), bars(prediction)
+    feedback: where corrected answers are kept; nothing is kept if None.
 
-    def predict(photo: str | None) -> dict[str, Any]:
-        """Say what dish is in a photo.
-
-        Returns label, confidence, known, known_score, seconds, and top: the likeliest dishes as
-        a list of label and confidence.
-        """
-        if photo is None:
-            raise gr.Error("There is no photo: send one.", print_exception=False)
-        try:
-            prediction = classifier.predict(photo)
-        except PhotoError as error:
-            raise gr.Error(_named(error, photo), print_exception=False) from None
-        return prediction.to_dict() | {"seconds": prediction.seconds}
-
+    Raises CheckpointError if the checkpoint's `page.json` is spoiled.
+    """
+    wording = read_wording(classifier.checkpoint.folder)
+    i18n = gr.I18n(
+        **{
+            language: {**words.texts, "introduction": introduce(classifier, words)}
+            for language, words in wording.languages.items()
+        }
+    )
+    visit = Visit(classifier, wording, _example_photos(classifier))
     with gr.Blocks(
-        title="foodvision", analytics_enabled=False, delete_cache=(_KEPT_SECONDS, _KEPT_SECONDS)
+        title=wording.title,
+        analytics_enabled=False,
+        delete_cache=(_KEPT_SECONDS, _KEPT_SECONDS),
     ) as page:
-        gr.Markdown(f"# foodvision\n{_introduction(classifier)}")
-        with gr.Row():
-            with gr.Column():
-                photo = _photo_input()
-            with gr.Column():
-                headline = gr.HTML(EMPTY)
-                confidences = gr.Label(label="Confidences", show_heading=False, num_top_classes=5)
-        _show_examples(classifier, photo)
-        photo.change(
-            answer,
-            photo,
-            [headline, confidences],
-            show_progress="minimal",
-            api_visibility="private",
-            concurrency_id="answer",
-            concurrency_limit=2,
-        )
-        # The page's own event answers in words and bars; programs get the numbers.
-        gr.Button(visible=False).click(
-            predict, photo, gr.JSON(visible=False), api_name="predict", concurrency_id="answer"
-        )
+        gr.HTML(f"<h1>{escape(wording.title)}</h1>")
+        gr.Markdown(i18n("introduction"))
+        with gr.Tab(i18n("one_tab")):
+            one_tab(visit, i18n, page, feedback)
+        with gr.Tab(i18n("camera_tab")):
+            camera_tab(visit, i18n)
+        with gr.Tab(i18n("many_tab")):
+            many_tab(visit, i18n)
+        with gr.Tab(i18n("about_tab")):
+            about_tab(visit, i18n, page)
+        gr.Markdown(i18n("privacy"), elem_classes="soft")
+        add_endpoints(visit)
+    page.i18n_instance = i18n
     return page.queue(max_size=50)  # type: ignore[no-any-return]
 
 
-def launch_page(page: gr.Blocks, *, port: int | None = None, share: bool = False) -> None:
+def launch_page(
+    page: gr.Blocks, *, port: int | None = None, share: bool = False, mcp: bool = False
+) -> None:
     """Serve the page until it is stopped, and say in one line where to look.
 
     port: 7860 or the next free one if None (a Space sets its own).
     share: also make a public link, valid for some days, through Gradio's relay.
+    mcp: also serve `/predict` and `/predict_many` as tools of the Model Context Protocol.
 
-    Raises SettingsError if the port is taken.
+    Raises SettingsError if the port is taken, or what `mcp` needs is not installed.
     """
+    if mcp and find_spec("mcp") is None:
+        raise SettingsError("--mcp needs the package mcp: pip install 'gradio[mcp]'")
     try:
         _, local_url, share_url = page.launch(
             server_port=port,
             share=share,
-            css=_CSS,
+            theme=THEME,
+            css_paths=CSS,
+            i18n=page.i18n_instance,
+            pwa=True,
+            mcp_server=mcp,
             quiet=True,
             prevent_thread_lock=True,
             max_file_size=_MAX_UPLOAD,
@@ -106,50 +101,13 @@ def launch_page(page: gr.Blocks, *, port: int | None = None, share: bool = False
     page.block_thread()
 
 
-def _photo_input() -> gr.Image:
-    photo = gr.Image(
-        label="Photo",
-        type="filepath",
-        image_mode=None,
-        sources=["upload", "webcam", "clipboard"],
-        height=360,
-    )
-    opened_by_gradio = photo.preprocess
-
-    def as_it_is(payload: ImageData | None) -> Any:
-        if payload is None or payload.path is None:
-            return opened_by_gradio(payload)
-        return payload.path
-
-    # Gradio would open the file before our function sees it, and answer what is no photo with an
-    # error that says nothing. (A subclass would do the same, but Gradio writes a stub file beside
-    # the module of each subclass.)
-    photo.preprocess = as_it_is  # type: ignore[method-assign]
-    return photo
-
-
-def _named(error: PhotoError, photo: str) -> str:
-    """Say the error of the visitor's file by its name, not by where the server put it."""
-    return str(error).replace(photo, Path(photo).name)
-
-
-def _introduction(classifier: Classifier) -> str:
-    names = [display_name(name) for name in classifier.classes]
-    if len(names) > 6:
-        return f"Tells which of {len(names)} dishes is in a photo, from {names[0]} to {names[-1]}."
-    return f"Tells what is in a photo: {', '.join(names[:-1])} or {names[-1]}."
-
-
-def _show_examples(classifier: Classifier, photo: gr.Image) -> None:
-    photos = [path for path in _example_photos(classifier) if path.suffix.lower() in SUFFIXES]
-    if photos:
-        gr.Examples(
-            [[str(path)] for path in photos],
-            photo,
-            label="Examples",
-            cache_examples=False,
-            examples_per_page=12,
-        )
+def introduce(classifier: Classifier, words: Words) -> str:
+    """Say in a sentence what a model tells apart."""
+    names = [words.name(label) for label in classifier.classes]
+    if len(names) > _FEW:
+        return words("introduction_many", n=len(names), first=names[0], last=names[-1])
+    listed = words("and", all=", ".join(names[:-1]), last=names[-1])
+    return words("introduction_few", names=listed)
 
 
 def _example_photos(classifier: Classifier) -> list[Path]:
@@ -157,4 +115,5 @@ def _example_photos(classifier: Classifier) -> list[Path]:
     if not folder.is_dir() and classifier.checkpoint.folder == BUNDLED:
         # In a checkout the photos lie at the top; a wheel puts them beside the model.
         folder = Path(foodvision.__file__).parents[1] / "examples"
-    return sorted(folder.iterdir()) if folder.is_dir() else []
+    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [path for path in found if path.suffix.lower() in SUFFIXES]

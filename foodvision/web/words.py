@@ -1,14 +1,75 @@
-"""What the page says of an answer."""
+"""What the page says, in the visitor's language and in a model's own words."""
 
-from html import escape
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from foodvision.classifier import Certainty, Prediction
+from foodvision.errors import CheckpointError, first_line
 
-_SENTENCES: dict[Certainty, str] = {
-    "sure": "I am sure of it ({}).",
-    "likely": "Likely ({}).",
-    "perhaps": "Perhaps: I am only {} sure.",
-}
+LANGUAGES = ("en", "ko", "ja")
+"""The first is for everybody whose language is none of them."""
+
+_TEXTS = Path(__file__).parent / "texts"
+_OWN = "page.json"
+
+
+@dataclass(frozen=True)
+class Words:
+    """The page's words in one language.
+
+    texts: sentences by key, with {places} to fill in. names: what classes are called.
+    """
+
+    texts: Mapping[str, str]
+    names: Mapping[str, str]
+
+    def __call__(self, key: str, **values: object) -> str:
+        """Return a sentence, filled in."""
+        return self.texts[key].format(**values)
+
+    def name(self, label: str) -> str:
+        """Return what people call a class: "french_toast" is "French toast"."""
+        return self.names.get(label) or display_name(label)
+
+
+@dataclass(frozen=True)
+class Wording:
+    """All that a page says: its title, and its words by language."""
+
+    title: str
+    languages: Mapping[str, Words]
+
+    def choose(self, accepted: str | None) -> Words:
+        """Return the words that a browser's Accept-Language asks for first, or the English ones."""
+        for part in (accepted or "").split(","):
+            language = part.split(";")[0].strip().split("-")[0].lower()
+            if language in self.languages:
+                return self.languages[language]
+        return self.languages[LANGUAGES[0]]
+
+
+def read_wording(folder: Path) -> Wording:
+    """Return the words for a checkpoint: the package's, and over them those of its `page.json`.
+
+    `page.json` may have `title`, `texts` (by language, by the keys of `foodvision/web/texts`), and
+    `names` (by language, by class).
+
+    Raises CheckpointError if it is not of this form.
+    """
+    path = folder / _OWN
+    own = _read_own(path) if path.is_file() else {}
+    languages = {}
+    for language in LANGUAGES:
+        texts = json.loads((_TEXTS / f"{language}.json").read_text("utf-8"))
+        over = own.get("texts", {}).get(language, {})
+        if unknown := sorted(set(over) - set(texts)):
+            raise CheckpointError(f"{path}: the page has no text {unknown[0]!r}: see {_TEXTS}")
+        languages[language] = Words(texts | over, own.get("names", {}).get(language, {}))
+    place = folder.resolve()
+    name = place.parent.name if place.name == "checkpoint" else place.name
+    return Wording(own.get("title", name), languages)
 
 
 def display_name(label: str) -> str:
@@ -17,41 +78,12 @@ def display_name(label: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def answer_html(prediction: Prediction) -> str:
-    """Return an answer's headline and sentence."""
-    confidence = _percent_in_words(prediction.confidence)
-    name = display_name(prediction.label)
-    time = _time_in_words(prediction.seconds)
-    if prediction.known:
-        sentence = _SENTENCES[prediction.certainty].format(confidence)
-        return _html(name, f"{sentence} Answered after {time}.")
-    return _html(
-        "This does not look like a dish I know",
-        f"The nearest is {name} ({confidence}). Answered after {time}.",
-    )
-
-
-def failure_html(reason: str) -> str:
-    """Return what the page says in place of an answer."""
-    return _html("That I cannot read", reason)
-
-
-def bars(prediction: Prediction) -> dict[str, float]:
-    """Return the likeliest classes for Gradio's Label: name and confidence, 0 to 1."""
-    return {display_name(guess.label): guess.confidence for guess in prediction.top}
-
-
-def _html(headline: str, sentence: str) -> str:
-    return f'<div class="answer"><h2>{escape(headline)}</h2><p>{escape(sentence)}</p></div>'
-
-
-def _percent_in_words(share: float) -> str:
-    return "over 99%" if share > 0.99 else f"{100 * share:.0f}%"
-
-
-def _time_in_words(seconds: float) -> str:
-    return f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.1f} seconds"
-
-
-EMPTY = _html("Which dish is it?", "Upload a photo, take one, paste one, or choose an example.")
-"""What the page says before there is a photo."""
+def _read_own(path: Path) -> dict[str, Any]:
+    try:
+        own = json.loads(path.read_text("utf-8"))
+    except (ValueError, OSError) as error:
+        raise CheckpointError(f"{path} cannot be read ({first_line(error)}): mend it") from None
+    if not isinstance(own, dict) or (strange := set(own) - {"title", "texts", "names"}):
+        what = f"{sorted(strange)[0]!r} is none of them" if isinstance(own, dict) else "it has none"
+        raise CheckpointError(f"{path} should have title, texts and names: {what}")
+    return own

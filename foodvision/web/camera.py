@@ -1,0 +1,42 @@
+"""The tab with a camera that answers several times a second."""
+
+import gradio as gr
+from PIL import Image
+
+from foodvision.web.answers import answer_html, empty_html
+from foodvision.web.visit import Visit
+
+_SECONDS_BETWEEN = 0.3
+_LONGEST_SECONDS = 120  # then a visitor starts again: each camera keeps a place in the queue
+
+
+def camera_tab(visit: Visit, i18n: gr.I18n) -> None:
+    """Lay out the tab and connect its events."""
+
+    def answer(frame: Image.Image | None, request: gr.Request) -> str:
+        words = visit.words(request)
+        if frame is None:
+            return empty_html(words)
+        return answer_html(visit.classifier.predict(frame), words)
+
+    with gr.Row(equal_height=False):
+        with gr.Column():
+            camera = gr.Image(
+                label=i18n("camera_label"),
+                sources="webcam",
+                streaming=True,
+                type="pil",
+                height=360,
+            )
+        with gr.Column():
+            headline = gr.HTML("", elem_id="seen")
+    camera.stream(
+        answer,
+        camera,
+        headline,
+        stream_every=_SECONDS_BETWEEN,
+        time_limit=_LONGEST_SECONDS,
+        concurrency_limit=2,
+        show_progress="hidden",
+        api_visibility="private",
+    )

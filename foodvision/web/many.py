@@ -1,0 +1,143 @@
+"""The tab for many photos: answered one after the other, filtered, taken home as CSV."""
+
+import base64
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from foodvision.classifier import Prediction
+from foodvision.documents import thumbnail
+from foodvision.errors import PhotoError
+from foodvision.image import load_image
+from foodvision.web.answers import percent
+from foodvision.web.visit import Visit
+from foodvision.web.words import Words
+
+# The page is told after so many photos: more often would take longer than the answers.
+_TOLD_EVERY = 8
+
+_REMEMBERED_SECONDS = 3600
+_ALL, _UNKNOWN = "", "?"
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A photo of many: its name, what the model said or why it could not, and a small picture."""
+
+    name: str
+    prediction: Prediction | None
+    error: str = ""
+    picture: str = ""
+
+    @property
+    def group(self) -> str:
+        """What the filter finds it by."""
+        known = self.prediction is not None and self.prediction.known
+        return self.prediction.label if known and self.prediction else _UNKNOWN
+
+
+def many_tab(visit: Visit, i18n: gr.I18n) -> None:
+    """Lay out the tab and connect its events."""
+
+    def answer_all(photos: list[str] | None, request: gr.Request) -> Iterator[tuple[Any, ...]]:
+        words = visit.words(request)
+        if not photos:
+            raise gr.Error(words("many_empty"), print_exception=False)
+        done: list[Answered] = []
+        for place, photo in enumerate(photos, start=1):
+            done.append(answer_one(visit, photo))
+            if place % _TOLD_EVERY == 0 or place == len(photos):
+                choices = gr.update(choices=_choices(done, words), value=_ALL)
+                yield done, _status(done, len(photos), words), _gallery(done, words), choices
+
+    def show(done: list[Answered], group: str, request: gr.Request) -> str:
+        chosen = [photo for photo in done if group in (_ALL, photo.group)]
+        return _gallery(chosen, visit.words(request))
+
+    done = gr.State([], time_to_live=_REMEMBERED_SECONDS)
+    photos = gr.File(
+        label=i18n("many_label"), file_count="multiple", file_types=["image"], height=180
+    )
+    with gr.Row():
+        start = gr.Button(i18n("many_start"), variant="primary")
+        stop = gr.Button(i18n("many_stop"))
+    status = gr.HTML("", elem_id="status")
+    group = gr.Dropdown([("", _ALL)], value=_ALL, label=i18n("filter_label"))
+    gallery = gr.HTML("", elem_id="gallery")
+    answering = start.click(
+        answer_all,
+        photos,
+        [done, status, gallery, group],
+        show_progress="minimal",
+        api_visibility="private",
+    )
+    stop.click(None, cancels=[answering])
+    group.input(show, [done, group], gallery, api_visibility="private")
+
+
+def answer_one(visit: Visit, photo: str) -> Answered:
+    """Answer a photo, or say why it cannot be."""
+    name = Path(photo).name
+    try:
+        image = load_image(photo)
+    except PhotoError as error:
+        return Answered(name, None, str(error).replace(photo, name))
+    return Answered(name, visit.classifier.predict(image), picture=thumbnail(image, 240))
+
+
+def _choices(done: Sequence[Answered], words: Words) -> list[tuple[str, str]]:
+    groups = {photo.group for photo in done if photo.prediction}
+    named = sorted((words.name(group), group) for group in groups - {_UNKNOWN})
+    unknown = [(words("unknown_short"), _UNKNOWN)] if _UNKNOWN in groups else []
+    return [(words("filter_all"), _ALL), *named, *unknown]
+
+
+def _status(done: Sequence[Answered], all_of_them: int, words: Words) -> str:
+    failed = "".join(f"<li>{escape(photo.error)}</li>" for photo in done if photo.error)
+    bad = f"<p>{escape(words('bad_files'))}</p><ul>{failed}</ul>" if failed else ""
+    link = base64.b64encode(_csv(done).encode("utf-8-sig")).decode()  # spreadsheets ask for the BOM
+    return (
+        f"<p>{escape(words('answered_count', done=len(done), all=all_of_them))} "
+        f'<a class="button" download="answers.csv" href="data:text/csv;base64,{link}">'
+        f"{escape(words('csv_button'))}</a></p>{bad}"
+    )
+
+
+def _gallery(done: Sequence[Answered], words: Words) -> str:
+    return '<div class="gallery">' + "".join(_figure(photo, words) for photo in done) + "</div>"
+
+
+def _figure(photo: Answered, words: Words) -> str:
+    if photo.prediction is None:
+        return ""
+    said = words.name(photo.prediction.label)
+    if not photo.prediction.known:
+        said = words("unknown_short")
+    confidence = percent(photo.prediction.confidence, words) if photo.prediction.known else ""
+    name = escape(photo.name)
+    return (
+        f'<figure><img src="{photo.picture}" alt="{name}"><figcaption><b>{escape(said)}</b> '
+        f"{confidence}<br><small>{name}</small></figcaption></figure>"
+    )
+
+
+def _csv(done: Sequence[Answered]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["photo", "label", "confidence", "certainty", "error"])
+    for photo in done:
+        said = photo.prediction
+        answer = [said.label, f"{said.confidence:.4f}", said.certainty] if said else ["", "", ""]
+        writer.writerow([_harmless(photo.name), *answer, photo.error])
+    return text.getvalue()
+
+
+def _harmless(name: str) -> str:
+    """A name that no spreadsheet takes for a formula."""
+    return f"'{name}" if name.startswith(("=", "+", "-", "@")) else name

@@ -1,0 +1,53 @@
+"""Pictures of an answer: where the model looked, and a card to share."""
+
+import io
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from foodvision.classifier import Classifier
+from foodvision.documents import data_uri
+from foodvision.image import Photo, load_image
+
+_SIDE = 448
+_DARKEST = 0.2
+
+_CARD_WIDTH, _CARD_MARGIN = 720, 36
+_INK, _PAPER, _SOFT = (36, 28, 22), (255, 250, 244), (110, 96, 84)
+
+
+def where_it_looked(
+    classifier: Classifier, photo: Photo, label: str
+) -> tuple[Image.Image, Image.Image] | None:
+    """Return the square that a model sees, and the same with all dark that did not speak for label.
+
+    None where its network does not tell.
+    """
+    image = load_image(photo)
+    heat = classifier.evidence(image, label)
+    if heat is None:
+        return None
+    square = classifier.config.preprocess.sized(_SIDE)(image)
+    light = Image.fromarray(heat).resize((_SIDE, _SIDE), Image.Resampling.BICUBIC)
+    weights = _DARKEST + (1 - _DARKEST) * np.asarray(light).clip(0, 1)[..., None]
+    return Image.fromarray(square), Image.fromarray(np.uint8(square * weights))
+
+
+def card(photo: Photo, headline: str, sentence: str, title: str) -> str:
+    """Return a picture of a photo with its answer, as the data URI of a JPEG."""
+    image = load_image(photo)
+    image.thumbnail((_CARD_WIDTH, _CARD_WIDTH))
+    sheet = Image.new("RGB", (_CARD_WIDTH, image.height + 190), _PAPER)
+    sheet.paste(image, ((_CARD_WIDTH - image.width) // 2, 0))
+    draw = ImageDraw.Draw(sheet)
+    top = image.height + 24
+    for text, size, colour, down in (
+        (headline, 44, _INK, 64),
+        (sentence, 24, _INK, 44),
+        (title, 18, _SOFT, 0),
+    ):
+        draw.text((_CARD_MARGIN, top), text, colour, ImageFont.load_default(size))
+        top += down
+    content = io.BytesIO()
+    sheet.save(content, "JPEG", quality=88)
+    return data_uri(content.getvalue(), "image/jpeg")

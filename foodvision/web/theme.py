@@ -1,0 +1,25 @@
+"""How the page looks: colours that keep their contrast, the device's own fonts, no other host."""
+
+from pathlib import Path
+
+import gradio as gr
+
+THEME = gr.themes.Base(
+    primary_hue="orange",
+    neutral_hue="stone",
+    radius_size="lg",
+    font=["system-ui", "sans-serif"],
+    font_mono=["ui-monospace", "monospace"],
+).set(
+    body_text_color_subdued="*neutral_600",
+    body_text_color_subdued_dark="*neutral_400",
+    block_label_text_color="*neutral_600",
+    block_label_text_color_dark="*neutral_300",
+    button_primary_background_fill="*primary_700",
+    button_primary_background_fill_hover="*primary_800",
+    button_primary_text_color="white",
+    button_primary_background_fill_dark="*primary_700",
+    button_primary_background_fill_hover_dark="*primary_600",
+)
+
+CSS = Path(__file__).parent / "page.css"

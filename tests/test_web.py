@@ -1,0 +1,105 @@
+"""What the page is made of, without a browser: words, feedback, where the model looked."""
+
+import json
+import string
+
+import numpy as np
+import pytest
+from conftest import COLOURS, EXAMPLES, make_photo
+from PIL import Image
+
+import foodvision
+from foodvision.data import find_photos
+from foodvision.errors import CheckpointError, PhotoError, SettingsError
+from foodvision.web.feedback import Feedback
+from foodvision.web.pictures import where_it_looked
+from foodvision.web.words import LANGUAGES, read_wording
+
+
+def places(text):
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+def test_no_language_misses_a_text_or_a_place_in_one(tmp_path):
+    english, *others = (read_wording(tmp_path).languages[name].texts for name in LANGUAGES)
+    for texts in others:
+        assert {key: places(text) for key, text in texts.items()} == {
+            key: places(text) for key, text in english.items()
+        }
+
+
+def test_browsers_language_is_chosen(tmp_path):
+    wording = read_wording(tmp_path)
+    assert wording.choose("fr-FR, ja;q=0.8, en;q=0.5") is wording.languages["ja"]
+    assert wording.choose("fr") is wording.choose(None) is wording.languages["en"]
+
+
+def test_page_of_ones_own_model_has_its_own_words(tmp_path):
+    (tmp_path / "page.json").write_text(
+        json.dumps(
+            {
+                "title": "Orchard",
+                "texts": {"en": {"ask_title": "Which fruit?"}},
+                "names": {"ko": {"kiwi": "키위"}},
+            }
+        )
+    )
+    wording = read_wording(tmp_path)
+    assert wording.title == "Orchard"
+    assert wording.choose("en")("ask_title") == "Which fruit?"
+    assert wording.choose("ko").name("kiwi") == "키위"
+    assert wording.choose("ja").name("wild_kiwi") == "Wild kiwi"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "cannot be read"),
+        ("[]", "should have title, texts and names"),
+        ('{"titel": ""}', "'titel' is none of them"),
+        ('{"texts": {"en": {"hello": ""}}}', "the page has no text 'hello'"),
+    ],
+)
+def test_spoiled_page_json_is_told(tmp_path, content, message):
+    (tmp_path / "page.json").write_text(content)
+    with pytest.raises(CheckpointError, match=message):
+        read_wording(tmp_path)
+
+
+def test_feedback_comes_back_as_a_dataset_without_place_and_time(tmp_path):
+    photo = make_photo(tmp_path / "a.jpg", COLOURS["kiwi"], seed=1)
+    with Image.open(photo) as image:
+        exif = image.getexif()
+        exif[0x0132] = "2026:11:24 10:00:00"
+        image.save(photo, exif=exif)
+    feedback = Feedback(tmp_path / "kept")
+    first = feedback.keep(str(photo), "Green Kiwi!")
+    assert feedback.keep(str(photo), "green kiwi") == first
+    feedback.keep(str(make_photo(tmp_path / "b.jpg", COLOURS["tomato"], seed=2)), "tomato")
+    with Image.open(first) as kept:
+        assert not kept.getexif()
+    photos = find_photos(tmp_path / "kept")
+    assert photos.classes == ("green_kiwi", "tomato")
+    for label in ("../..", "", "x" * 61):
+        with pytest.raises(PhotoError, match="is no name"):
+            feedback.keep(str(photo), label)
+
+
+def test_model_looks_at_the_food_beside_a_man():
+    classifier = foodvision.load()
+    heat = classifier.evidence(EXAMPLES / "pizza_dad.jpg", "pizza")
+    assert heat.max() == pytest.approx(1)
+    assert heat.min() >= 0
+    half = len(heat) // 2
+    assert heat[-half:].mean() > 1.5 * heat[:half].mean()  # the pizza is in the lower half
+    square, lit = where_it_looked(classifier, EXAMPLES / "pizza_dad.jpg", "pizza")
+    assert square.size == lit.size
+    assert (np.asarray(lit) <= np.asarray(square)).all()
+
+
+def test_network_without_a_map_says_so(fruit_checkpoint):
+    classifier = foodvision.load(fruit_checkpoint)
+    assert classifier.evidence(EXAMPLES / "pizza.jpg", "kiwi") is None
+    assert where_it_looked(classifier, EXAMPLES / "pizza.jpg", "kiwi") is None
+    with pytest.raises(SettingsError, match="'pizza' is none of the model's 3 classes"):
+        classifier.evidence(EXAMPLES / "pizza.jpg", "pizza")
