@@ -75,6 +75,7 @@ def browser():
 
     executable = shutil.which("chromium")  # without it, the one that Playwright has installed
     options = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
+    options += ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=options)
         yield browser

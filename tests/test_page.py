@@ -1,5 +1,7 @@
 """The page as people and programs meet it: real Chromium, gradio_client, plain HTTP."""
 
+import asyncio
+import base64
 import csv
 import json
 import os
@@ -8,12 +10,16 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from conftest import COLOURS, EXAMPLES, REPOSITORY, make_photo
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+from mcp import ClientSession
+from mcp.client.streamable_http import streamable_http_client
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -22,19 +28,29 @@ import foodvision
 SCREENSHOTS = REPOSITORY / "screenshots"
 
 
+class Address(str):
+    """Where the page is, and the folder in which it keeps feedback."""
+
+    def __new__(cls, url, kept):
+        address = super().__new__(cls, url)
+        address.kept = kept
+        return address
+
+
 @pytest.fixture(scope="module")
-def url():
+def url(tmp_path_factory):
     """`python app.py` in a process of its own, as a user starts it."""
     environment = {name: value for name, value in os.environ.items() if name != "FOODVISION_MODEL"}
     port = free_port()
-    command = [sys.executable, "app.py", "--port", str(port)]
+    kept = tmp_path_factory.mktemp("kept")
+    command = [sys.executable, "app.py", "--port", str(port), "--feedback", str(kept), "--mcp"]
     with subprocess.Popen(
         command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True
     ) as app:
         try:
-            line = app.stdout.readline()
+            line = next(line for line in app.stdout if "answers" in line)
             assert line == f"foodvision answers at http://127.0.0.1:{port}/ (Ctrl-C stops it)\n"
-            yield f"http://127.0.0.1:{port}"
+            yield Address(f"http://127.0.0.1:{port}", kept)
         finally:
             app.terminate()
 
@@ -147,6 +163,61 @@ def test_model_tab_tells_what_it_knows_and_how_well(page):
     expect(page.get_by_role("img", name="Is it as sure as it is right?")).to_be_visible()
     expect(page.get_by_text("Baklava", exact=True).first).to_be_visible()
     page.screenshot(path=SCREENSHOTS / "model.png", full_page=True)
+
+
+def test_camera_answers_while_it_is_pointed(page):
+    page.get_by_role("tab", name="Camera").click()
+    page.get_by_text("Click to Access Webcam").click()
+    page.get_by_role("button", name="capture photo").click(timeout=20_000)
+    expect(page.locator("#seen .answer h2")).to_be_visible(timeout=30_000)
+
+
+def test_correction_is_kept_as_a_photo_of_its_class(page, url):
+    upload(page, EXAMPLES / "steak.jpg")
+    expect(page.locator(".guesses li")).to_have_count(5, timeout=20_000)
+    assert not any(url.kept.iterdir())
+    label = page.get_by_label("Was this right?")
+    label.fill("Steak and eggs")
+    label.press("Enter")
+    page.get_by_role("button", name="Keep it").click()
+    expect(page.get_by_text("Thank you, it is kept.")).to_be_visible(timeout=20_000)
+    assert [path.parent.name for path in url.kept.rglob("*.jpg")] == ["steak_and_eggs"]
+
+
+def test_assistants_get_the_answer_as_a_tool(url):
+    async def ask():
+        async with (
+            streamable_http_client(f"{url}/gradio_api/mcp/") as (read, write, _),
+            ClientSession(read, write) as session,
+        ):
+            await session.initialize()
+            tools = [tool.name for tool in (await session.list_tools()).tools]
+            photo = base64.b64encode((EXAMPLES / "pizza.jpg").read_bytes()).decode()
+            name = next(name for name in tools if name.endswith("predict"))
+            answer = await session.call_tool(name, {"photo": f"data:image/jpeg;base64,{photo}"})
+            return answer.content[0].text
+
+    with ThreadPoolExecutor() as threads:  # this thread has Playwright's loop
+        answer = threads.submit(lambda: asyncio.run(ask())).result()
+    assert answer.startswith("{'label': 'pizza'")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_serious_keeps_anybody_out(browser, url, scheme):
+    page = browser.new_page(color_scheme=scheme)
+    page.goto(f"{url}/?example=pizza.jpg")
+    expect(page.locator(".guesses li")).to_have_count(5, timeout=30_000)
+    for tab in ("One photo", "Camera", "Many photos", "The model"):
+        page.get_by_role("tab", name=tab).click()
+        expect(page.get_by_role("tab", name=tab)).to_have_attribute("aria-selected", "true")
+        found = [
+            (violation["id"], violation["nodes"][0]["html"])
+            for violation in Axe().run(page).response["violations"]
+            if violation["impact"] in ("serious", "critical")
+        ]
+        assert found == [], tab
+        page.screenshot(path=SCREENSHOTS / f"{tab.lower().replace(' ', '_')}_{scheme}.png")
+    page.close()
 
 
 def test_cleared_photo_clears_the_answer(page):

@@ -42,8 +42,8 @@ class Answered:
         return self.prediction.label if known and self.prediction else _UNKNOWN
 
 
-def many_tab(visit: Visit, i18n: gr.I18n) -> None:
-    """Lay out the tab and connect its events."""
+def many_tab(visit: Visit, i18n: gr.I18n) -> gr.File:
+    """Lay out the tab, connect its events, and return where the photos go in."""
 
     def answer_all(photos: list[str] | None, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         words = visit.words(request)
@@ -79,6 +79,7 @@ def many_tab(visit: Visit, i18n: gr.I18n) -> None:
     )
     stop.click(None, cancels=[answering])
     group.input(show, [done, group], gallery, api_visibility="private")
+    return photos
 
 
 def answer_one(visit: Visit, photo: str) -> Answered:

@@ -17,11 +17,9 @@ from foodvision.web.words import Words
 _COPY = """() => navigator.clipboard.writeText(
     document.querySelector("#answer .answer").innerText)"""
 
-_ANNOUNCE = """() => document.querySelector("#answer").setAttribute("aria-live", "polite")"""
 
-
-def one_tab(visit: Visit, i18n: gr.I18n, page: gr.Blocks, feedback: Feedback | None) -> None:
-    """Lay out the tab and connect its events."""
+def one_tab(visit: Visit, i18n: gr.I18n, page: gr.Blocks, feedback: Feedback | None) -> gr.Image:
+    """Lay out the tab, connect its events, and return where the photo goes in."""
 
     def answer(photo: str | None, request: gr.Request) -> str:
         words = visit.words(request)
@@ -79,7 +77,6 @@ def one_tab(visit: Visit, i18n: gr.I18n, page: gr.Blocks, feedback: Feedback | N
             if feedback:
                 feedback_form(feedback, visit, i18n, photo)
     copy.click(None, js=_COPY)
-    page.load(None, js=_ANNOUNCE)
     _follow_links(visit, page, photo, headline)
     photo.change(
         answer,
@@ -97,6 +94,7 @@ def one_tab(visit: Visit, i18n: gr.I18n, page: gr.Blocks, feedback: Feedback | N
         api_visibility="private",
         concurrency_id="answer",
     )
+    return photo
 
 
 def _follow_links(visit: Visit, page: gr.Blocks, photo: gr.Image, headline: gr.HTML) -> None:

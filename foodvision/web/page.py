@@ -17,7 +17,7 @@ from foodvision.web.feedback import Feedback
 from foodvision.web.many import many_tab
 from foodvision.web.one import one_tab
 from foodvision.web.programs import add_endpoints
-from foodvision.web.theme import CSS, THEME
+from foodvision.web.theme import CSS, SCRIPT, THEME
 from foodvision.web.visit import Visit
 from foodvision.web.words import Words, read_wording
 
@@ -51,15 +51,16 @@ def build_page(classifier: Classifier, feedback: Feedback | None = None) -> gr.B
         gr.HTML(f"<h1>{escape(wording.title)}</h1>")
         gr.Markdown(i18n("introduction"))
         with gr.Tab(i18n("one_tab")):
-            one_tab(visit, i18n, page, feedback)
+            photo = one_tab(visit, i18n, page, feedback)
         with gr.Tab(i18n("camera_tab")):
             camera_tab(visit, i18n)
         with gr.Tab(i18n("many_tab")):
-            many_tab(visit, i18n)
+            photos = many_tab(visit, i18n)
         with gr.Tab(i18n("about_tab")):
             about_tab(visit, i18n, page)
         gr.Markdown(i18n("privacy"), elem_classes="soft")
-        add_endpoints(visit)
+        add_endpoints(visit, photo, photos)
+        page.load(None, js=SCRIPT.read_text("utf-8"))
     page.i18n_instance = i18n
     return page.queue(max_size=50)  # type: ignore[no-any-return]
 

@@ -3,8 +3,6 @@
 from typing import Any
 
 import gradio as gr
-from gradio.data_classes import FileData
-from gradio.events import api
 
 from foodvision.errors import PhotoError
 from foodvision.web.visit import Visit
@@ -12,10 +10,10 @@ from foodvision.web.visit import Visit
 _MOST_AT_ONCE = 500
 
 
-def add_endpoints(visit: Visit) -> None:
-    """Add the endpoints to the page under construction."""
+def add_endpoints(visit: Visit, photo: gr.Image, photos: gr.File) -> None:
+    """Add the endpoints to the page under construction; they take what its inputs take."""
 
-    def predict(photo: FileData | None = None) -> dict[str, Any]:
+    def predict(photo: str | None) -> dict[str, Any]:
         """Say what is in a photo.
 
         Returns label, confidence, certainty, known, known_score, seconds, and top: the likeliest
@@ -28,25 +26,32 @@ def add_endpoints(visit: Visit) -> None:
         except PhotoError as error:
             raise gr.Error(str(error), print_exception=False) from None
 
-    def predict_many(photos: list[FileData]) -> list[dict[str, Any]]:
+    def predict_many(photos: list[str] | None) -> list[dict[str, Any]]:
         """Say what is in each of up to 500 photos, in order.
 
         Returns for each what `predict` does, or, for what is no photo, error.
         """
-        if len(photos) > _MOST_AT_ONCE:
+        if len(photos or []) > _MOST_AT_ONCE:
             raise gr.Error(f"At most {_MOST_AT_ONCE} photos at once.", print_exception=False)
-        return [_try(visit, photo) for photo in photos]
+        return [_try(visit, photo) for photo in photos or []]
 
-    api(predict, api_name="predict", concurrency_id="answer")
-    api(predict_many, api_name="predict_many", concurrency_id="answer")
+    # The page's own events answer in words and bars; programs get the numbers.
+    for answer, given in ((predict, photo), (predict_many, photos)):
+        gr.Button(visible=False).click(
+            answer,
+            given,
+            gr.JSON(visible=False),
+            api_name=answer.__name__,
+            concurrency_id="answer",
+        )
 
 
-def _answer(visit: Visit, photo: FileData) -> dict[str, Any]:
-    prediction = visit.predict(photo["path"] if isinstance(photo, dict) else photo.path)
+def _answer(visit: Visit, photo: str) -> dict[str, Any]:
+    prediction = visit.predict(photo)
     return prediction.to_dict() | {"seconds": prediction.seconds}
 
 
-def _try(visit: Visit, photo: FileData) -> dict[str, Any]:
+def _try(visit: Visit, photo: str) -> dict[str, Any]:
     try:
         return _answer(visit, photo)
     except PhotoError as error:

@@ -23,3 +23,4 @@ THEME = gr.themes.Base(
 )
 
 CSS = Path(__file__).parent / "page.css"
+SCRIPT = Path(__file__).parent / "page.js"
