@@ -2,11 +2,12 @@
 
     python benchmarks/held_out.py --data ../shared/data
 
-Food-101's dishes that have sharp test photos (98), without every fifth, trained with the default settings from ImageNet's
-efficientnet_lite0, which has seen none of these photos. Known are the test photos of the
-78 that stay, unknown those of the other 20. Half of the photos without food choose the score, so it is not the
-held-out dishes that do. Prints the AUROC and the share refused while 95% of the known are kept, of
-the held-out dishes and of the other half of the photos without food. Five minutes on two cores.
+Food-101's dishes that have sharp test photos (98), without every fifth, trained with the default
+settings from ImageNet's efficientnet_lite0, which has seen none of these photos. Known are the
+test photos of the 78 that stay, unknown those of the other 20. Half of the photos without food
+choose the score, so it is not the held-out dishes that do. Prints the AUROC and the share refused
+while 95% of the known are kept, of the held-out dishes and of the other half of the photos without
+food. Five minutes on two cores.
 """
 
 import argparse
