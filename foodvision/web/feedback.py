@@ -11,7 +11,7 @@ import gradio as gr
 from foodvision.errors import PhotoError
 from foodvision.image import load_image
 from foodvision.storage import write_atomically
-from foodvision.web.visit import Visit
+from foodvision.web.visit import Visit, told_by_name
 
 _LONGEST_NAME = 60
 
@@ -57,7 +57,8 @@ def feedback_form(feedback: Feedback, visit: Visit, i18n: gr.I18n, photo: gr.Ima
         if not path or not label:
             raise gr.Error(words("ask_text"), print_exception=False)
         try:
-            feedback.keep(path, label)
+            with told_by_name(path):
+                feedback.keep(path, label)
         except PhotoError as error:
             raise gr.Error(str(error), print_exception=False) from None
         gr.Info(words("feedback_thanks"))

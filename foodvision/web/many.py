@@ -1,6 +1,5 @@
 """The tab for many photos: answered one after the other, filtered, taken home as CSV."""
 
-import base64
 import csv
 import io
 from collections.abc import Iterator, Sequence
@@ -12,11 +11,11 @@ from typing import Any
 import gradio as gr
 
 from foodvision.classifier import Prediction
-from foodvision.documents import thumbnail
+from foodvision.documents import data_uri, thumbnail
 from foodvision.errors import PhotoError
 from foodvision.image import load_image
 from foodvision.web.answers import percent
-from foodvision.web.visit import Visit
+from foodvision.web.visit import Visit, told_by_name
 from foodvision.web.words import Words
 
 # The page is told after so many photos: more often would take longer than the answers.
@@ -86,9 +85,10 @@ def answer_one(visit: Visit, photo: str) -> Answered:
     """Answer a photo, or say why it cannot be."""
     name = Path(photo).name
     try:
-        image = load_image(photo)
+        with told_by_name(photo):
+            image = load_image(photo)
     except PhotoError as error:
-        return Answered(name, None, str(error).replace(photo, name))
+        return Answered(name, None, str(error))
     return Answered(name, visit.classifier.predict(image), picture=thumbnail(image, 240))
 
 
@@ -102,10 +102,10 @@ def _choices(done: Sequence[Answered], words: Words) -> list[tuple[str, str]]:
 def _status(done: Sequence[Answered], all_of_them: int, words: Words) -> str:
     failed = "".join(f"<li>{escape(photo.error)}</li>" for photo in done if photo.error)
     bad = f"<p>{escape(words('bad_files'))}</p><ul>{failed}</ul>" if failed else ""
-    link = base64.b64encode(_csv(done).encode("utf-8-sig")).decode()  # spreadsheets ask for the BOM
+    link = data_uri(_csv(done).encode("utf-8-sig"), "text/csv")  # spreadsheets ask for the BOM
     return (
         f"<p>{escape(words('answered_count', done=len(done), all=all_of_them))} "
-        f'<a class="button" download="answers.csv" href="data:text/csv;base64,{link}">'
+        f'<a class="button" download="answers.csv" href="{link}">'
         f"{escape(words('csv_button'))}</a></p>{bad}"
     )
 

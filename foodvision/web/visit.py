@@ -1,7 +1,8 @@
 """What all tabs answer with: the model, its words, its examples."""
 
 import filecmp
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
@@ -37,8 +38,14 @@ class Visit:
         return path.name if path and filecmp.cmp(path, photo, shallow=False) else None
 
     def _predict(self, photo: str) -> Prediction:
-        try:
+        with told_by_name(photo):
             return self.classifier.predict(photo)
-        except PhotoError as error:
-            # By the name of the visitor's file, not by where the server put it.
-            raise PhotoError(str(error).replace(photo, Path(photo).name)) from None
+
+
+@contextmanager
+def told_by_name(photo: str) -> Iterator[None]:
+    """Have errors tell the name of a visitor's file, not where the server put it."""
+    try:
+        yield
+    except PhotoError as error:
+        raise PhotoError(str(error).replace(photo, Path(photo).name)) from None
