@@ -1,6 +1,7 @@
 """The page: `python app.py [--model M] [--port N] [--share]`, and what a Hugging Face Space runs.
 
-Imported, it builds `demo` around FOODVISION_MODEL, or the model that ships, and launches nothing.
+Imported, it builds `demo` around FOODVISION_MODEL (several separated as in PATH), or the model that
+ships, and launches nothing.
 """
 
 import os
@@ -11,7 +12,7 @@ if __name__ == "__main__":
 
     sys.exit(main(["demo", *sys.argv[1:]]))
 
-from foodvision import load
-from foodvision.web import build_page
+from foodvision.web import build_page, load_models
 
-demo = build_page(load(os.environ.get("FOODVISION_MODEL")))
+named = os.environ.get("FOODVISION_MODEL")
+demo = build_page(load_models(named.split(os.pathsep) if named else ()))

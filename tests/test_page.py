@@ -106,7 +106,7 @@ def test_answer_comes_with_where_it_looked_and_a_card(page):
     seen = page.locator("#looked img")
     expect(seen).to_have_count(2)
     with page.expect_download() as download:
-        page.get_by_role("link", name="Download a card to share").click()
+        page.get_by_role("button", name="A card to share").click()
     with Image.open(download.value.path()) as card:
         assert card.width == 720
 
@@ -118,6 +118,35 @@ def test_link_reopens_an_example(browser, url):
     link = page.get_by_role("link", name="Link to this example")
     expect(link).to_have_attribute("href", "?example=waffles.jpg")
     page.close()
+
+
+@pytest.mark.parametrize("width", [360, 768, 1440])
+def test_nothing_moves_when_the_answer_arrives(browser, url, width):
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.goto(url)
+    expect(page.locator(".answer h2")).to_have_text("Which dish is it?", timeout=30_000)
+    page.evaluate(
+        """() => {
+            window.moved = 0;
+            new PerformanceObserver((list) => {
+                const own = (source) => source.node?.parentElement?.closest("#photo");
+                for (const shift of list.getEntries())
+                    if (!shift.sources.every(own)) window.moved += shift.value;
+            }).observe({ type: "layout-shift" });
+        }"""
+    )
+    upload(page, EXAMPLES / "pizza.jpg")
+    expect(page.locator("#looked img")).to_have_count(2, timeout=30_000)
+    assert page.evaluate("window.moved") < 0.01
+    page.screenshot(path=SCREENSHOTS / f"answer_{width}.png")
+    page.close()
+
+
+def test_without_a_connection_the_page_says_so(page):
+    page.context.set_offline(True)
+    expect(page.get_by_text("You are offline.")).to_be_visible()
+    page.context.set_offline(False)
+    expect(page.get_by_text("You are offline.")).to_be_hidden()
 
 
 @pytest.mark.parametrize(
@@ -153,6 +182,20 @@ def test_many_photos_are_answered_filtered_and_taken_home(page, tmp_path):
     page.get_by_label("Show").click()
     page.get_by_role("option", name="Pizza").click()
     expect(page.locator("#gallery figure")).to_have_count(2)
+
+
+def test_stopped_answers_are_kept(page, tmp_path):
+    photos = [make_photo(tmp_path / f"{seed}.jpg", (200, 90, 40), seed) for seed in range(150)]
+    page.get_by_role("tab", name="Many photos").click()
+    page.locator("input[type=file]").last.set_input_files(photos)
+    expect(page.get_by_role("button", name="Remove this file")).to_have_count(150, timeout=30_000)
+    page.get_by_role("button", name="Answer them").click()
+    expect(page.locator("#gallery figure")).not_to_have_count(0, timeout=30_000)
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("link", name="Download as CSV")).to_be_visible(timeout=20_000)
+    answered = int(page.locator("#status p").first.inner_text().split()[0])
+    assert 8 <= answered < 150
+    expect(page.locator("#gallery figure")).to_have_count(answered)
 
 
 def test_model_tab_tells_what_it_knows_and_how_well(page):

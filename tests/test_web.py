@@ -21,7 +21,7 @@ def places(text):
 
 
 def test_no_language_misses_a_text_or_a_place_in_one(tmp_path):
-    english, *others = (read_wording(tmp_path).languages[name].texts for name in LANGUAGES)
+    english, *others = (read_wording(tmp_path, "fruit").languages[name].texts for name in LANGUAGES)
     for texts in others:
         assert {key: places(text) for key, text in texts.items()} == {
             key: places(text) for key, text in english.items()
@@ -29,7 +29,7 @@ def test_no_language_misses_a_text_or_a_place_in_one(tmp_path):
 
 
 def test_browsers_language_is_chosen(tmp_path):
-    wording = read_wording(tmp_path)
+    wording = read_wording(tmp_path, "fruit")
     assert wording.choose("fr-FR, ja;q=0.8, en;q=0.5") is wording.languages["ja"]
     assert wording.choose("fr") is wording.choose(None) is wording.languages["en"]
 
@@ -44,7 +44,7 @@ def test_page_of_ones_own_model_has_its_own_words(tmp_path):
             }
         )
     )
-    wording = read_wording(tmp_path)
+    wording = read_wording(tmp_path, "fruit")
     assert wording.title == "Orchard"
     assert wording.choose("en")("ask_title") == "Which fruit?"
     assert wording.choose("ko").name("kiwi") == "키위"
@@ -63,7 +63,7 @@ def test_page_of_ones_own_model_has_its_own_words(tmp_path):
 def test_spoiled_page_json_is_told(tmp_path, content, message):
     (tmp_path / "page.json").write_text(content)
     with pytest.raises(CheckpointError, match=message):
-        read_wording(tmp_path)
+        read_wording(tmp_path, "fruit")
 
 
 def test_feedback_comes_back_as_a_dataset_without_place_and_time(tmp_path):

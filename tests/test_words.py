@@ -5,7 +5,7 @@ from foodvision.classifier import Guess, Prediction
 from foodvision.web.answers import answer_html, failure_html
 from foodvision.web.words import display_name, read_wording
 
-WORDS = read_wording(BUNDLED).languages["en"]
+WORDS = read_wording(BUNDLED, "foodvision").languages["en"]
 
 
 def prediction(label="french_toast", confidence=0.62, certainty="likely", seconds=0.0314):
@@ -53,5 +53,5 @@ def test_names_cannot_bring_markup_into_the_page():
     assert "<b>" not in failure_html("<b>.jpg is no photo", WORDS)
 
 
-def test_example_has_a_link_to_itself():
-    assert 'href="?example=a%20b.jpg"' in answer_html(prediction(), WORDS, "a b.jpg")
+def test_answer_that_has_an_address_links_to_it():
+    assert 'href="?example=a%20b.jpg"' in answer_html(prediction(), WORDS, "?example=a%20b.jpg")

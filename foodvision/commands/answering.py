@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from foodvision.commands.options import ModelName, Port, Switch
+from foodvision.commands.options import ModelName, ModelNames, Port, Switch
 from foodvision.errors import FoodVisionError, PhotoError
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def evaluate(
 
 def demo(
     *,
-    model: ModelName = None,
+    model: ModelNames = (),
     port: Port = None,
     share: Switch = False,
     feedback: Annotated[Path | None, Parameter(env_var="FOODVISION_FEEDBACK")] = None,
@@ -112,7 +112,8 @@ def demo(
     Parameters
     ----------
     model:
-        A checkpoint folder, or user/name on the Hub; the model that ships if not given.
+        A checkpoint folder, or user/name on the Hub; the model that ships if not given. Several
+        let visitors choose.
     port:
         Where to listen; 7860 or the next free one if not given.
     share:
@@ -123,10 +124,9 @@ def demo(
     mcp:
         Also serve the answers as tools of the Model Context Protocol.
     """
-    from foodvision.classifier import load
-    from foodvision.web import Feedback, build_page, launch_page
+    from foodvision.web import Feedback, build_page, launch_page, load_models
 
-    page = build_page(load(model), Feedback(feedback) if feedback else None)
+    page = build_page(load_models(model), Feedback(feedback) if feedback else None)
     launch_page(page, port=port, share=share, mcp=mcp)
 
 

@@ -1,11 +1,21 @@
 """Options that several commands have."""
 
+import os
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
 ModelName = Annotated[str | None, Parameter(env_var="FOODVISION_MODEL")]
+ModelNames = Annotated[
+    tuple[str, ...],
+    Parameter(
+        negative="",
+        consume_multiple=False,
+        env_var="FOODVISION_MODEL",
+        env_var_split=lambda _, value: value.split(os.pathsep),
+    ),
+]
 Port = Annotated[int | None, Parameter(validator=Number(gte=1, lte=65535))]
 Switch = Annotated[bool, Parameter(negative="")]
 

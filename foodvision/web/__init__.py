@@ -11,6 +11,7 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ["no_proxy"] = ",".join(filter(None, [os.environ.get("no_proxy"), "127.0.0.1,localhost"]))
 
 from foodvision.web.feedback import Feedback
+from foodvision.web.models import load_models
 from foodvision.web.page import build_page, launch_page
 
-__all__ = ["Feedback", "build_page", "launch_page"]
+__all__ = ["Feedback", "build_page", "launch_page", "load_models"]

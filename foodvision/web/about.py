@@ -6,20 +6,21 @@ from typing import Any
 
 import gradio as gr
 
-from foodvision.web.visit import Visit
+from foodvision.web.models import ModelChoice, PageModel, PageModels
 from foodvision.web.words import Words
 
 _PLOT = 240
 
 
-def about_tab(visit: Visit, i18n: gr.I18n, page: gr.Blocks) -> None:
+def about_tab(models: PageModels, chosen: ModelChoice, i18n: gr.I18n, page: gr.Blocks) -> None:
     """Lay out the tab; its words come when the page is opened, in the visitor's language."""
 
-    def tell(request: gr.Request) -> tuple[str, Any]:
-        words = visit.words(request)
+    def tell(chosen: str, request: gr.Request) -> tuple[str, Any, str, str]:
+        model = models[chosen]
+        words = model.words(request)
         headers = [words(key) for key in ("class_label", "found_label", "right_label")]
-        rows = _rows(visit, words)
-        return _summary(visit, words), gr.update(value={"headers": headers, "data": rows})
+        table = gr.update(value={"headers": headers, "data": _rows(model, words)})
+        return _summary(model, words), table, _confused(model, words), _card(model)
 
     summary = gr.HTML("")
     classes = gr.Dataframe(
@@ -31,32 +32,68 @@ def about_tab(visit: Visit, i18n: gr.I18n, page: gr.Blocks) -> None:
         label=i18n("dishes_title"),
         max_height=480,
     )
-    card = visit.classifier.checkpoint.folder / "README.md"
-    if card.is_file():
-        with gr.Accordion(i18n("card_open"), open=False):
-            gr.Markdown(card.read_text("utf-8"))
-    page.load(tell, None, [summary, classes], api_visibility="private")
+    confused = gr.HTML("", elem_id="confused")
+    with gr.Accordion(i18n("card_open"), open=False):
+        card = gr.Markdown("")
+    told = [summary, classes, confused, card]
+    page.load(tell, chosen, told, api_visibility="private")
+    if isinstance(chosen, gr.Dropdown):
+        chosen.change(tell, chosen, told, api_visibility="private")
 
 
-def _summary(visit: Visit, words: Words) -> str:
-    test = visit.classifier.config.figures.get("test")
+def _summary(model: PageModel, words: Words) -> str:
+    config = model.classifier.config
+    size = words(
+        "size",
+        architecture=config.architecture,
+        megabytes=f"{len(model.classifier.checkpoint.graph) / 1e6:.1f}",
+        n=len(config.classes),
+    )
+    test = config.figures.get("test")
     if not test:
-        return f"<p>{escape(words('no_figures'))}</p>"
+        return f"<p>{escape(size)}</p><p>{escape(words('no_figures'))}</p>"
     low, high = (f"{100 * bound:.1f}" for bound in test["top1_interval"])
     said = words("top1", percent=f"{100 * test['top1']:.1f}", n=test["n"], low=low, high=high)
     plot = _reliability(test.get("reliability", []), words)
-    return f"<p>{escape(said)}</p>{plot}"
+    return f"<p>{escape(said)} {escape(size)}</p>{plot}"
 
 
-def _rows(visit: Visit, words: Words) -> list[list[str]]:
-    per_class = visit.classifier.config.figures.get("test", {}).get("per_class", {})
+def _confused(model: PageModel, words: Words) -> str:
+    """Return the pairs of classes that were taken for each other most often."""
+    pairs = model.classifier.config.figures.get("test", {}).get("confused", [])
+    lines = "".join(
+        "<li>"
+        + escape(
+            words(
+                "confused_pair",
+                label=words.name(pair["label"]),
+                answer=words.name(pair["answer"]),
+                times=pair["times"],
+                n=pair["n"],
+            )
+        )
+        + "</li>"
+        for pair in pairs
+    )
+    return f"<h3>{escape(words('confused_title'))}</h3><ul>{lines}</ul>" if lines else ""
+
+
+def _card(model: PageModel) -> str:
+    path = model.classifier.checkpoint.folder / "README.md"
+    text = path.read_text("utf-8") if path.is_file() else ""
+    # What the Hub reads of a card is not for people.
+    return text.split("\n---\n", 1)[1] if text.startswith("---\n") else text
+
+
+def _rows(model: PageModel, words: Words) -> list[list[str]]:
+    per_class = model.classifier.config.figures.get("test", {}).get("per_class", {})
     return [
         [
             words.name(label),
             _share(per_class.get(label), "recall", "n"),
             _share(per_class.get(label), "precision", "answered"),
         ]
-        for label in visit.classifier.classes
+        for label in model.classifier.classes
     ]
 
 

@@ -1,14 +1,13 @@
 """An answer as HTML: headline, sentence and bars."""
 
 from html import escape
-from urllib.parse import quote
 
 from foodvision.classifier import Prediction
 from foodvision.web.words import Words
 
 
-def answer_html(prediction: Prediction, words: Words, example: str | None = None) -> str:
-    """Return an answer. example: the name of the photo, if it is one of the page's own."""
+def answer_html(prediction: Prediction, words: Words, link: str = "") -> str:
+    """Return an answer. link: an address that shows it again, if it has one."""
     confidence = percent(prediction.confidence, words)
     if prediction.known:
         headline = words.name(prediction.label)
@@ -23,13 +22,11 @@ def answer_html(prediction: Prediction, words: Words, example: str | None = None
         f"<span>{percent(guess.confidence, words)}</span></li>"
         for guess in prediction.top
     )
-    link = ""
-    if example:
-        link = f'<a href="?example={quote(example)}">{escape(words("example_link"))}</a>'
+    again = f'<a href="{escape(link)}">{escape(words("example_link"))}</a>' if link else ""
     return _html(
         headline,
         f"{sentence} {time}",
-        f'<ol class="guesses">{guesses}</ol>{link}',
+        f'<ol class="guesses">{guesses}</ol>{again}',
         "known" if prediction.known else "unknown",
     )
 

@@ -4,20 +4,21 @@ import gradio as gr
 from PIL import Image
 
 from foodvision.web.answers import answer_html, empty_html
-from foodvision.web.visit import Visit
+from foodvision.web.models import ModelChoice, PageModels
 
 _SECONDS_BETWEEN = 0.3
 _LONGEST_SECONDS = 120  # then a visitor starts again: each camera keeps a place in the queue
 
 
-def camera_tab(visit: Visit, i18n: gr.I18n) -> None:
+def camera_tab(models: PageModels, chosen: ModelChoice, i18n: gr.I18n) -> None:
     """Lay out the tab and connect its events."""
 
-    def answer(frame: Image.Image | None, request: gr.Request) -> str:
-        words = visit.words(request)
+    def answer(frame: Image.Image | None, chosen: str, request: gr.Request) -> str:
+        model = models[chosen]
+        words = model.words(request)
         if frame is None:
             return empty_html(words)
-        return answer_html(visit.classifier.predict(frame), words)
+        return answer_html(model.classifier.predict(frame), words)
 
     with gr.Row(equal_height=False):
         with gr.Column():
@@ -32,7 +33,7 @@ def camera_tab(visit: Visit, i18n: gr.I18n) -> None:
             headline = gr.HTML("", elem_id="seen")
     camera.stream(
         answer,
-        camera,
+        [camera, chosen],
         headline,
         stream_every=_SECONDS_BETWEEN,
         time_limit=_LONGEST_SECONDS,

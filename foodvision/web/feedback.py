@@ -4,14 +4,13 @@ import hashlib
 import io
 import re
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 
 from foodvision.errors import PhotoError
 from foodvision.image import load_image
 from foodvision.storage import write_atomically
-from foodvision.web.visit import Visit, told_by_name
+from foodvision.web.models import ModelChoice, PageModels, told_by_name
 
 _LONGEST_NAME = 60
 
@@ -43,17 +42,19 @@ class Feedback:
         return path
 
 
-def feedback_form(feedback: Feedback, visit: Visit, i18n: gr.I18n, photo: gr.Image) -> None:
+def feedback_form(
+    feedback: Feedback, models: PageModels, chosen: ModelChoice, i18n: gr.I18n, photo: gr.Image
+) -> None:
     """Lay out the question, and keep what is answered."""
 
-    def suggest(path: str | None) -> Any:
+    def suggest(path: str | None, chosen: str) -> str | None:
         try:
-            return visit.predict(path).label if path else None
+            return models[chosen].predict(path).label if path else None
         except PhotoError:
             return None
 
-    def keep(path: str | None, label: str | None, request: gr.Request) -> None:
-        words = visit.words(request)
+    def keep(path: str | None, label: str | None, chosen: str, request: gr.Request) -> None:
+        words = models[chosen].words(request)
         if not path or not label:
             raise gr.Error(words("ask_text"), print_exception=False)
         try:
@@ -63,10 +64,18 @@ def feedback_form(feedback: Feedback, visit: Visit, i18n: gr.I18n, photo: gr.Ima
             raise gr.Error(str(error), print_exception=False) from None
         gr.Info(words("feedback_thanks"))
 
-    names = visit.wording.choose(None)
-    choices = [(names.name(label), label) for label in visit.classifier.classes]
-    label = gr.Dropdown(choices, label=i18n("feedback_label"), allow_custom_value=True, value=None)
+    choices = {
+        label: model.wording.choose(None).name(label)
+        for model in models.values()
+        for label in model.classifier.classes
+    }
+    label = gr.Dropdown(
+        [(name, label) for label, name in choices.items()],
+        label=i18n("feedback_label"),
+        allow_custom_value=True,
+        value=None,
+    )
     gr.Markdown(i18n("feedback_kept"), elem_classes="soft")
     send = gr.Button(i18n("feedback_send"), size="sm")
-    photo.change(suggest, photo, label, show_progress="hidden", api_visibility="private")
-    send.click(keep, [photo, label], None, api_visibility="private")
+    photo.change(suggest, [photo, chosen], label, show_progress="hidden", api_visibility="private")
+    send.click(keep, [photo, label, chosen], None, api_visibility="private")

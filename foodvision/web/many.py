@@ -15,11 +15,10 @@ from foodvision.documents import data_uri, thumbnail
 from foodvision.errors import PhotoError
 from foodvision.image import load_image
 from foodvision.web.answers import percent
-from foodvision.web.visit import Visit, told_by_name
+from foodvision.web.models import ModelChoice, PageModel, PageModels, told_by_name
 from foodvision.web.words import Words
 
-# The page is told after so many photos: more often would take longer than the answers.
-_TOLD_EVERY = 8
+_FIRST_SHOWN = 8
 
 _REMEMBERED_SECONDS = 3600
 _ALL, _UNKNOWN = "", "?"
@@ -41,23 +40,32 @@ class Answered:
         return self.prediction.label if known and self.prediction else _UNKNOWN
 
 
-def many_tab(visit: Visit, i18n: gr.I18n) -> gr.File:
+def many_tab(models: PageModels, chosen: ModelChoice, i18n: gr.I18n) -> gr.File:
     """Lay out the tab, connect its events, and return where the photos go in."""
 
-    def answer_all(photos: list[str] | None, request: gr.Request) -> Iterator[tuple[Any, ...]]:
-        words = visit.words(request)
+    def answer_all(
+        photos: list[str] | None, chosen: str, request: gr.Request
+    ) -> Iterator[tuple[Any, ...]]:
+        words = models[chosen].words(request)
         if not photos:
             raise gr.Error(words("many_empty"), print_exception=False)
         done: list[Answered] = []
-        for place, photo in enumerate(photos, start=1):
-            done.append(answer_one(visit, photo))
-            if place % _TOLD_EVERY == 0 or place == len(photos):
-                choices = gr.update(choices=_choices(done, words), value=_ALL)
-                yield done, _status(done, len(photos), words), _gallery(done, words), choices
+        yield done, _count(done, photos, words), "", gr.update(choices=_choices(done, words))
+        for photo in photos:
+            done.append(answer_one(models[chosen], photo))
+            if len(done) == len(photos) or _is_shown(len(done)):
+                yield done, *_outcome(done, photos, words)
+            else:
+                yield done, _count(done, photos, words), gr.skip(), gr.skip()
 
-    def show(done: list[Answered], group: str, request: gr.Request) -> str:
-        chosen = [photo for photo in done if group in (_ALL, photo.group)]
-        return _gallery(chosen, visit.words(request))
+    def show_rest(
+        done: list[Answered], photos: list[str] | None, chosen: str, request: gr.Request
+    ) -> tuple[Any, ...]:
+        return _outcome(done, photos or [], models[chosen].words(request))
+
+    def show(done: list[Answered], group: str, chosen: str, request: gr.Request) -> str:
+        shown = [photo for photo in done if group in (_ALL, photo.group)]
+        return _gallery(shown, models[chosen].words(request))
 
     done = gr.State([], time_to_live=_REMEMBERED_SECONDS)
     photos = gr.File(
@@ -71,17 +79,23 @@ def many_tab(visit: Visit, i18n: gr.I18n) -> gr.File:
     gallery = gr.HTML("", elem_id="gallery")
     answering = start.click(
         answer_all,
-        photos,
+        [photos, chosen],
         [done, status, gallery, group],
         show_progress="minimal",
         api_visibility="private",
     )
-    stop.click(None, cancels=[answering])
-    group.input(show, [done, group], gallery, api_visibility="private")
+    stop.click(
+        show_rest,
+        [done, photos, chosen],
+        [status, gallery, group],
+        cancels=[answering],
+        api_visibility="private",
+    )
+    group.input(show, [done, group, chosen], gallery, api_visibility="private")
     return photos
 
 
-def answer_one(visit: Visit, photo: str) -> Answered:
+def answer_one(model: PageModel, photo: str) -> Answered:
     """Answer a photo, or say why it cannot be."""
     name = Path(photo).name
     try:
@@ -89,7 +103,20 @@ def answer_one(visit: Visit, photo: str) -> Answered:
             image = load_image(photo)
     except PhotoError as error:
         return Answered(name, None, str(error))
-    return Answered(name, visit.classifier.predict(image), picture=thumbnail(image, 240))
+    return Answered(name, model.classifier.predict(image), picture=thumbnail(image, 240))
+
+
+def _is_shown(count: int) -> bool:
+    """Whether the pictures are shown after so many: at 8, 16, 32..., as all are sent each time."""
+    return count >= _FIRST_SHOWN and count & (count - 1) == 0
+
+
+def _outcome(
+    done: Sequence[Answered], photos: Sequence[str], words: Words
+) -> tuple[str, str, dict[str, Any]]:
+    """Return what the status, the gallery and the filter show."""
+    choices = gr.update(choices=_choices(done, words), value=_ALL)
+    return _count(done, photos, words) + _taken_home(done, words), _gallery(done, words), choices
 
 
 def _choices(done: Sequence[Answered], words: Words) -> list[tuple[str, str]]:
@@ -99,19 +126,21 @@ def _choices(done: Sequence[Answered], words: Words) -> list[tuple[str, str]]:
     return [(words("filter_all"), _ALL), *named, *unknown]
 
 
-def _status(done: Sequence[Answered], all_of_them: int, words: Words) -> str:
+def _count(done: Sequence[Answered], photos: Sequence[str], words: Words) -> str:
+    return f"<p>{escape(words('answered_count', done=len(done), all=len(photos)))}</p>"
+
+
+def _taken_home(done: Sequence[Answered], words: Words) -> str:
+    """Return the link to all answers, and the names of the files that have none."""
     failed = "".join(f"<li>{escape(photo.error)}</li>" for photo in done if photo.error)
     bad = f"<p>{escape(words('bad_files'))}</p><ul>{failed}</ul>" if failed else ""
     link = data_uri(_csv(done).encode("utf-8-sig"), "text/csv")  # spreadsheets ask for the BOM
-    return (
-        f"<p>{escape(words('answered_count', done=len(done), all=all_of_them))} "
-        f'<a class="button" download="answers.csv" href="{link}">'
-        f"{escape(words('csv_button'))}</a></p>{bad}"
-    )
+    text = escape(words("csv_button"))
+    return f'<p><a class="button" download="answers.csv" href="{link}">{text}</a></p>{bad}'
 
 
 def _gallery(done: Sequence[Answered], words: Words) -> str:
-    return '<div class="gallery">' + "".join(_figure(photo, words) for photo in done) + "</div>"
+    return '<div class="answers">' + "".join(_figure(photo, words) for photo in done) + "</div>"
 
 
 def _figure(photo: Answered, words: Words) -> str:

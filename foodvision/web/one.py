@@ -1,124 +1,202 @@
 """The tab for one photo: the answer first, then where the model looked, a card, and feedback."""
 
-from html import escape
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 import gradio as gr
 from gradio.data_classes import ImageData
 from PIL import Image
 
+from foodvision.classifier import Prediction
 from foodvision.errors import PhotoError
 from foodvision.web.answers import answer_html, empty_html, failure_html, percent
 from foodvision.web.feedback import Feedback, feedback_form
+from foodvision.web.models import ModelChoice, PageModel, PageModels
 from foodvision.web.pictures import card, where_it_looked
-from foodvision.web.visit import Visit
-from foodvision.web.words import Words
 
 _COPY = """() => navigator.clipboard.writeText(
     document.querySelector("#answer .answer").innerText)"""
 
+_SAVE = """(picture) => {
+    if (!picture) return;
+    const link = document.createElement("a");
+    link.href = picture;
+    link.download = "answer.jpg";
+    link.click();
+}"""
 
-def one_tab(visit: Visit, i18n: gr.I18n, page: gr.Blocks, feedback: Feedback | None) -> gr.Image:
+
+def one_tab(
+    models: PageModels,
+    chosen: ModelChoice,
+    i18n: gr.I18n,
+    page: gr.Blocks,
+    feedback: Feedback | None,
+) -> gr.Image:
     """Lay out the tab, connect its events, and return where the photo goes in."""
-
-    def answer(photo: str | None, request: gr.Request) -> str:
-        words = visit.words(request)
-        if photo is None:
-            return empty_html(words)
-        try:
-            return answer_html(visit.predict(photo), words, visit.example(photo))
-        except PhotoError as error:
-            return failure_html(str(error), words)
-
-    def show_more(
-        photo: str | None, request: gr.Request
-    ) -> tuple[tuple[Image.Image, Image.Image] | None, str, str]:
-        words = visit.words(request)
-        try:
-            prediction = visit.predict(photo) if photo else None
-        except PhotoError:
-            prediction = None
-        if photo is None or prediction is None:
-            return None, "", ""
-        english = visit.wording.choose(None)
-        confidence = percent(prediction.confidence, english)
-        headline = english.name(prediction.label) if prediction.known else english("unknown")
-        sentence = english(prediction.certainty, confidence=confidence) if prediction.known else ""
-        picture = card(photo, headline, sentence, visit.wording.title)
-        looked = where_it_looked(visit.classifier, photo, prediction.label)
-        return looked, words("looked_text" if looked else "looked_none"), _link(picture, words)
-
     with gr.Row(equal_height=False, elem_id="one"):
         with gr.Column():
             photo = _photo_input(i18n)
-            if visit.examples:
-                gr.Examples(
-                    [[str(path)] for path in visit.examples.values()],
-                    photo,
-                    label=i18n("examples_label"),
-                    cache_examples=False,  # the answer is what is remembered
-                    examples_per_page=12,
-                    elem_id="examples",
-                )
+            _offer_examples(models, photo, i18n)
         with gr.Column():
-            headline = gr.HTML(empty_html(visit.wording.choose(None)), elem_id="answer")
-            with gr.Row():
-                copy = gr.Button(i18n("copy_button"), size="sm")
-                picture = gr.HTML("", elem_classes="beside")
-            with gr.Accordion(i18n("looked_label"), open=True):
-                looked_text = gr.HTML("", elem_classes="soft")
-                looked = gr.ImageSlider(
-                    show_label=False,
-                    interactive=False,
-                    height=360,
-                    buttons=["fullscreen"],
-                    elem_id="looked",
-                )
+            told = _lay_out_answer(models, i18n)
             if feedback:
-                feedback_form(feedback, visit, i18n, photo)
-    copy.click(None, js=_COPY)
-    _follow_links(visit, page, photo, headline)
-    photo.change(
+                feedback_form(feedback, models, chosen, i18n, photo)
+    _connect_answer(models, chosen, photo, told)
+    _connect_buttons(models, chosen, photo, told)
+    _follow_links(models, chosen, page, photo, told.headline)
+    return photo
+
+
+@dataclass(frozen=True)
+class _Told:
+    """Where the answer goes."""
+
+    headline: gr.HTML
+    copy: gr.Button
+    card: gr.Button
+    looked: gr.ImageSlider
+    looked_text: gr.Markdown
+
+
+def _lay_out_answer(models: PageModels, i18n: gr.I18n) -> _Told:
+    first = next(iter(models.values()))
+    headline = gr.HTML(empty_html(first.wording.choose(None)), elem_id="answer")
+    with gr.Row():
+        copy = gr.Button(i18n("copy_button"), size="sm")
+        picture = gr.Button(i18n("card_button"), size="sm")
+    with gr.Accordion(i18n("looked_label"), open=True):
+        looked_text = gr.Markdown(i18n("looked_text"), elem_classes="soft")
+        looked = gr.ImageSlider(
+            show_label=False,
+            interactive=False,
+            height=360,
+            buttons=["fullscreen"],
+            elem_id="looked",
+        )
+    return _Told(headline, copy, picture, looked, looked_text)
+
+
+def _connect_answer(models: PageModels, chosen: ModelChoice, photo: gr.Image, told: _Told) -> None:
+    """Answer a photo when there is a new one, or another model is chosen."""
+
+    def answer(photo: str | None, chosen: str, request: gr.Request) -> str:
+        model = models[chosen]
+        words = model.words(request)
+        if photo is None:
+            return empty_html(words)
+        try:
+            return answer_html(model.predict(photo), words, _link(models, model, photo))
+        except PhotoError as error:
+            return failure_html(str(error), words)
+
+    def show_where(
+        photo: str | None, chosen: str, request: gr.Request
+    ) -> tuple[tuple[Image.Image, Image.Image] | None, str]:
+        model = models[chosen]
+        words = model.words(request)
+        prediction = _try(model, photo)
+        if photo is None or prediction is None:
+            return None, words("looked_text")
+        looked = where_it_looked(model.classifier, photo, prediction.label)
+        return looked, words("looked_text" if looked else "looked_none")
+
+    changes: list[Callable[..., Any]] = [photo.change]
+    if isinstance(chosen, gr.Dropdown):
+        changes.append(chosen.change)
+    gr.on(
+        changes,
         answer,
-        photo,
-        headline,
+        [photo, chosen],
+        told.headline,
         show_progress="minimal",
         api_visibility="private",
         concurrency_id="answer",
         concurrency_limit=2,
     ).then(
-        show_more,
-        photo,
-        [looked, looked_text, picture],
+        show_where,
+        [photo, chosen],
+        [told.looked, told.looked_text],
         show_progress="hidden",
         api_visibility="private",
         concurrency_id="answer",
     )
-    return photo
 
 
-def _follow_links(visit: Visit, page: gr.Blocks, photo: gr.Image, headline: gr.HTML) -> None:
-    """Greet in the visitor's language, and show the example that the address names."""
+def _connect_buttons(models: PageModels, chosen: ModelChoice, photo: gr.Image, told: _Told) -> None:
+    def draw(photo: str | None, chosen: str, request: gr.Request) -> str:
+        model = models[chosen]
+        prediction = _try(model, photo)
+        if photo is None or prediction is None:
+            raise gr.Error(model.words(request)("ask_text"), print_exception=False)
+        # In English: the font that Pillow brings has no letters of Korea and Japan.
+        words = model.wording.choose(None)
+        confidence = percent(prediction.confidence, words)
+        headline = words.name(prediction.label) if prediction.known else words("unknown")
+        sentence = words(prediction.certainty, confidence=confidence) if prediction.known else ""
+        return card(photo, headline, sentence, model.wording.title)
 
-    def greet(shown: str | None, request: gr.Request) -> tuple[str, Any]:
+    told.copy.click(None, js=_COPY)
+    drawn = gr.Textbox(visible=False)
+    told.card.click(
+        draw, [photo, chosen], drawn, api_visibility="private", concurrency_id="answer"
+    ).success(None, drawn, js=_SAVE)
+
+
+def _follow_links(
+    models: PageModels, chosen: ModelChoice, page: gr.Blocks, photo: gr.Image, headline: gr.HTML
+) -> None:
+    """Greet in the visitor's language, and show the example and model that the address names."""
+
+    def greet(shown: str | None, request: gr.Request) -> tuple[str, Any, Any]:
         if shown:  # who was quick has a photo already
-            return "", gr.skip()
-        name = request.query_params.get("example", "")
-        return (name if name in visit.examples else ""), empty_html(visit.words(request))
+            return "", gr.skip(), gr.skip()
+        asked = request.query_params
+        model = models.get(asked.get("model", "")) or next(iter(models.values()))
+        example = asked.get("example", "")
+        known = example if example in model.examples else ""
+        return known, model.name, empty_html(model.words(request))
 
-    def show(name: str) -> str | None:
-        return str(visit.examples[name]) if name in visit.examples else None
+    def show(name: str, chosen: str) -> str | None:
+        path = models[chosen].examples.get(name)
+        return str(path) if path else None
 
     # By way of another component: the photo's own must not be updated with nothing, because Gradio
     # would build it anew, and what is no photo would no longer be told in our words.
     linked = gr.Textbox("", visible=False)
-    page.load(greet, photo, [linked, headline], queue=False, api_visibility="private")
-    linked.change(show, linked, photo, queue=False, api_visibility="private")
+    page.load(greet, photo, [linked, chosen, headline], queue=False, api_visibility="private")
+    linked.change(show, [linked, chosen], photo, queue=False, api_visibility="private")
 
 
-def _link(picture: str, words: Words) -> str:
-    text = escape(words("card_button"))
-    return f'<a class="button" download="answer.jpg" href="{picture}">{text}</a>'
+def _link(models: PageModels, model: PageModel, photo: str) -> str:
+    """Return the address that shows an example again, or nothing for a visitor's own photo."""
+    example = model.example(photo)
+    if not example:
+        return ""
+    asked = {"example": example} | ({"model": model.name} if len(models) > 1 else {})
+    return "?" + urlencode(asked)
+
+
+def _try(model: PageModel, photo: str | None) -> Prediction | None:
+    try:
+        return model.predict(photo) if photo else None
+    except PhotoError:
+        return None
+
+
+def _offer_examples(models: PageModels, photo: gr.Image, i18n: gr.I18n) -> None:
+    examples = {name: path for model in models.values() for name, path in model.examples.items()}
+    if examples:
+        gr.Examples(
+            [[str(path)] for path in examples.values()],
+            photo,
+            label=i18n("examples_label"),
+            cache_examples=False,  # the answer is what is remembered
+            examples_per_page=12,
+            elem_id="examples",
+        )
 
 
 def _photo_input(i18n: gr.I18n) -> gr.Image:
@@ -128,6 +206,7 @@ def _photo_input(i18n: gr.I18n) -> gr.Image:
         image_mode=None,
         sources=["upload", "webcam", "clipboard"],
         height=360,
+        elem_id="photo",
     )
     opened_by_gradio = photo.preprocess
 

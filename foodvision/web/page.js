@@ -13,4 +13,8 @@
   };
   new MutationObserver(mend).observe(document.body, { childList: true, subtree: true });
   mend();
+  const tellConnection = () => document.body.classList.toggle("offline", !navigator.onLine);
+  addEventListener("online", tellConnection);
+  addEventListener("offline", tellConnection);
+  tellConnection();
 }

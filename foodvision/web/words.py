@@ -50,11 +50,11 @@ class Wording:
         return self.languages[LANGUAGES[0]]
 
 
-def read_wording(folder: Path) -> Wording:
+def read_wording(folder: Path, title: str) -> Wording:
     """Return the words for a checkpoint: the package's, and over them those of its `page.json`.
 
     `page.json` may have `title`, `texts` (by language, by the keys of `foodvision/web/texts`), and
-    `names` (by language, by class).
+    `names` (by language, by class). title: what the page is called if it has none.
 
     Raises CheckpointError if it is not of this form.
     """
@@ -67,9 +67,7 @@ def read_wording(folder: Path) -> Wording:
         if unknown := sorted(set(over) - set(texts)):
             raise CheckpointError(f"{path}: the page has no text {unknown[0]!r}: see {_TEXTS}")
         languages[language] = Words(texts | over, own.get("names", {}).get(language, {}))
-    place = folder.resolve()
-    name = place.parent.name if place.name == "checkpoint" else place.name
-    return Wording(own.get("title", name), languages)
+    return Wording(own.get("title", title), languages)
 
 
 def display_name(label: str) -> str:

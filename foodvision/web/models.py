@@ -1,0 +1,103 @@
+"""What all tabs answer with: the models, each with its words and its examples."""
+
+import filecmp
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import TypeAlias
+
+import gradio as gr
+
+import foodvision
+from foodvision.checkpoint import BUNDLED, Checkpoint
+from foodvision.classifier import BUNDLED_NAME, Classifier, Prediction, load
+from foodvision.errors import PhotoError, SettingsError
+from foodvision.hub import is_repo_id
+from foodvision.image import SUFFIXES
+from foodvision.web.words import Words, read_wording
+
+_REMEMBERED = 512
+
+
+class PageModel:
+    """A model and how the page speaks of it."""
+
+    def __init__(self, name: str, classifier: Classifier) -> None:
+        """Take the model, and what the page calls it unless its `page.json` has a title.
+
+        Raises CheckpointError if the checkpoint's `page.json` is spoiled.
+        """
+        self.name, self.classifier = name, classifier
+        self.wording = read_wording(classifier.checkpoint.folder, name)
+        self.examples = {path.name: path for path in _example_photos(classifier.checkpoint)}
+        # Gradio names an upload's folder by its content: the same path is the same photo.
+        self.predict = lru_cache(_REMEMBERED)(self._predict)
+
+    def words(self, request: gr.Request | None) -> Words:
+        """Return the words in a visitor's language."""
+        accepted = request.headers.get("accept-language") if request else None
+        return self.wording.choose(accepted)
+
+    def example(self, photo: str) -> str | None:
+        """Return the name of the example that a photo is, or None."""
+        path = self.examples.get(Path(photo).name)
+        return path.name if path and filecmp.cmp(path, photo, shallow=False) else None
+
+    def _predict(self, photo: str) -> Prediction:
+        with told_by_name(photo):
+            return self.classifier.predict(photo)
+
+
+PageModels: TypeAlias = Mapping[str, PageModel]
+"""Models by the name that a visitor chooses them by; the first is shown when the page opens."""
+
+ModelChoice: TypeAlias = gr.Dropdown | gr.State
+"""The component that holds the chosen model's name: visitors see it only if there are several."""
+
+
+def load_models(names: Sequence[str] = ()) -> dict[str, Classifier]:
+    """Load models, folders or user/name on the Hub, by what a visitor calls them.
+
+    names: the model that ships if there is none.
+
+    Raises CheckpointError or HubError as `foodvision.load` does, SettingsError if two models have
+    the same name.
+    """
+    models: dict[str, Classifier] = {}
+    for given in names or [BUNDLED_NAME]:
+        classifier = load(given)
+        folder = classifier.checkpoint.folder
+        # The Hub's client names the folder by the commit.
+        is_folder = Path(given).exists() or not is_repo_id(given)
+        called = name_of(folder) if is_folder else given
+        if called in models:
+            raise SettingsError(f"two models are called {called}: rename the folder of one")
+        models[called] = classifier
+    return models
+
+
+def name_of(folder: Path) -> str:
+    """Return what the checkpoint in a folder is called."""
+    if folder == BUNDLED:
+        return BUNDLED_NAME
+    place = folder.resolve()
+    return place.parent.name if place.name == "checkpoint" else place.name
+
+
+@contextmanager
+def told_by_name(photo: str) -> Iterator[None]:
+    """Have errors tell the name of a visitor's file, not where the server put it."""
+    try:
+        yield
+    except PhotoError as error:
+        raise PhotoError(str(error).replace(photo, Path(photo).name)) from None
+
+
+def _example_photos(checkpoint: Checkpoint) -> list[Path]:
+    folder = checkpoint.folder / "examples"
+    if not folder.is_dir() and checkpoint.folder == BUNDLED:
+        # In a checkout the photos lie at the top; a wheel puts them beside the model.
+        folder = Path(foodvision.__file__).parents[1] / "examples"
+    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [path for path in found if path.suffix.lower() in SUFFIXES]

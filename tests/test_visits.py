@@ -1,0 +1,113 @@
+"""What holds between models and between visitors: pages of this process, met by real visits."""
+
+import json
+import re
+import threading
+import urllib.error
+import urllib.request
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from conftest import COLOURS, EXAMPLES, make_photo
+from gradio_client import Client, handle_file
+from playwright.sync_api import expect
+
+import foodvision
+from foodvision.errors import SettingsError
+from foodvision.web import build_page, launch_page, load_models
+from foodvision.web import page as page_module
+
+
+@pytest.fixture
+def serve():
+    """Serve a page until the test is over; return its address."""
+    served = []
+
+    def start(*arguments):
+        page = build_page(*arguments)
+        served.append(page)
+        launch_page(page, wait=False)
+        return page.local_url.rstrip("/")
+
+    yield start
+    for page in served:
+        page.close(verbose=False)
+
+
+@pytest.fixture
+def two(serve, fruit_checkpoint):
+    return serve({"food": foodvision.load(), "fruit": foodvision.load(fruit_checkpoint)})
+
+
+def test_visitor_chooses_between_models(browser, two):
+    page = browser.new_page()
+    page.goto(f"{two}/?example=pizza.jpg")
+    expect(page.locator(".answer h2")).to_have_text("Pizza", timeout=30_000)
+    link = page.get_by_role("link", name="Link to this example")
+    expect(link).to_have_attribute("href", "?example=pizza.jpg&model=food")
+    page.get_by_label("Model", exact=True).click()
+    page.get_by_role("option", name="fruit").click()
+    expect(page.locator(".guesses li")).to_have_count(3, timeout=20_000)
+    page.get_by_role("tab", name="The model").click()
+    expect(page.get_by_text("It is tinyvgg")).to_be_visible(timeout=20_000)
+    page.close()
+
+
+def test_link_names_the_model(browser, two):
+    page = browser.new_page()
+    page.goto(f"{two}/?model=fruit")
+    expect(page.get_by_label("Model", exact=True)).to_have_value("fruit", timeout=30_000)
+    page.close()
+
+
+def test_program_chooses_between_models(two):
+    client = Client(two, verbose=False)
+    photo = handle_file(EXAMPLES / "pizza.jpg")
+    assert client.predict(photo, api_name="/predict")["label"] == "pizza"
+    assert client.predict(photo, "fruit", api_name="/predict")["label"] in COLOURS
+
+
+def test_models_by_one_name_are_refused(fruit_checkpoint):
+    with pytest.raises(SettingsError, match=r"two models are called .*: rename the folder of one"):
+        load_models([str(fruit_checkpoint), str(fruit_checkpoint)])
+
+
+def upload(url, photo):
+    """Upload a photo over plain HTTP; return the path that the server tells."""
+    body = (
+        b'--x\r\nContent-Disposition: form-data; name="files"; filename="kiwi.jpg"\r\n\r\n'
+        + photo.read_bytes()
+        + b"\r\n--x--\r\n"
+    )
+    request = urllib.request.Request(
+        f"{url}/gradio_api/upload", body, {"Content-Type": "multipart/form-data; boundary=x"}
+    )
+    with urllib.request.urlopen(request) as answer:
+        return json.load(answer)[0]
+
+
+def test_one_visitor_cannot_find_anothers_photo(serve, fruit_checkpoint, tmp_path):
+    url = serve(foodvision.load(fruit_checkpoint))
+    path = upload(url, make_photo(tmp_path / "kiwi.jpg", COLOURS["kiwi"], seed=7))
+    uploads, digest, _ = path.rsplit("/", 2)
+    assert re.fullmatch("[0-9a-f]{64}", digest)  # who knows it has the photo
+    for folder in (uploads, f"{uploads}/{digest}"):
+        with pytest.raises(urllib.error.HTTPError, match=r"40[34]"):
+            urllib.request.urlopen(f"{url}/gradio_api/file={quote(folder)}")
+    for told in ("/", "/config", "/gradio_api/info"):
+        with urllib.request.urlopen(url + told) as answer:
+            assert digest not in answer.read().decode()
+
+
+def test_photos_are_deleted_after_their_time(serve, fruit_checkpoint, tmp_path, monkeypatch):
+    monkeypatch.setattr(page_module, "_KEPT_SECONDS", 1)
+    url = serve(foodvision.load(fruit_checkpoint))
+    path = upload(url, make_photo(tmp_path / "kiwi.jpg", COLOURS["kiwi"], seed=8))
+    assert Path(path).exists()
+    waiting = threading.Event()
+    for _ in range(300):
+        if not Path(path).exists():
+            break
+        waiting.wait(0.1)
+    assert not Path(path).exists()
