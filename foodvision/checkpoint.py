@@ -27,6 +27,9 @@ BUNDLED = Path(__file__).parent / "bundled"
 
 _GRAPH, _WEIGHTS, _CONFIG, _CARD = "model.onnx", "model.safetensors", "config.json", "README.md"
 
+# What people put beside a checkpoint for its page; a new one of the same folder keeps it.
+_PAGE = ("page.json", "examples")
+
 # What the folder of a run has, around its checkpoint.
 _RUN = "run.json"
 
@@ -122,8 +125,9 @@ def write_checkpoint(
     graph, weights: the contents of `model.onnx` and `model.safetensors`.
     card: the text of `README.md`.
 
-    Returns the folder. Raises CheckpointError if the graph does not fit the configuration,
-    OSError if the disk does not take it.
+    A `page.json` and `examples/` that lie in the folder stay. Returns the folder. Raises
+    CheckpointError if the graph does not fit the configuration, OSError if the disk does not take
+    it.
     """
     target = Path(folder)
     check_target(target)
@@ -137,6 +141,8 @@ def write_checkpoint(
     try:
         for name, content in files.items():
             write_durably(beside / name, content)
+        for name in _PAGE:
+            _copy(target / name, beside / name)
         beside.chmod(0o755)
         _put_in_place(beside, target)
     finally:
@@ -301,6 +307,13 @@ def _sha256(content: bytes) -> str:
 
 def _to_json(raw: dict[str, Any]) -> str:
     return json.dumps(raw, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target)
+    elif source.exists():
+        shutil.copy2(source, target)
 
 
 def _put_in_place(beside: Path, target: Path) -> None:

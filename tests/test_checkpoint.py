@@ -35,6 +35,16 @@ def test_what_was_written_is_read(folder, tmp_path):
     ]
 
 
+def test_what_people_put_beside_a_checkpoint_stays(folder):
+    (folder / "page.json").write_text('{"title": "Orchard"}')
+    (folder / "examples").mkdir()
+    (folder / "examples" / "kiwi.jpg").write_bytes(b"kiwi")
+    checkpoint = read_checkpoint(folder)
+    write_checkpoint(folder, checkpoint.config, checkpoint.graph, "card")
+    assert (folder / "page.json").read_text() == '{"title": "Orchard"}'
+    assert (folder / "examples" / "kiwi.jpg").read_bytes() == b"kiwi"
+
+
 def test_run_folder_stands_for_the_checkpoint_in_it(fruit_checkpoint):
     assert read_checkpoint(fruit_checkpoint.parent).folder == fruit_checkpoint
 

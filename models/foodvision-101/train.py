@@ -109,9 +109,6 @@ PHASES = (
 # makes a step a third faster.
 FROZEN = ("conv_stem", "bn1", "blocks.0", "blocks.1", "blocks.2")
 
-# How the page speaks of the model.
-PAGE = Path(__file__).parent / "page.json"
-
 # How often the head draws a sharp and a small photo.
 HEAD_WEIGHTS = (2.0, 0.3)
 
@@ -155,7 +152,6 @@ def main() -> None:
     checkpoint = replace(checkpoint, config=replace(checkpoint.config, figures=figures))
     weights = weights_of(network, half=True)
     write_checkpoint(output, checkpoint.config, checkpoint.graph, write_card(checkpoint), weights)
-    shutil.copy(PAGE, output)
     shutil.rmtree(state)
 
 
