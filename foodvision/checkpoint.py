@@ -9,8 +9,10 @@ import math
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import onnx
@@ -119,11 +121,13 @@ def write_checkpoint(
     graph: bytes,
     card: str,
     weights: bytes | None = None,
+    pictures: Mapping[str, bytes] = MappingProxyType({}),
 ) -> Path:
     """Write a checkpoint so that a crash at any moment leaves the old one, or the new one, whole.
 
     graph, weights: the contents of `model.onnx` and `model.safetensors`.
     card: the text of `README.md`.
+    pictures: what the card shows, by their place in the folder.
 
     A `page.json` and `examples/` that lie in the folder stay. Returns the folder. Raises
     CheckpointError if the graph does not fit the configuration, OSError if the disk does not take
@@ -133,13 +137,14 @@ def write_checkpoint(
     check_target(target)
     check_graph(graph, config, target / _GRAPH)
     raw = {"schema_version": SCHEMA_VERSION, "sha256": _sha256(graph), **asdict(config)}
-    files = {_GRAPH: graph, _CONFIG: _to_json(raw).encode(), _CARD: card.encode()}
+    files = {_GRAPH: graph, _CONFIG: _to_json(raw).encode(), _CARD: card.encode(), **pictures}
     if weights is not None:
         files[_WEIGHTS] = weights
     target.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
         for name, content in files.items():
+            (beside / name).parent.mkdir(exist_ok=True)
             write_durably(beside / name, content)
         for name in _PAGE:
             _copy(target / name, beside / name)
@@ -148,6 +153,31 @@ def write_checkpoint(
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return target
+
+
+def measured_on(graph: bytes, weights: bytes | None) -> dict[str, str]:
+    """Return what figures carry: the SHA-256 of the graph and weights that they were measured on.
+
+    `config.figures["measured_on"]` is this, so that figures of another model are found out.
+    """
+    files = {_GRAPH: graph} | ({_WEIGHTS: weights} if weights is not None else {})
+    return {name: _sha256(content) for name, content in files.items()}
+
+
+def check_figures(checkpoint: Checkpoint) -> None:
+    """See that the figures of a checkpoint were measured on its own graph and weights.
+
+    Raises CheckpointError if they were not, or do not say. Without figures there is no fault.
+    """
+    config, path = checkpoint.config, checkpoint.folder / _WEIGHTS
+    weights = path.read_bytes() if path.is_file() else None
+    if config.figures and config.figures.get("measured_on") != measured_on(
+        checkpoint.graph, weights
+    ):
+        raise CheckpointError(
+            f"the figures in {checkpoint.folder / _CONFIG} were not measured on the graph and "
+            "weights beside it: train it again, or get the folder again"
+        )
 
 
 def check_target(folder: Path) -> None:

@@ -24,7 +24,6 @@ from foodvision.engine import (
 )
 from foodvision.errors import FoodVisionError
 from foodvision.evaluation import (
-    Figures,
     fit_certainty,
     fit_known_threshold,
     fit_temperature,
@@ -44,7 +43,6 @@ from foodvision.export import (
 )
 from foodvision.models import architecture_of, find_start, split_head
 from foodvision.stages import Run
-from foodvision.tables import interval_in_words
 
 # Of probabilities between graph and network, on real photos. Torch and ONNX Runtime sum in another
 # order, which stays far below this; weights stored in half precision are rounded.
@@ -223,23 +221,3 @@ def weights_of(network: nn.Module, *, half: bool) -> bytes:
             name: value.half() if value.ndim > 1 else value for name, value in weights.items()
         }
     return save(weights)
-
-
-def write_card(checkpoint: Checkpoint, figures: Figures) -> str:
-    """Return the text of a short model card."""
-    config = checkpoint.config
-    return f"""\
-# {checkpoint.folder.parent.name}
-
-{config.architecture} for {len(config.classes)} classes: {", ".join(config.classes)}.
-
-On {figures.n} test photos: top-1 {100 * figures.top1:.1f} (95% interval
-{interval_in_words(figures.top1_interval)}), top-5 {100 * figures.top5:.1f}, macro F1
-{100 * figures.macro_f1:.1f}. Trained on {config.data["train"]} photos, calibrated on
-{config.data["val"]}.
-
-```python
-import foodvision
-print(foodvision.load("{checkpoint.folder}").predict("photo.jpg"))
-```
-"""

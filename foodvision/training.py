@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 from torch import nn
 
-from foodvision.checkpoint import check_target, write_checkpoint
+from foodvision.checkpoint import check_target, measured_on, write_checkpoint
 from foodvision.classifier import Classifier
 from foodvision.config import TrainConfig
 from foodvision.data import (
@@ -44,17 +44,18 @@ from foodvision.outcome import (
     calibrate,
     compute_features,
     weights_of,
-    write_card,
 )
 from foodvision.runs import (
     State,
     list_answers,
+    read_run,
     write_answers,
     write_figures,
     write_metrics,
     write_start,
     write_state,
 )
+from foodvision.runs.card import draw_pictures, write_card
 from foodvision.runs.drawings import draw_rates
 from foodvision.runs.report import write_report
 from foodvision.runs.tracking import Tracker, open_tracker
@@ -240,19 +241,24 @@ def write_outcome(
     answers = answer(classifier, test)
     corrupted = min(MOST_PHOTOS, max(_FEWEST_CORRUPTED, len(test) // _ONE_OF))
     judgement = judge(classifier, test, answers, unknown[1::2], corrupted)
+    weights = weights_of(network, half=this.config.half_storage)
     measured = {
+        "measured_on": measured_on(checkpoint.graph, weights),
         "test": judgement.figures.to_dict(),
         **judgement.beside(),
         "known_by": {"score": calibration.known.kind, "auroc_on_validation": aurocs},
         "epochs": recorder.rows,
         "training_seconds": recorder.seconds,
     }
+    listed = list_answers(this.photos.root, test, this.photos.classes, answers)
+    checkpoint = replace(checkpoint, config=replace(checkpoint.config, figures=measured))
     write_checkpoint(
         checkpoint.folder,
-        replace(checkpoint.config, figures=measured),
+        checkpoint.config,
         checkpoint.graph,
-        card=write_card(checkpoint, judgement.figures),
-        weights=weights_of(network, half=this.config.half_storage),
+        write_card(checkpoint, this.folder.name, read_run(this.folder).command_line),
+        weights,
+        draw_pictures(judgement.figures, listed),
     )
     sheet = augmentation_sheet(
         this.photos.splits["train"][:_ON_THE_SHEET],
@@ -260,7 +266,6 @@ def write_outcome(
         this.preprocess,
         this.config.seed,
     )
-    listed = list_answers(this.photos.root, test, this.photos.classes, answers)
     write_answers(this.folder, listed)
     write_figures(this.folder, judgement)
     recorder.close(judgement.figures)

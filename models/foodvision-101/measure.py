@@ -1,23 +1,21 @@
-"""What foodvision-101 is worth: figures of the served graph, and the card that tells them."""
+"""What foodvision-101 is worth: figures of the served graph."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, StrictUndefined
 
 from foodvision.checkpoint import Checkpoint
 from foodvision.classifier import Answers, Classifier
 from foodvision.data import LabelledPhoto, Photos
-from foodvision.evaluation import Interval, Share, answer, judge, measure, measure_known
-from foodvision.tables import interval_in_words
+from foodvision.evaluation import Share, answer, judge, measure, measure_known
+from foodvision.runs import list_answers
+from foodvision.runs.card import draw_pictures
 
 # Classes with as many sharp training photos stand apart in the figures: the others have few.
 WELL_SHOWN = 70
 
 _CLASSIC = ("pizza", "steak", "sushi")
-_WORST = 8
 
 
 def figures_of(
@@ -26,8 +24,8 @@ def figures_of(
     classic: Sequence[LabelledPhoto],
     not_food: Sequence[LabelledPhoto],
     other_food: Sequence[LabelledPhoto],
-) -> dict[str, Any]:
-    """Measure the served graph, each photo answered once.
+) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Measure the served graph, each photo answered once; return figures and the card's pictures.
 
     sharp: with the test photos, and the training photos by which classes count as well shown.
     classic: test photos of pizza, steak and sushi, which the answer is restricted to.
@@ -42,7 +40,8 @@ def figures_of(
     well_shown = np.array([counts[photo.label] >= WELL_SHOWN for photo in test])
     dishes = answer(classifier, other_food).known_score
     threshold = checkpoint.config.known_threshold
-    return {
+    listed = list_answers(sharp.root, test, classifier.classes, answers)
+    figures = {
         "test": judgement.figures.to_dict(),
         "test_well_shown": _part(answers, test, well_shown, classifier.classes),
         "test_others": _part(answers, test, ~well_shown, classifier.classes),
@@ -50,6 +49,7 @@ def figures_of(
         **judgement.beside(),
         "known_other_food": measure_known(answers.known_score, dishes, threshold).to_dict(),
     }
+    return figures, draw_pictures(judgement.figures, listed)
 
 
 def _part(
@@ -69,30 +69,3 @@ def _restricted(classifier: Classifier, photos: Sequence[LabelledPhoto]) -> Shar
     best = answer(classifier, photos).probabilities[:, columns].argmax(axis=1)
     right = sum(_CLASSIC[at] == photo.label for at, photo in zip(best, photos, strict=True))
     return Share(right, len(photos))
-
-
-def write_card(checkpoint: Checkpoint) -> str:
-    """Return the model card: `card.md` with the figures of the checkpoint."""
-    figures = checkpoint.config.figures
-    classes = figures["test"]["per_class"]
-    environment = Environment(  # noqa: S701 (Markdown, of our own figures)
-        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
-    )
-    template = environment.from_string((Path(__file__).parent / "card.md").read_text("utf-8"))
-    return template.render(
-        figures,
-        accuracy=(
-            ("all", figures["test"]),
-            (f"classes with {WELL_SHOWN} sharp training photos", figures["test_well_shown"]),
-            ("the other classes", figures["test_others"]),
-        ),
-        worst=sorted(classes, key=lambda name: classes[name]["recall"])[:_WORST],
-        bytes=len(checkpoint.graph),
-        data=checkpoint.config.data,
-        share=lambda of: _figure(of["value"], of["interval"]),
-        figure=_figure,
-    )
-
-
-def _figure(value: float, interval: Sequence[float]) -> str:
-    return f"{100 * value:.1f} ({interval_in_words(Interval(*interval))})"

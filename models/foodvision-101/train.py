@@ -30,12 +30,12 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from measure import figures_of, write_card
+from measure import figures_of
 from timm.utils import freeze, unfreeze
 from torch import nn
 from torch.utils.data import ConcatDataset, TensorDataset
 
-from foodvision.checkpoint import BUNDLED, write_checkpoint
+from foodvision.checkpoint import BUNDLED, measured_on, write_checkpoint
 from foodvision.config import TrainConfig
 from foodvision.data import LabelledPhoto, Photos, carve, find_photos, open_heap, open_source
 from foodvision.data.batches import InMemory, Shorten
@@ -51,6 +51,7 @@ from foodvision.outcome import (
     compute_features,
     weights_of,
 )
+from foodvision.runs.card import write_card
 from foodvision.stages import Finish, Growing, Row, Run, Stage
 
 BACKBONE = "efficientnet_lite0"
@@ -109,6 +110,8 @@ PHASES = (
 # makes a step a third faster.
 FROZEN = ("conv_stem", "bn1", "blocks.0", "blocks.1", "blocks.2")
 
+CARD = Path(__file__).parent / "card.md"
+
 # How often the head draws a sharp and a small photo.
 HEAD_WEIGHTS = (2.0, 0.3)
 
@@ -147,11 +150,13 @@ def main() -> None:
         calibration, aurocs = calibrate(network, body, this, not_food[::2])
         checkpoint = build_checkpoint(network, body, calibration, this)
         classic = find_photos(classic_folder).splits["test"]
-        figures = figures_of(checkpoint, sharp, classic, not_food[1::2], other_food)
+        figures, pictures = figures_of(checkpoint, sharp, classic, not_food[1::2], other_food)
         figures["known_by"] = {"score": calibration.known.kind, "auroc_on_validation": aurocs}
-    checkpoint = replace(checkpoint, config=replace(checkpoint.config, figures=figures))
     weights = weights_of(network, half=True)
-    write_checkpoint(output, checkpoint.config, checkpoint.graph, write_card(checkpoint), weights)
+    figures["measured_on"] = measured_on(checkpoint.graph, weights)
+    checkpoint = replace(checkpoint, config=replace(checkpoint.config, figures=figures))
+    card = write_card(checkpoint, "foodvision-101", "make model", CARD)
+    write_checkpoint(output, checkpoint.config, checkpoint.graph, card, weights, pictures)
     shutil.rmtree(state)
 
 
