@@ -102,6 +102,13 @@ def read_checkpoint(folder: str | os.PathLike[str]) -> Checkpoint:
     return Checkpoint(path, config, graph)
 
 
+def read_card(checkpoint: Checkpoint) -> str:
+    """Return the text of a checkpoint's `README.md`, without what the Hub reads of it."""
+    path = checkpoint.folder / _CARD
+    text = path.read_text("utf-8") if path.is_file() else ""
+    return text.split("\n---\n", 1)[1].lstrip() if text.startswith("---\n") else text
+
+
 def weights_file(checkpoint: Checkpoint) -> Path:
     """Return the file of the network's weights.
 
@@ -167,13 +174,13 @@ def measured_on(graph: bytes, weights: bytes | None) -> dict[str, str]:
 def check_figures(checkpoint: Checkpoint) -> None:
     """See that the figures of a checkpoint were measured on its own graph and weights.
 
-    Raises CheckpointError if they were not, or do not say. Without figures there is no fault.
+    Raises CheckpointError if they were not, or do not say; not if there are none.
     """
-    config, path = checkpoint.config, checkpoint.folder / _WEIGHTS
+    path = checkpoint.folder / _WEIGHTS
     weights = path.read_bytes() if path.is_file() else None
-    if config.figures and config.figures.get("measured_on") != measured_on(
-        checkpoint.graph, weights
-    ):
+    figures = checkpoint.config.figures
+    claimed, found = figures.get("measured_on", {}), measured_on(checkpoint.graph, weights)
+    if figures and any(claimed.get(name) != sha256 for name, sha256 in found.items()):
         raise CheckpointError(
             f"the figures in {checkpoint.folder / _CONFIG} were not measured on the graph and "
             "weights beside it: train it again, or get the folder again"

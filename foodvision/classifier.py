@@ -13,7 +13,7 @@ import onnxruntime
 
 from foodvision.checkpoint import BUNDLED, Checkpoint, CheckpointConfig, read_checkpoint
 from foodvision.errors import CheckpointError, SettingsError, first_line
-from foodvision.hub import download_checkpoint, is_repo_id
+from foodvision.hub import Pushed, download_checkpoint, is_repo_id, push_checkpoint
 from foodvision.image import Photo, load_image
 
 BUNDLED_NAME = "foodvision_101"
@@ -101,6 +101,19 @@ class Classifier:
                 f"{onnxruntime.__version__} ({first_line(error)}): update onnxruntime"
             ) from None
 
+    @classmethod
+    def from_pretrained(
+        cls, source: str | os.PathLike[str], revision: str | None = None
+    ) -> "Classifier":
+        """Load a model by folder or user/name on the Hub, as `load` does."""
+        return cls(read_checkpoint(find_checkpoint(source, revision)))
+
+    def push_to_hub(
+        self, repo_id: str, *, private: bool = False, revision: str | None = None
+    ) -> Pushed:
+        """Push the checkpoint to `user/name`, as `foodvision.hub.push_checkpoint` does."""
+        return push_checkpoint(self.checkpoint, repo_id, private=private, revision=revision)
+
     @property
     def config(self) -> CheckpointConfig:
         """What the checkpoint says of itself."""
@@ -180,7 +193,7 @@ def load(
     >>> foodvision.load().predict("photo.jpg").label
     'pizza'
     """
-    return Classifier(read_checkpoint(find_checkpoint(source, revision)))
+    return Classifier.from_pretrained(source or BUNDLED_NAME, revision)
 
 
 def find_checkpoint(
@@ -193,9 +206,10 @@ def find_checkpoint(
     name = os.fspath(source or BUNDLED_NAME)
     if name == BUNDLED_NAME:
         return BUNDLED
-    if Path(name).exists() or not is_repo_id(name):
+    repo_id, _, named = name.partition("@")
+    if Path(name).exists() or not is_repo_id(repo_id):
         return Path(name)
-    return download_checkpoint(name, revision)
+    return download_checkpoint(repo_id, revision or named or None)
 
 
 def in_words(confidence: float, known: bool, config: CheckpointConfig) -> Certainty:

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from foodvision.data import Photos
+from foodvision.errors import CheckpointError
 from foodvision.evaluation import Figures, Judgement, KnownFigures, Pair, Robustness, Share
 from foodvision.inspection import KINDS, Finding, Inspection
 from foodvision.runs import RunRecord
@@ -16,6 +18,9 @@ from foodvision.runs.words import interval_in_words as interval_in_words
 
 # Findings of a kind that the terminal names; the page and the JSON object have more.
 _NAMED = 5
+
+# Another machine sums in another order.
+_ROUNDING = 1e-6
 
 
 def console() -> Console:
@@ -42,6 +47,31 @@ def print_inspection(inspection: Inspection) -> None:
             f"Training is better without {spare:,} of the photos: "
             "--write-exclude FILE lists them, and train --exclude FILE leaves them out."
         )
+
+
+def claims_table(claimed: Mapping[str, Any], found: Figures) -> tuple[Table, bool]:
+    """Return what a card says beside what was measured again, and whether all of it holds.
+
+    claimed: the figures in the card's checkpoint. A claim holds inside of the measured interval.
+
+    Raises CheckpointError if it claims nothing.
+    """
+    if not claimed:
+        raise CheckpointError("the card has no figures: there is nothing to verify")
+    table = Table("", "the card", f"measured on {found.n:,} photos", "holds")
+    holds = []
+    for title, key, interval in (
+        ("top-1", "top1", found.top1_interval),
+        ("top-5", "top5", found.top5_interval),
+        ("macro F1", "macro_f1", found.macro_f1_interval),
+        ("ECE", "ece", found.ece_interval),
+    ):
+        if interval is None or key not in claimed:
+            continue
+        holds.append(interval.low - _ROUNDING <= claimed[key] <= interval.high + _ROUNDING)
+        now = f"{percent(getattr(found, key))} ({interval_in_words(interval)})"
+        table.add_row(title, percent(claimed[key]), now, "yes" if holds[-1] else "no")
+    return table, all(holds)
 
 
 def findings_table(inspection: Inspection) -> Table:

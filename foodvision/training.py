@@ -251,12 +251,15 @@ def write_outcome(
         "training_seconds": recorder.seconds,
     }
     listed = list_answers(this.photos.root, test, this.photos.classes, answers)
-    checkpoint = replace(checkpoint, config=replace(checkpoint.config, figures=measured))
+    record = read_run(this.folder)
+    data = checkpoint.config.data | {"source": record.data}
+    config = replace(checkpoint.config, figures=measured, data=data)
+    checkpoint = replace(checkpoint, config=config)
     write_checkpoint(
         checkpoint.folder,
         checkpoint.config,
         checkpoint.graph,
-        write_card(checkpoint, this.folder.name, read_run(this.folder).command_line),
+        write_card(checkpoint, this.folder.name, record.command_line),
         weights,
         draw_pictures(judgement.figures, listed),
     )

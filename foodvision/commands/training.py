@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from foodvision.commands.options import Preset
+from foodvision.commands.options import Preset, Switch
 from foodvision.config import PRESETS, TrainConfig
 from foodvision.processes import is_first
 
@@ -18,6 +18,8 @@ def train(
     preset: Preset | None = None,
     config: Path | None = None,
     resume: Path | None = None,
+    push: str | None = None,
+    private: Switch = False,
 ) -> None:
     """Train on photos and write a checkpoint.
 
@@ -35,14 +37,27 @@ def train(
         A YAML or JSON file of settings, as a run's config.json is; options win.
     resume:
         The folder of a run that was cut, to go on with its settings.
+    push:
+        Push the checkpoint to user/name on the Hub when it is finished.
+    private:
+        Push it for its owner alone.
     """
+    from foodvision.hub import check_push, push_checkpoint
     from foodvision.tables import console
     from foodvision.training import run
+
+    if push:
+        check_push(push)  # before hours of training, not after
 
     if preset and is_first():
         values = ", ".join(f"{name} {value}" for name, value in PRESETS[preset].items())
         console().print(f"Preset {preset}: {values}", soft_wrap=True)
-    run(data, settings, console(), resume=resume is not None)
+    folder = run(data, settings, console(), resume=resume is not None)
+    if push and is_first():
+        from foodvision.checkpoint import read_checkpoint
+
+        pushed = push_checkpoint(read_checkpoint(folder), push, private=private)
+        print(f"{pushed.url} has it, at commit {pushed.commit}")
 
 
 def find_lr(

@@ -1,11 +1,13 @@
 """The tab that says what the model knows and how well, from its checkpoint."""
 
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
 import gradio as gr
 
+from foodvision.checkpoint import read_card
 from foodvision.web.models import ModelChoice, PageModel, PageModels
 from foodvision.web.words import Words
 
@@ -79,10 +81,8 @@ def _confused(model: PageModel, words: Words) -> str:
 
 
 def _card(model: PageModel) -> str:
-    path = model.classifier.checkpoint.folder / "README.md"
-    text = path.read_text("utf-8") if path.is_file() else ""
-    # What the Hub reads of a card is not for people.
-    return text.split("\n---\n", 1)[1] if text.startswith("---\n") else text
+    """Return the card without its pictures: a page shows no files of the server."""
+    return re.sub(r"!\[[^\]]*\]\([^)]*\)\n*", "", read_card(model.classifier.checkpoint))
 
 
 def _rows(model: PageModel, words: Words) -> list[list[str]]:

@@ -69,7 +69,7 @@ def load_models(names: Sequence[str] = ()) -> dict[str, Classifier]:
         classifier = load(given)
         folder = classifier.checkpoint.folder
         # The Hub's client names the folder by the commit.
-        is_folder = Path(given).exists() or not is_repo_id(given)
+        is_folder = Path(given).exists() or not is_repo_id(given.partition("@")[0])
         called = name_of(folder) if is_folder else given
         if called in models:
             raise SettingsError(f"two models are called {called}: rename the folder of one")

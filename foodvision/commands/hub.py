@@ -1,0 +1,80 @@
+"""Between this machine and the Hugging Face Hub."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from foodvision.commands.options import Switch
+
+
+def push(
+    checkpoint: str,
+    name: str,
+    /,
+    *,
+    private: Switch = False,
+    revision: str | None = None,
+    license: Annotated[str | None, Parameter(name="--license")] = None,  # noqa: A002
+    dry_run: Switch = False,
+) -> None:
+    """Push a checkpoint to the Hub, with a card of what was measured.
+
+    Parameters
+    ----------
+    checkpoint:
+        A checkpoint folder, or the folder of a run.
+    name:
+        Where it goes, as user/name; created if it is not there.
+    private:
+        If it is created, for its owner alone.
+    revision:
+        A branch, created if it is not there.
+    license:
+        Of the weights, as the Hub names licences (apache-2.0, cc-by-nc-4.0, ...); "other" if not
+        given.
+    dry_run:
+        List what would be pushed, and ask nobody for anything.
+    """
+    from foodvision.checkpoint import read_checkpoint
+    from foodvision.classifier import find_checkpoint
+    from foodvision.hub import files_to_push, push_checkpoint
+
+    found = read_checkpoint(find_checkpoint(checkpoint))
+    if dry_run:
+        for path, content in files_to_push(found, name, license).items():
+            print(f"{len(content):>12,} bytes  {path}")
+        print(f"would be pushed to {name}")
+        return
+    pushed = push_checkpoint(found, name, private=private, revision=revision, license=license)
+    print(f"{pushed.url} has it, at commit {pushed.commit}")
+
+
+def verify(model: str, data: str, /, *, split: str = "test") -> int:
+    """Measure a published model again, and say whether its card still holds.
+
+    It holds where what the card says lies in the 95% interval of what is measured now. The status
+    is 1 where it does not.
+
+    Parameters
+    ----------
+    model:
+        user/name on the Hub, or a checkpoint folder.
+    data:
+        The test photos, as evaluate takes them.
+    split:
+        Which photos to judge: train, val or test.
+    """
+    from foodvision.checkpoint import check_figures
+    from foodvision.classifier import load
+    from foodvision.data import open_photos
+    from foodvision.evaluation import choose_split, evaluate
+    from foodvision.tables import claims_table, console
+
+    classifier = load(model)
+    check_figures(classifier.checkpoint)
+    with open_photos(data) as photos:
+        found = evaluate(classifier, choose_split(photos, split, classifier.classes))
+    table, holds = claims_table(classifier.config.figures.get("test", {}), found)
+    console().print(table)
+    print(f"the card of {model} {'holds' if holds else 'does not hold'}")
+    return 0 if holds else 1

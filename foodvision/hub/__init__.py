@@ -1,0 +1,14 @@
+"""The Hugging Face Hub: checkpoints are pulled from it and pushed to it."""
+
+from foodvision.hub.client import is_repo_id
+from foodvision.hub.download import download_checkpoint
+from foodvision.hub.push import Pushed, check_push, files_to_push, push_checkpoint
+
+__all__ = [
+    "Pushed",
+    "check_push",
+    "download_checkpoint",
+    "files_to_push",
+    "is_repo_id",
+    "push_checkpoint",
+]

@@ -1,0 +1,96 @@
+"""What goes wrong between here and the Hub, told in one line each, with the way out."""
+
+import errno
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from foodvision.errors import HubError, first_line
+
+_REPO_ID = re.compile(r"\w[\w.-]*/[\w.-]+")
+
+_AGAIN = "run it again, what arrived is kept"
+_TOKENS = "https://huggingface.co/settings/tokens"
+
+READ_ONLY = f"may not be changed with this token: make one with the role write at {_TOKENS}"
+"""Why nothing can be pushed."""
+
+
+def is_repo_id(name: str) -> bool:
+    """Whether a name has the form of a Hub repository, `user/name`."""
+    return _REPO_ID.fullmatch(name) is not None
+
+
+@contextmanager
+def told(at: str) -> Iterator[None]:
+    """Have the client's errors come as HubError, in one line.
+
+    at: what is asked for, as `user/name at revision main`.
+    """
+    # Imported here: the model that ships answers without the Hub's client.
+    from huggingface_hub import errors
+    from huggingface_hub.utils import httpx  # type: ignore[attr-defined]
+
+    try:
+        yield
+    except errors.HFValidationError:
+        name = at.split()[0]
+        raise HubError(f"{name!r} is no name of a Hub repository: it should be user/name") from None
+    except (httpx.HTTPError, OSError) as error:
+        raise HubError(f"{at} {_reason(error)}") from error
+
+
+def _reason(error: BaseException) -> str:
+    from huggingface_hub import errors
+    from huggingface_hub.utils import httpx  # type: ignore[attr-defined]
+
+    reasons: list[tuple[Any, str]] = [
+        (
+            (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled),
+            "is not in the cache, and HF_HUB_OFFLINE forbids to ask the Hub: unset it",
+        ),
+        (errors.LocalTokenNotFoundError, "needs a token: `hf auth login`, or set HF_TOKEN"),
+        (errors.GatedRepoError, "is gated: ask for access on its page, then `hf auth login`"),
+        (
+            errors.RepositoryNotFoundError,
+            "is no folder here, and no repository on the Hub that your token sees: check the "
+            "name, or `hf auth login` for a private one",
+        ),
+        (errors.RevisionNotFoundError, "is not on the Hub: check the revision"),
+        (errors.HfHubHTTPError, _of_status(error)),
+        (httpx.TimeoutException, f"got no answer from the Hub in time: {_AGAIN}"),
+        (
+            (httpx.HTTPError, ConnectionError),
+            f"cannot be reached ({first_line(error)}): {_AGAIN}",
+        ),
+        (OSError, f"could not be transferred ({first_line(error)}): {_AGAIN}"),
+    ]
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return f"does not fit on the disk: make room, then {_AGAIN}"
+    return next(text for kind, text in reasons if isinstance(error, kind))
+
+
+def status_of(error: BaseException | None) -> int:
+    """Return the HTTP status of the client's error; 0 if the Hub did not answer."""
+    response = getattr(error, "response", None)
+    return response.status_code if response is not None else 0
+
+
+def _of_status(error: BaseException) -> str:
+    status = status_of(error)
+    said = getattr(error, "server_message", None) or first_line(error)
+    response = getattr(error, "response", None)
+    after = response.headers.get("Retry-After") if response is not None else None
+    reasons = {
+        400: f"is not taken by the Hub ({said})",
+        401: f"needs a token that is valid, this one is not: `hf auth login`, or see {_TOKENS}",
+        402: f"is not free for this account ({said})",
+        403: READ_ONLY,
+        409: f"is taken, or being changed ({said}): choose another name, or {_AGAIN}",
+        412: "was changed by somebody else meanwhile: look at their change, then run it again",
+        429: f"got too many requests: wait {after or 300} seconds, then {_AGAIN}",
+    }
+    if status >= 500:
+        return f"meets a Hub that is out of order ({status}): {_AGAIN}"
+    return reasons.get(status, f"was refused by the Hub ({status}: {said})")

@@ -1,0 +1,59 @@
+"""Published checkpoints, from the Hub or from its cache on this disk."""
+
+import warnings
+from pathlib import Path
+
+from foodvision.errors import HubError
+from foodvision.hub.client import status_of, told
+
+# Only what serving reads: no weights in another format, nothing that could run.
+_FILES = ["config.json", "model.onnx", "README.md", "page.json", "examples/*"]
+
+_PATIENCE = 10.0  # seconds for an answer that is not a file's
+
+
+class HubWarning(UserWarning):
+    """A model answers all the same, but not as it would be expected to."""
+
+
+def download_checkpoint(repo_id: str, revision: str | None = None) -> Path:
+    """Download a checkpoint from the Hub, or take it from the cache, and return its folder.
+
+    revision: a branch, tag or commit; the main branch if None.
+
+    Warns (HubWarning) where the cache answers for a repository that is gone from the Hub, or that
+    the token does not see any more. Raises HubError for a repository or revision that is not
+    there, may not be read, or cannot be reached while nothing is cached.
+    """
+    # Imported here: the model that ships answers without the Hub's client.
+    from huggingface_hub import constants, model_info, snapshot_download
+
+    at = f"{repo_id} at revision {revision}" if revision else repo_id
+    commit = revision
+    if not constants.HF_HUB_OFFLINE:
+        try:
+            with told(at):
+                commit = model_info(repo_id, revision=revision, timeout=_PATIENCE).sha
+        except HubError as error:
+            cached = _find_cached(repo_id, revision)
+            if not cached:
+                raise
+            if status_of(error.__context__) in (401, 403, 404):
+                # The Hub's client says nothing then.
+                warnings.warn(f"{error}. The copy in the cache answers", HubWarning, stacklevel=2)
+            return cached
+    with told(at):
+        return Path(snapshot_download(repo_id, revision=commit, allow_patterns=_FILES))
+
+
+def _find_cached(repo_id: str, revision: str | None) -> Path | None:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        found = snapshot_download(
+            repo_id, revision=revision, allow_patterns=_FILES, local_files_only=True
+        )
+    except LocalEntryNotFoundError:
+        return None
+    return Path(found)

@@ -1,0 +1,97 @@
+"""A finished checkpoint to the Hub, with a card that tells what was measured."""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from foodvision.checkpoint import Checkpoint, check_figures
+from foodvision.errors import HubError
+from foodvision.hub.card import hub_card
+from foodvision.hub.client import READ_ONLY, is_repo_id, told
+
+_FILES = ("config.json", "model.onnx", "model.safetensors", "page.json")
+_FOLDERS = ("examples", "pictures")
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """Where a checkpoint went."""
+
+    url: str
+    commit: str
+
+
+def push_checkpoint(
+    checkpoint: Checkpoint,
+    repo_id: str,
+    *,
+    private: bool = False,
+    revision: str | None = None,
+    license: str | None = None,  # noqa: A002 (the card's word)
+) -> Pushed:
+    """Push a checkpoint to `user/name`, which is created if it is not there.
+
+    Pushed again unchanged, it makes no commit; interrupted, what was uploaded is not sent again.
+
+    private: if the repository is created, for its owner alone.
+    revision: a branch, created if it is not there; the main branch if None.
+    license: of the weights, as the Hub names licences; "other" if None.
+
+    Raises CheckpointError if the figures are another model's, HubError with the way out.
+    """
+    from huggingface_hub import HfApi
+
+    files = files_to_push(checkpoint, repo_id, license)
+    api = HfApi()
+    with tempfile.TemporaryDirectory() as folder, told(repo_id):
+        for name, content in files.items():
+            path = Path(folder) / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(content)
+        repo_url = api.create_repo(repo_id, private=private, exist_ok=True)
+        if revision:
+            api.create_branch(repo_id, branch=revision, exist_ok=True)
+        commit = api.upload_folder(
+            repo_id=repo_id,
+            folder_path=folder,
+            revision=revision,
+            commit_message="Push a foodvision checkpoint",
+            # What the last one had and this one has not.
+            delete_patterns=[*_FILES, *(f"{name}/*" for name in _FOLDERS)],
+        )
+        return Pushed(str(repo_url), commit.oid)
+    raise AssertionError("told raises")
+
+
+def check_push(repo_id: str) -> None:
+    """See that something can be pushed to `user/name`, before there is something to push.
+
+    Raises HubError if the name is none, or there is no token that may write.
+    """
+    from huggingface_hub import HfApi
+
+    if not is_repo_id(repo_id):
+        raise HubError(f"{repo_id!r} is no name of a Hub repository: it should be user/name")
+    with told(repo_id):
+        account = HfApi().whoami(cache=True)
+    role = account.get("auth", {}).get("accessToken", {}).get("role")
+    if role == "read":
+        raise HubError(f"{repo_id} {READ_ONLY}")
+
+
+def files_to_push(
+    checkpoint: Checkpoint,
+    repo_id: str,
+    license: str | None = None,  # noqa: A002
+) -> Mapping[str, bytes]:
+    """Return what is pushed, by name.
+
+    Raises CheckpointError if the figures are another model's.
+    """
+    check_figures(checkpoint)
+    folder = checkpoint.folder
+    inside = [path for name in _FOLDERS for path in sorted((folder / name).glob("*"))]
+    paths = [path for name in _FILES if (path := folder / name).is_file()] + inside
+    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+    return {"README.md": hub_card(checkpoint, repo_id, license).encode(), **files}
