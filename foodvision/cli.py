@@ -12,7 +12,7 @@ from cyclopts import App, CycloptsError
 
 import foodvision
 from foodvision.commands.answering import demo, evaluate, predict
-from foodvision.commands.hub import push, verify
+from foodvision.commands.hub import deploy, push, verify
 from foodvision.commands.photos import data
 from foodvision.commands.runs import compare, runs
 from foodvision.commands.training import find_lr, train
@@ -41,7 +41,19 @@ app = App(
 )
 
 
-for _command in (predict, evaluate, demo, data, train, find_lr, runs, compare, push, verify):
+for _command in (
+    predict,
+    evaluate,
+    demo,
+    data,
+    train,
+    find_lr,
+    runs,
+    compare,
+    push,
+    verify,
+    deploy,
+):
     app.command(_command)
 
 

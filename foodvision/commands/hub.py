@@ -1,10 +1,13 @@
 """Between this machine and the Hugging Face Hub."""
 
+import os
+from collections.abc import Sequence
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from foodvision.commands.options import Switch
+from foodvision.commands.options import ModelName, Switch
+from foodvision.errors import SettingsError
 
 
 def push(
@@ -78,3 +81,72 @@ def verify(model: str, data: str, /, *, split: str = "test") -> int:
     console().print(table)
     print(f"the card of {model} {'holds' if holds else 'does not hold'}")
     return 0 if holds else 1
+
+
+def deploy(
+    space: str,
+    /,
+    *,
+    model: ModelName = None,
+    hardware: str | None = None,
+    private: Switch = False,
+    secret: tuple[str, ...] = (),
+    variable: tuple[str, ...] = (),
+    dry_run: Switch = False,
+    check: Switch = False,
+) -> None:
+    """Make a model a running page: a Gradio Space, created or renewed, and asked to answer.
+
+    Parameters
+    ----------
+    space:
+        Its name, as user/space.
+    model:
+        user/name on the Hub, or a checkpoint folder, which goes along; the model that ships if not
+        given.
+    hardware:
+        As the Hub names it: cpu-basic if not given; zero-a10g for ZeroGPU, which a free account may
+        have.
+    private:
+        If it is created, for its owner alone.
+    secret:
+        Name of an environment variable that becomes a secret of the Space; its value is not shown.
+    variable:
+        NAME=VALUE of a variable of the Space, which everybody can read.
+    dry_run:
+        Write the folder that would be uploaded, say what would happen, and ask nobody for anything.
+    check:
+        Only compare the running Space's answers with those of its model here.
+    """
+    from foodvision.classifier import BUNDLED_NAME
+    from foodvision.deploy import SpaceSettings, check_space, deploy_space, try_space
+    from foodvision.hub import check_name
+
+    check_name(space)
+    settings = SpaceSettings(space, model or BUNDLED_NAME, hardware, private)
+    secrets, variables = _from_environment(secret), _pairs(variable)
+    if dry_run:
+        try_space(settings, (*secrets, *variables))
+        return
+    if check:
+        checked = check_space(space)
+    else:
+        checked = deploy_space(settings, secrets=secrets, variables=variables)
+    print(f"{checked.url} answers {checked.photos} example photos as the model does here")
+
+
+def _from_environment(names: Sequence[str]) -> dict[str, str]:
+    for name in names:
+        if name not in os.environ:
+            raise SettingsError(f"--secret {name}: there is no such environment variable: set it")
+    return {name: os.environ[name] for name in names}
+
+
+def _pairs(settings: Sequence[str]) -> dict[str, str]:
+    pairs = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not name or not equals:
+            raise SettingsError(f"--variable {setting}: it should be NAME=VALUE")
+        pairs[name] = value
+    return pairs

@@ -22,6 +22,12 @@ def is_repo_id(name: str) -> bool:
     return _REPO_ID.fullmatch(name) is not None
 
 
+def check_name(repo_id: str) -> None:
+    """Raise HubError for what is no name of a Hub repository."""
+    if not is_repo_id(repo_id):
+        raise HubError(f"{repo_id!r} is no name of a Hub repository: it should be user/name")
+
+
 @contextmanager
 def told(at: str) -> Iterator[None]:
     """Have the client's errors come as HubError, in one line.

@@ -8,7 +8,7 @@ from pathlib import Path
 from foodvision.checkpoint import Checkpoint, check_figures
 from foodvision.errors import HubError
 from foodvision.hub.card import hub_card
-from foodvision.hub.client import READ_ONLY, is_repo_id, told
+from foodvision.hub.client import READ_ONLY, check_name, told
 
 _FILES = ("config.json", "model.onnx", "model.safetensors", "page.json")
 _FOLDERS = ("examples", "pictures")
@@ -71,8 +71,7 @@ def check_push(repo_id: str) -> None:
     """
     from huggingface_hub import HfApi
 
-    if not is_repo_id(repo_id):
-        raise HubError(f"{repo_id!r} is no name of a Hub repository: it should be user/name")
+    check_name(repo_id)
     with told(repo_id):
         account = HfApi().whoami(cache=True)
     role = account.get("auth", {}).get("accessToken", {}).get("role")

@@ -30,7 +30,7 @@ class PageModel:
         """
         self.name, self.classifier = name, classifier
         self.wording = read_wording(classifier.checkpoint.folder, name)
-        self.examples = {path.name: path for path in _example_photos(classifier.checkpoint)}
+        self.examples = {path.name: path for path in example_photos(classifier.checkpoint)}
         # Gradio names an upload's folder by its content: the same path is the same photo.
         self.predict = lru_cache(_REMEMBERED)(self._predict)
 
@@ -94,7 +94,8 @@ def told_by_name(photo: str) -> Iterator[None]:
         raise PhotoError(str(error).replace(photo, Path(photo).name)) from None
 
 
-def _example_photos(checkpoint: Checkpoint) -> list[Path]:
+def example_photos(checkpoint: Checkpoint) -> list[Path]:
+    """Return the photos that the page offers to try a model with."""
     folder = checkpoint.folder / "examples"
     if not folder.is_dir() and checkpoint.folder == BUNDLED:
         # In a checkout the photos lie at the top; a wheel puts them beside the model.

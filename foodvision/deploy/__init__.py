@@ -1,0 +1,7 @@
+"""A model becomes a running page: a Gradio Space of the Hugging Face Hub."""
+
+from foodvision.deploy.checking import check_space
+from foodvision.deploy.folder import SpaceSettings, write_space
+from foodvision.deploy.space import deploy_space, try_space
+
+__all__ = ["SpaceSettings", "check_space", "deploy_space", "try_space", "write_space"]

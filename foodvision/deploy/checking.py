@@ -1,0 +1,80 @@
+"""Whether a running Space answers as the model does here."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from foodvision.classifier import Classifier, load
+from foodvision.errors import HubError, first_line
+from foodvision.hub.client import told
+from foodvision.web.models import example_photos
+
+# Between machines the same graph sums in another order.
+_TOLERATED_DIFFERENCE = 0.01
+
+
+@dataclass(frozen=True)
+class SpaceCheck:
+    """What a Space answered: its address, and how many example photos it was asked for."""
+
+    url: str
+    photos: int
+
+
+def check_space(repo_id: str) -> SpaceCheck:
+    """Send the example photos to a running Space and compare its answers with those given here.
+
+    Raises HubError if it is not there or does not run, if it has no example photos, or if an
+    answer differs in its dish or by more than 0.01 in its confidence.
+    """
+    from gradio_client import Client, handle_file  # type: ignore[import-untyped]
+    from huggingface_hub import get_token, space_info
+
+    classifier = served_model(repo_id)
+    photos = example_photos(classifier.checkpoint)
+    if not photos:
+        raise HubError(f"{repo_id}: its model has no examples/ to ask it about: add photos there")
+    with told(repo_id):
+        url = space_info(repo_id).host
+    if not url:
+        raise HubError(f"{repo_id} has no address yet: see https://huggingface.co/spaces/{repo_id}")
+    try:
+        client = Client(url, token=get_token(), verbose=False)
+        answers = [client.predict(handle_file(photo), api_name="/predict") for photo in photos]
+    except Exception as error:  # the client raises whatever the page or the network gave it
+        raise HubError(
+            f"{repo_id} at {url} does not answer ({first_line(error)}): look at its log"
+        ) from error
+    for photo, answer in zip(photos, answers, strict=True):
+        _compare(f"{repo_id} answers {photo.name}", answer, classifier, photo)
+    return SpaceCheck(url, len(photos))
+
+
+def served_model(repo_id: str) -> Classifier:
+    """Load the model that a Space serves, as its repository says.
+
+    Raises HubError or CheckpointError if it is no Space of ours.
+    """
+    from huggingface_hub import snapshot_download
+
+    with told(repo_id):
+        folder = Path(
+            snapshot_download(
+                repo_id, repo_type="space", allow_patterns=["space.json", "checkpoint/*"]
+            )
+        )
+    described = folder / "space.json"
+    if not described.is_file():
+        raise HubError(f"{repo_id} has no space.json: it was not made by foodvision deploy")
+    (name,) = json.loads(described.read_text("utf-8"))["models"]
+    return load(folder / name if (folder / name).is_dir() else name)
+
+
+def _compare(what: str, answer: dict[str, object], classifier: Classifier, photo: Path) -> None:
+    here = classifier.predict(photo)
+    difference = abs(float(str(answer["confidence"])) - here.confidence)
+    if answer["label"] != here.label or difference > _TOLERATED_DIFFERENCE:
+        raise HubError(
+            f"{what} with {answer['label']} ({answer['confidence']}), here it is {here.label} "
+            f"({here.confidence}): deploy it again"
+        )

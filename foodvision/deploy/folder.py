@@ -1,0 +1,121 @@
+"""The folder that a Gradio Space is made of: a page, the package, a model, what to install."""
+
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+from typing import Any
+
+import foodvision
+from foodvision.classifier import BUNDLED_NAME, Classifier, load
+from foodvision.hub import is_repo_id
+from foodvision.web.models import example_photos
+
+ZERO_GPU = "zero-a10g"
+"""The hardware whose Spaces a free account may have."""
+
+# The newest Python that ONNX Runtime and ZeroGPU both have; without it a Space runs 3.10.
+_PYTHON = "3.12"
+
+# The platform brings them, in the release that the front matter names.
+_BROUGHT = ("gradio", "huggingface_hub")
+
+_PACKAGE = Path(foodvision.__file__).parent
+_TEMPLATES = Path(__file__).parent / "space"
+
+
+@dataclass(frozen=True)
+class SpaceSettings:
+    """What a Space is to be.
+
+    repo_id: user/space.
+    model: user/name (also @revision) on the Hub, a checkpoint folder, or the model that ships.
+    hardware: as the Hub names it; cpu-basic if None.
+    private: for its owner alone, if it is created.
+    """
+
+    repo_id: str
+    model: str = BUNDLED_NAME
+    hardware: str | None = None
+    private: bool = False
+
+
+def write_space(folder: Path, settings: SpaceSettings) -> None:
+    """Write the Space's files into an empty folder.
+
+    Raises CheckpointError or HubError if there is no such model.
+    """
+    classifier = load(settings.model)
+    repo_id = settings.model.partition("@")[0]
+    is_published = is_repo_id(repo_id) and not Path(settings.model).exists()
+    if is_published:
+        # Its snapshot's folder is called by the commit: what is deployed is what was looked at.
+        commit = classifier.checkpoint.folder.name
+        served = f"{repo_id}@{commit}"
+        card = {"models": [repo_id], "preload_from_hub": [_preload(classifier, repo_id, commit)]}
+    else:
+        served, card = "checkpoint", {}
+        _copy_checkpoint(classifier, folder / "checkpoint")
+    _copy_package(folder / "foodvision")
+    app = "app_zero.py" if settings.hardware == ZERO_GPU else "app.py"
+    shutil.copy(_TEMPLATES / app, folder / "app.py")
+    (folder / "space.json").write_text(json.dumps({"models": [served]}) + "\n", "utf-8")
+    (folder / "requirements.txt").write_text("\n".join(_requirements()) + "\n", "utf-8")
+    (folder / "README.md").write_text(_readme(settings.repo_id, card), "utf-8")
+
+
+def _readme(repo_id: str, card: dict[str, Any]) -> str:
+    from huggingface_hub import SpaceCardData
+
+    name = repo_id.partition("/")[2]
+    head = SpaceCardData(
+        title=name,
+        emoji="\N{SLICE OF PIZZA}",
+        colorFrom="yellow",
+        colorTo="red",
+        sdk="gradio",
+        sdk_version=version("gradio"),
+        python_version=_PYTHON,
+        app_file="app.py",
+        short_description="Tells what is in a photo, and when it does not know",
+        license="apache-2.0",
+        **card,
+    ).to_yaml()
+    return f"---\n{head}\n---\n\n# {name}\n\nMade with foodvision {foodvision.__version__}.\n"
+
+
+def _requirements() -> list[str]:
+    """Return what serving needs and the platform does not bring."""
+    try:
+        asked = [line for line in requires("foodvision") or [] if "extra ==" not in line]
+    except PackageNotFoundError:  # a checkout that was not installed
+        lines = (_PACKAGE.parent / "requirements.txt").read_text("utf-8").splitlines()
+        asked = [line.partition("#")[0].strip() for line in lines]
+    return [line for line in asked if line and _name(line) not in _BROUGHT]
+
+
+def _name(requirement: str) -> str:
+    return re.split(r"[^\w.-]", requirement, maxsplit=1)[0].replace("-", "_")
+
+
+def _copy_package(target: Path) -> None:
+    left_out = shutil.ignore_patterns("__pycache__", "*.pyc", "*.pyi", "bundled")
+    shutil.copytree(_PACKAGE, target, ignore=left_out)
+
+
+def _copy_checkpoint(classifier: Classifier, target: Path) -> None:
+    source = classifier.checkpoint.folder
+    # The weights are for who trains: a Space answers with the graph.
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns("*.safetensors", ".*"))
+    (target / "examples").mkdir(exist_ok=True)
+    for photo in example_photos(classifier.checkpoint):
+        shutil.copy(photo, target / "examples")
+
+
+def _preload(classifier: Classifier, repo_id: str, commit: str) -> str:
+    """What the platform downloads before the page starts: the files that were looked at here."""
+    folder = classifier.checkpoint.folder
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return f"{repo_id} {','.join(path.relative_to(folder).as_posix() for path in files)} {commit}"

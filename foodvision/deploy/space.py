@@ -1,0 +1,155 @@
+"""A Space of the Hub: created, filled, waited for."""
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from foodvision.deploy.checking import SpaceCheck, check_space
+from foodvision.deploy.folder import ZERO_GPU, SpaceSettings, write_space
+from foodvision.errors import HubError, SettingsError
+from foodvision.hub.client import status_of, told
+
+_FREE_HARDWARE = (None, "cpu-basic")
+_LINES_OF_LOG = 40
+
+
+@dataclass(frozen=True)
+class _Account:
+    name: str
+    is_pro: bool
+    can_pay: bool
+
+
+def deploy_space(
+    settings: SpaceSettings,
+    *,
+    secrets: Mapping[str, str] = MappingProxyType({}),
+    variables: Mapping[str, str] = MappingProxyType({}),
+    timeout: float = 1800,
+    say: Callable[[str], None] = print,
+) -> SpaceCheck:
+    """Create or renew a Space, wait until it runs, and compare its answers with those given here.
+
+    secrets, variables: of the Space, by name; secrets are never shown.
+    timeout: seconds that the build and the start may take.
+    say: is told of each step.
+
+    Raises HubError with the way out: what the account may not have, a build that failed (its log
+    is said first), a Space that answers otherwise.
+    """
+    from huggingface_hub import HfApi
+
+    api, repo_id = HfApi(), settings.repo_id
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        write_space(folder, settings)
+        _create(api, settings)
+        with told(repo_id):
+            commit = api.upload_folder(
+                repo_id=repo_id,
+                repo_type="space",
+                folder_path=folder,
+                commit_message="Deploy with foodvision",
+                delete_patterns="*",
+            )
+            say(f"{repo_id} has its files, at commit {commit.oid}")
+            for key, value in secrets.items():
+                api.add_space_secret(repo_id, key, value)
+            for key, value in variables.items():
+                api.add_space_variable(repo_id, key, value)
+    _wait(api, repo_id, timeout, say)
+    return check_space(repo_id)
+
+
+def try_space(
+    settings: SpaceSettings, named: Sequence[str] = (), say: Callable[[str], None] = print
+) -> Path:
+    """Write the folder of a Space beside the work at hand, and say what would happen to it.
+
+    named: secrets and variables that would be set.
+
+    Returns the folder. Raises SettingsError if there is something of its name already.
+    """
+    folder = Path(settings.repo_id.partition("/")[2])
+    if folder.exists():
+        raise SettingsError(f"{folder} is there already: remove it, or work in another folder")
+    folder.mkdir()
+    write_space(folder, settings)
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    size = sum(path.stat().st_size for path in files) / 1e6
+    hardware = settings.hardware or "cpu-basic"
+    say(f"{folder} has what would be uploaded: {len(files)} files, {size:.1f} MB")
+    say(f"{settings.repo_id} would be created as a Gradio Space on {hardware}, if it is not there")
+    for name in named:
+        say(f"{name} would be set there")
+    say("it would be waited for, and asked about the example photos")
+    return folder
+
+
+def _create(api: Any, settings: SpaceSettings) -> None:
+    repo_id, hardware = settings.repo_id, settings.hardware
+    with told(repo_id):
+        exists = api.repo_exists(repo_id, repo_type="space")
+        if exists:
+            return
+        account = _account(api)
+    if not _may_have(account, repo_id, hardware):
+        raise HubError(_not_free(settings))
+    try:
+        with told(repo_id):
+            api.create_repo(
+                repo_id,
+                repo_type="space",
+                space_sdk="gradio",
+                space_hardware=hardware,
+                private=settings.private,
+                exist_ok=True,
+            )
+    except HubError as error:
+        if status_of(error.__cause__) == 402:
+            raise HubError(_not_free(settings)) from error
+        raise
+
+
+def _account(api: Any) -> _Account:
+    told_of = api.whoami(cache=True)
+    return _Account(told_of["name"], bool(told_of.get("isPro")), bool(told_of.get("canPay")))
+
+
+def _may_have(account: _Account, repo_id: str, hardware: str | None) -> bool:
+    """Whether an account may create such a Space; an organisation's plan only the Hub knows."""
+    if not repo_id.startswith(f"{account.name}/") or hardware == ZERO_GPU:
+        return True
+    return account.is_pro if hardware in _FREE_HARDWARE else account.can_pay
+
+
+def _not_free(settings: SpaceSettings) -> str:
+    again = f"foodvision deploy {settings.repo_id} --model {settings.model}"
+    return (
+        f"{settings.repo_id}: this account cannot create a Gradio Space on "
+        f"{settings.hardware or 'cpu-basic'}. Free to it are a page that answers in the browser "
+        f"(`{again} --static`) and, if the account is older than 30 days, ZeroGPU "
+        f"(`{again} --hardware {ZERO_GPU}`)"
+    )
+
+
+def _wait(api: Any, repo_id: str, timeout: float, say: Callable[[str], None]) -> None:
+    say(f"{repo_id} is being built")
+    with told(repo_id):
+        try:
+            stage = api.wait_for_space(repo_id, timeout=timeout).stage
+        except TimeoutError:
+            raise HubError(
+                f"{repo_id} does not run after {timeout:.0f} seconds: look at its log at "
+                f"https://huggingface.co/spaces/{repo_id}, then foodvision deploy {repo_id} --check"
+            ) from None
+    if stage == "RUNNING":
+        return
+    with told(repo_id):
+        log = list(api.fetch_space_logs(repo_id, build=stage != "RUNTIME_ERROR"))
+    for line in log[-_LINES_OF_LOG:]:
+        say(line.rstrip())
+    raise HubError(f"{repo_id} does not run ({stage}): the last lines of its log are above")
