@@ -6,7 +6,9 @@ never loads torch. Errors that a person can mend are caught here, and here alone
 
 import io
 import sys
+import warnings
 from collections.abc import Sequence
+from typing import TextIO
 
 from cyclopts import App, CycloptsError
 
@@ -17,6 +19,7 @@ from foodvision.commands.photos import data
 from foodvision.commands.runs import compare, runs
 from foodvision.commands.training import find_lr, train
 from foodvision.errors import FoodVisionError, Stopped
+from foodvision.hub import HubWarning
 from foodvision.processes import tells_first
 from foodvision.settings import fill_settings
 
@@ -59,6 +62,7 @@ for _command in (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status: 0, 1 if photos are at fault, 2 for a wrong call."""
+    warnings.showwarning = _warn
     try:
         status = app(
             sys.argv[1:] if arguments is None else arguments,
@@ -102,6 +106,21 @@ def script() -> None:
             # A file name that the terminal cannot show must not end the command.
             stream.reconfigure(errors="backslashreplace")
     sys.exit(main())
+
+
+def _warn(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Show a warning of ours as a line like the errors, and others as Python does."""
+    if issubclass(category, HubWarning):
+        _tell(str(message))
+    else:
+        sys.stderr.write(warnings.formatwarning(message, category, filename, lineno, line))
 
 
 def _tell(line: str) -> None:

@@ -1,86 +1,20 @@
-"""The real huggingface_hub client over HTTP, against a Hub on loopback that keeps one model."""
+"""The real huggingface_hub client over HTTP, against a Hub on loopback."""
 
-import hashlib
-import json
 import os
 import subprocess
 import sys
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 
 import pytest
+from loopback_hub import LoopbackHub
 
 from foodvision.hub import is_repo_id
 
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
-
-
-class LoopbackHub(ThreadingHTTPServer):
-    """Serves the files of one folder as the model repository cook/fruit."""
-
-    daemon_threads = True
-
-    def __init__(self, folder):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.files = {path.name: path.read_bytes() for path in folder.iterdir()}
-        self.refusal = None
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_):
-        pass
-
-    def do_HEAD(self):
-        self.do_GET()
-
-    def do_GET(self):
-        if self.server.refusal:
-            self.answer(*self.server.refusal)
-        elif self.path.startswith("/api/models/cook/fruit/revision/nowhere"):
-            self.answer(404, b"{}", {"X-Error-Code": "RevisionNotFound"})
-        elif self.path.startswith("/api/models/cook/fruit/tree/"):
-            entries = [
-                {"type": "file", "path": name, "size": len(content), "oid": self.etag(content)}
-                for name, content in self.server.files.items()
-            ]
-            self.answer(200, json.dumps(entries).encode())
-        elif self.path.startswith("/api/models/cook/fruit"):
-            siblings = [{"rfilename": name} for name in self.server.files]
-            info = {"id": "cook/fruit", "sha": COMMIT, "siblings": siblings, "tags": []}
-            self.answer(200, json.dumps(info).encode())
-        elif self.path.startswith(f"/cook/fruit/resolve/{COMMIT}/"):
-            content = self.server.files[self.path.rpartition("/")[2]]
-            self.answer(200, content, {"X-Repo-Commit": COMMIT, "ETag": f'"{self.etag(content)}"'})
-        else:
-            self.answer(401, b'{"error": "no"}', {"X-Error-Code": "RepoNotFound"})
-
-    @staticmethod
-    def etag(content):
-        return hashlib.sha1(content).hexdigest()
-
-    def answer(self, status, content=b"", headers=None):
-        self.send_response(status)
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(content)
-
 
 @pytest.fixture
-def hub(fruit_checkpoint):
-    server = LoopbackHub(fruit_checkpoint)
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+def hub(fruit_checkpoint, tmp_path):
+    with LoopbackHub(tmp_path / "hub") as hub:
+        hub.add("cook/fruit", fruit_checkpoint)
+        yield hub
 
 
 @pytest.fixture
@@ -96,12 +30,7 @@ except foodvision.FoodVisionError as error:
 """
 
     def loaded(name="cook/fruit", revision="", **environment):
-        fresh = {
-            "HF_ENDPOINT": hub.url,
-            "HF_HOME": str(tmp_path / "home"),
-            "HF_HUB_DISABLE_XET": "1",
-            "HF_HUB_DISABLE_TELEMETRY": "1",
-        }
+        fresh = hub.environment(tmp_path / "home", token=None)
         done = subprocess.run(
             [sys.executable, "-c", program, name, revision],
             env=os.environ | fresh | environment,
@@ -109,6 +38,7 @@ except foodvision.FoodVisionError as error:
             text=True,
             check=True,
         )
+        loaded.warned = done.stderr
         return done.stdout.strip()
 
     return loaded
@@ -119,9 +49,10 @@ def test_model_comes_from_the_hub_and_then_from_the_cache(hub, load):
     assert load(HF_HUB_OFFLINE="1") == "blueberry kiwi tomato"
 
 
-def test_only_what_serving_reads_is_downloaded(load, tmp_path):
+def test_only_what_serving_reads_is_downloaded(hub, load, tmp_path):
     load()
-    snapshot = next((tmp_path / "home").rglob(f"snapshots/{COMMIT}"))
+    commit = hub.repo("cook/fruit").head.oid
+    snapshot = next((tmp_path / "home").rglob(f"snapshots/{commit}"))
     assert sorted(path.name for path in snapshot.iterdir()) == [
         "README.md",
         "config.json",
@@ -131,8 +62,8 @@ def test_only_what_serving_reads_is_downloaded(load, tmp_path):
 
 def test_repository_that_is_not_there_says_so(load):
     assert load("cook/nothing") == (
-        "HubError cook/nothing is no folder here, and no public repository on the Hub: "
-        "check the name, or `hf auth login` for a private one"
+        "HubError cook/nothing is no folder here, and no repository on the Hub that your token "
+        "sees: check the name, or `hf auth login` for a private one"
     )
 
 
@@ -143,35 +74,53 @@ def test_revision_that_is_not_there_says_so(load):
 
 
 def test_gated_repository_says_how_to_get_in(hub, load):
-    hub.refusal = (403, b"{}", {"X-Error-Code": "GatedRepo"})
+    hub.repo("cook/fruit").gated = "manual"
     assert load() == (
         "HubError cook/fruit is gated: ask for access on its page, then `hf auth login`"
     )
 
 
 def test_hub_that_fails_says_so(hub, load):
-    hub.refusal = (418, b'{"error": "teapot"}', {})
-    assert load().startswith(
-        "HubError cook/fruit is no folder here and not in the cache, "
-        "and the Hub did not give it (Client error '418"
-    )
+    hub.refuse("cook/fruit", 418, "teapot")
+    assert load().startswith("HubError cook/fruit was refused by the Hub (418")
 
 
 def test_hub_out_of_reach_with_an_empty_cache_says_so(load):
-    said = load(HF_HUB_OFFLINE="1")
-    assert said.startswith(
-        "HubError cook/fruit is no folder here and not in the cache, and the Hub"
+    assert load(HF_HUB_OFFLINE="1") == (
+        "HubError cook/fruit is not in the cache, and HF_HUB_OFFLINE forbids to ask the Hub: "
+        "unset it"
     )
-    assert said.endswith("): try again later")
+
+
+def test_commit_can_be_pinned(hub, load, fruit_checkpoint):
+    first = hub.repo("cook/fruit").head.oid
+    hub.add("cook/fruit", {"model.onnx": b"spoiled"})
+    assert load(f"cook/fruit@{first}") == "blueberry kiwi tomato"
+    assert load(revision=first) == "blueberry kiwi tomato"
+
+
+def test_repository_that_is_gone_while_the_cache_answers_is_told(hub, load):
+    load()
+    hub.remove("cook/fruit")
+    assert load() == "blueberry kiwi tomato"
+    assert "no repository on the Hub that your token sees" in load.warned
+    assert "The copy in the cache answers" in load.warned
+
+
+def test_hub_out_of_order_leaves_the_cache_to_answer(hub, load):
+    load()
+    hub.refuse("GET /api/models/cook/fruit", 503)
+    assert load() == "blueberry kiwi tomato"
 
 
 def test_repository_without_a_checkpoint_says_so(hub, load):
-    hub.files = {"README.md": b"# no model"}
-    assert "holds no checkpoint: it has no config.json" in load()
+    hub.add("cook/drawings", {"README.md": b"# no model"})
+    assert "holds no checkpoint: it has no config.json" in load("cook/drawings")
 
 
 def test_spoiled_download_is_refused(hub, load):
-    hub.files["model.onnx"] += b"\0"
+    spoiled = hub.repo("cook/fruit").read("model.onnx") + b"\0"
+    hub.add("cook/fruit", {"model.onnx": spoiled})
     assert "model.onnx is not the file that config.json was written for" in load()
 
 

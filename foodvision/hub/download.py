@@ -29,11 +29,10 @@ def download_checkpoint(repo_id: str, revision: str | None = None) -> Path:
     from huggingface_hub import constants, model_info, snapshot_download
 
     at = f"{repo_id} at revision {revision}" if revision else repo_id
-    commit = revision
     if not constants.HF_HUB_OFFLINE:
         try:
             with told(at):
-                commit = model_info(repo_id, revision=revision, timeout=_PATIENCE).sha
+                model_info(repo_id, revision=revision, timeout=_PATIENCE)
         except HubError as error:
             cached = _find_cached(repo_id, revision)
             if not cached:
@@ -43,7 +42,7 @@ def download_checkpoint(repo_id: str, revision: str | None = None) -> Path:
                 warnings.warn(f"{error}. The copy in the cache answers", HubWarning, stacklevel=2)
             return cached
     with told(at):
-        return Path(snapshot_download(repo_id, revision=commit, allow_patterns=_FILES))
+        return Path(snapshot_download(repo_id, revision=revision, allow_patterns=_FILES))
 
 
 def _find_cached(repo_id: str, revision: str | None) -> Path | None:

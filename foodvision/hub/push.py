@@ -42,6 +42,7 @@ def push_checkpoint(
     """
     from huggingface_hub import HfApi
 
+    check_name(repo_id)
     files = files_to_push(checkpoint, repo_id, license)
     api = HfApi()
     with tempfile.TemporaryDirectory() as folder, told(repo_id):

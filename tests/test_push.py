@@ -1,0 +1,202 @@
+"""Checkpoints go to the Hub: the real commands in processes of their own, a Hub on loopback."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+import yaml
+from conftest import make_photo
+from loopback_hub import Account, LoopbackHub
+from safetensors.torch import load_file
+
+import foodvision
+from foodvision.checkpoint import BUNDLED
+
+PUSHED = re.compile(r"(\S+) has it, at commit ([0-9a-f]{40})\n")
+
+
+@pytest.fixture
+def hub(tmp_path):
+    with LoopbackHub(tmp_path / "hub") as hub:
+        yield hub
+
+
+@pytest.fixture
+def run(hub, tmp_path):
+    """Run a `foodvision` command that knows this Hub alone."""
+
+    def ran(*command, token="hf_cook", **environment):
+        return subprocess.run(
+            [sys.executable, "-m", "foodvision", *map(str, command)],
+            env=os.environ | hub.environment(tmp_path / "home", token) | environment,
+            capture_output=True,
+            text=True,
+        )
+
+    return ran
+
+
+def error_of(done):
+    """The one line that a command failed with."""
+    assert done.returncode == 2, done
+    *progress, line = done.stderr.splitlines()
+    assert not any("Traceback" in part for part in progress)
+    return line
+
+
+def test_pushed_checkpoint_answers_under_its_name(hub, run, fruit_checkpoint, tmp_path):
+    done = run("push", fruit_checkpoint, "cook/fruit")
+    assert PUSHED.fullmatch(done.stdout).group(2) == hub.repo("cook/fruit").head.oid
+    photo = make_photo(tmp_path / "kiwi.jpg", (60, 190, 60), seed=5)
+    answered = run("predict", photo, "--model", "cook/fruit", "--json")
+    here = foodvision.load(fruit_checkpoint).predict(photo)
+    assert json.loads(answered.stdout)["label"] == here.label
+
+
+def test_pushed_again_nothing_changes(hub, run, fruit_checkpoint):
+    first = PUSHED.fullmatch(run("push", fruit_checkpoint, "cook/fruit").stdout).group(2)
+    again = PUSHED.fullmatch(run("push", fruit_checkpoint, "cook/fruit").stdout).group(2)
+    assert first == again == hub.repo("cook/fruit").head.oid
+
+
+def test_card_is_read_by_the_hub_and_used_as_it_says(hub, run, fruit_checkpoint, tmp_path):
+    run("push", fruit_checkpoint, "cook/fruit", "--license", "cc-by-4.0")
+    card = hub.repo("cook/fruit").read("README.md").decode()
+    head = yaml.safe_load(card.split("---\n")[1])
+    figures = foodvision.load(fruit_checkpoint).config.figures["test"]
+    assert head["license"] == "cc-by-4.0"
+    assert head["library_name"] == "foodvision"
+    assert head["pipeline_tag"] == "image-classification"
+    metrics = head["model-index"][0]["results"][0]["metrics"]
+    assert metrics[0]["value"] == pytest.approx(figures["top1"], abs=1e-4)
+    for told in (
+        "pictures/confusion.png",
+        "pictures/reliability.png",
+        "| kiwi |",
+        "foodvision train",
+    ):
+        assert told in card
+    assert "pictures/confusion.png" in hub.repo("cook/fruit").head.files
+    lines = re.search(r"```python\n(.*?)```", card, re.DOTALL).group(1)
+    assert len(lines.strip().splitlines()) == 4
+    make_photo(tmp_path / "photo.jpg", (60, 190, 60), seed=5)
+    done = subprocess.run(
+        [sys.executable, "-c", lines],
+        cwd=tmp_path,
+        env=os.environ | hub.environment(tmp_path / "home"),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith("Prediction(label='")
+
+
+def test_dry_run_lists_and_asks_nobody(hub, run, fruit_checkpoint):
+    done = run("push", fruit_checkpoint, "cook/fruit", "--dry-run", token=None)
+    assert "model.onnx" in done.stdout
+    assert "would be pushed to cook/fruit" in done.stdout
+    assert hub.requests == []
+
+
+@pytest.mark.parametrize("spoiled", ["model.safetensors", "config.json"])
+def test_figures_of_another_model_are_refused(hub, run, fruit_checkpoint, tmp_path, spoiled):
+    folder = shutil.copytree(fruit_checkpoint, tmp_path / "checkpoint")
+    if spoiled == "config.json":
+        config = json.loads((folder / spoiled).read_text())
+        config["figures"]["measured_on"]["model.onnx"] = "0" * 64
+        (folder / spoiled).write_text(json.dumps(config))
+    else:
+        with (folder / spoiled).open("ab") as file:
+            file.write(b"\0")
+    assert "were not measured on the graph and weights beside it" in error_of(
+        run("push", folder, "cook/fruit")
+    )
+    assert hub.requests == []
+
+
+def test_branch_is_created_and_read(hub, run, fruit_checkpoint, tmp_path):
+    run("push", fruit_checkpoint, "cook/fruit")
+    done = run("push", fruit_checkpoint, "cook/fruit", "--revision", "trial", "--private")
+    assert done.returncode == 0, done.stderr
+    photo = make_photo(tmp_path / "kiwi.jpg", (60, 190, 60), seed=5)
+    assert run("predict", photo, "--model", "cook/fruit@trial").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("pattern", "status", "line"),
+    [
+        ("POST /api/repos/create", 403, "may not be changed with this token"),
+        ("POST .*/commit/", 412, "was changed by somebody else meanwhile"),
+        ("POST .*/commit/", 409, "is taken, or being changed"),
+        ("POST /api/repos/create", 402, "is not free for this account"),
+    ],
+)
+def test_refusals_say_the_way_out(hub, run, fruit_checkpoint, pattern, status, line):
+    hub.refuse(pattern, status)
+    assert f"foodvision: cook/fruit {line}" in error_of(run("push", fruit_checkpoint, "cook/fruit"))
+
+
+def test_read_only_and_missing_and_revoked_tokens_say_the_way_out(hub, run, fruit_checkpoint):
+    hub.accounts["hf_guest"] = Account("cook", role="read")
+    said = error_of(run("push", fruit_checkpoint, "cook/fruit", token="hf_guest"))
+    assert "make one with the role write" in said
+    for token in (None, "hf_revoked"):
+        said = error_of(run("push", fruit_checkpoint, "cook/fruit", token=token))
+        assert "hf auth login" in said
+        assert "hf_revoked" not in said
+
+
+def test_name_of_another_form_is_refused(run, fruit_checkpoint):
+    said = error_of(run("push", fruit_checkpoint, "fruit"))
+    assert said == "foodvision: 'fruit' is no name of a Hub repository: it should be user/name"
+
+
+def test_interrupted_upload_goes_on(hub, run, fruit_checkpoint):
+    hub.refuse("POST .*/commit/", 503)
+    assert "out of order (503)" in error_of(run("push", fruit_checkpoint, "cook/fruit"))
+    sent = len(hub.asked("PUT /objects"))
+    assert sent
+    hub.recover()
+    assert run("push", fruit_checkpoint, "cook/fruit").returncode == 0
+    assert len(hub.asked("PUT /objects")) == sent
+
+
+def test_published_card_is_verified(hub, run, fruit, fruit_checkpoint, tmp_path):
+    run("push", fruit_checkpoint, "cook/fruit")
+    done = run("verify", "cook/fruit", fruit)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("the card of cook/fruit holds\n")
+    worse = shutil.copytree(fruit / "test", tmp_path / "worse")
+    (worse / "kiwi").rename(worse / "aside")
+    (worse / "tomato").rename(worse / "kiwi")
+    (worse / "aside").rename(worse / "tomato")
+    done = run("verify", "cook/fruit", worse)
+    assert done.returncode == 1
+    assert done.stdout.endswith("the card of cook/fruit does not hold\n")
+
+
+def test_weights_load_with_timm_alone():
+    import timm
+
+    network = timm.create_model("efficientnet_lite0", num_classes=101)
+    network.load_state_dict(load_file(BUNDLED / "model.safetensors"), strict=True)
+
+
+def test_python_pushes_and_loads(hub, fruit_checkpoint, tmp_path):
+    program = """
+import sys, foodvision
+foodvision.Classifier.from_pretrained(sys.argv[1]).push_to_hub("cook/fruit")
+print(*foodvision.Classifier.from_pretrained("cook/fruit").classes)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(fruit_checkpoint)],
+        env=os.environ | hub.environment(tmp_path / "home"),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "blueberry kiwi tomato\n"
