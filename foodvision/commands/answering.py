@@ -104,7 +104,7 @@ def demo(
     model: ModelNames = (),
     port: Port = None,
     share: Switch = False,
-    feedback: Annotated[Path | None, Parameter(env_var="FOODVISION_FEEDBACK")] = None,
+    feedback: Annotated[str | None, Parameter(env_var="FOODVISION_FEEDBACK")] = None,
     mcp: Switch = False,
 ) -> None:
     """Serve the page.
@@ -119,14 +119,14 @@ def demo(
     share:
         Also make a public link to send.
     feedback:
-        Ask visitors what is in their photos, and keep photos and answers in this folder, as a
-        dataset to train with. Nothing is kept if not given.
+        Ask visitors what is in their photos, and keep photos and answers as a dataset to train
+        with, in this folder or at hf://user/dataset, a private one. Nothing is kept if not given.
     mcp:
         Also serve the answers as tools of the Model Context Protocol.
     """
-    from foodvision.web import Feedback, build_page, launch_page, load_models
+    from foodvision.web import build_page, launch_page, load_models, open_feedback
 
-    page = build_page(load_models(model), Feedback(feedback) if feedback else None)
+    page = build_page(load_models(model), open_feedback(feedback) if feedback else None)
     launch_page(page, port=port, share=share, mcp=mcp)
 
 

@@ -3,24 +3,33 @@
 import hashlib
 import io
 import re
+import tempfile
+from contextlib import nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import gradio as gr
 
-from foodvision.errors import PhotoError
+from foodvision.errors import HubError, PhotoError
+from foodvision.hub import check_push
+from foodvision.hub.client import told
 from foodvision.image import load_image
 from foodvision.storage import write_atomically
 from foodvision.web.models import ModelChoice, PageModels, told_by_name
 
+if TYPE_CHECKING:
+    from huggingface_hub import CommitScheduler
+
 _LONGEST_NAME = 60
+_ON_THE_HUB = "hf://"
 
 
 class Feedback:
     """A folder of classes that grows, photo by photo."""
 
-    def __init__(self, folder: Path) -> None:
-        """Take the folder; it is made with the first photo."""
-        self.folder = folder
+    def __init__(self, folder: Path, scheduler: "CommitScheduler | None" = None) -> None:
+        """Take the folder, made with the first photo, and what brings it to the Hub, if it does."""
+        self.folder, self._scheduler = folder, scheduler
 
     def keep(self, photo: str, label: str) -> Path:
         """Write a photo into the folder of a class, and return the file.
@@ -37,9 +46,45 @@ class Feedback:
         load_image(photo).save(content, "JPEG", quality=95)
         digest = hashlib.sha256(content.getvalue()).hexdigest()[:16]
         path = self.folder / name / f"{digest}.jpg"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, content.getvalue())
+        with self._scheduler.lock if self._scheduler else nullcontext():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, content.getvalue())
         return path
+
+    def close(self) -> None:
+        """Bring to the Hub what is not there yet: at exit, its client could not any more."""
+        if self._scheduler:
+            self._scheduler.trigger().result()
+            self._scheduler.stop()
+
+
+def open_feedback(place: str) -> Feedback:
+    """Return where feedback is kept: a folder, or `hf://user/dataset`, a private one of the Hub.
+
+    The dataset is created if it is not there. Photos go to it every five minutes, and when
+    the feedback is closed.
+
+    Raises HubError without a token that may write, and for a dataset that everybody can see.
+    """
+    if not place.startswith(_ON_THE_HUB):
+        return Feedback(Path(place))
+    from huggingface_hub import CommitScheduler, HfApi
+
+    repo_id = place.removeprefix(_ON_THE_HUB)
+    check_push(repo_id)
+    with told(repo_id):
+        api = HfApi()
+        api.create_repo(repo_id, repo_type="dataset", private=True, exist_ok=True)
+        if not api.dataset_info(repo_id).private:
+            raise HubError(f"{repo_id} is public: visitors' photos go to a private dataset alone")
+        scheduler = CommitScheduler(
+            repo_id=repo_id,
+            repo_type="dataset",
+            folder_path=tempfile.mkdtemp(prefix="foodvision-feedback-"),
+            private=True,
+            allow_patterns="*.jpg",
+        )
+    return Feedback(scheduler.folder_path, scheduler)
 
 
 def feedback_form(

@@ -1,5 +1,6 @@
 """The page: tabs around a classifier, and how it is served."""
 
+import signal
 from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.util import find_spec
@@ -66,7 +67,7 @@ def build_page(
         gr.Markdown(i18n("privacy"), elem_classes="soft")
         add_endpoints(shown, chosen, photo, photos)
         page.load(None, js=SCRIPT.read_text("utf-8"))
-    page.i18n_instance = i18n
+    page.i18n_instance, page.feedback = i18n, feedback
     return page.queue(max_size=50)  # type: ignore[no-any-return]
 
 
@@ -111,7 +112,11 @@ def launch_page(
         raise SettingsError(f"port {port} is taken: choose another one with --port") from None
     print(f"foodvision answers at {share_url or local_url} (Ctrl-C stops it)", flush=True)
     if wait:
+        # A Space is ended so; what visitors gave is to be kept then too.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         page.block_thread()
+        if feedback := getattr(page, "feedback", None):
+            feedback.close()
 
 
 def introduce(classifier: Classifier, words: Words) -> str:

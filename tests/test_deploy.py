@@ -1,0 +1,231 @@
+"""Models become Spaces: the real commands and client, a Hub on loopback, a page that runs."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+
+import pytest
+import yaml
+from conftest import COLOURS, make_photo
+from loopback_hub import Account, LoopbackHub
+from loopback_repository import Space
+
+from foodvision.deploy import SpaceSettings, write_space
+
+
+@pytest.fixture
+def hub(tmp_path):
+    with LoopbackHub(tmp_path / "hub") as hub:
+        hub.accounts["hf_cook"] = Account("cook", is_pro=True)
+        yield hub
+
+
+@pytest.fixture
+def run(hub, tmp_path):
+    def ran(*command, **environment):
+        return subprocess.run(
+            [sys.executable, "-m", "foodvision", *map(str, command)],
+            cwd=tmp_path,
+            env=os.environ | hub.environment(tmp_path / "home") | environment,
+            capture_output=True,
+            text=True,
+        )
+
+    return ran
+
+
+@pytest.fixture(scope="module")
+def model(fruit_checkpoint, tmp_path_factory):
+    """A checkpoint with photos to ask its page about."""
+    folder = tmp_path_factory.mktemp("deployed") / "checkpoint"
+    shutil.copytree(fruit_checkpoint, folder)
+    for seed, (label, colour) in enumerate(COLOURS.items()):
+        make_photo(folder / "examples" / f"{label}.jpg", colour, seed)
+    return folder
+
+
+def test_space_is_filled_and_answers_as_the_model_does_here(hub, run, model, tmp_path):
+    refused = run("deploy", "cook/page", "--model", model)
+    assert refused.returncode == 2
+    assert "cook/page" in refused.stderr
+    space = hub.repo("cook/page", "space")
+    checkout = space.checkout(tmp_path / "checkout")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = os.environ | {"SYSTEM": "spaces", "SPACE_ID": "cook/page"}
+    environment |= {"GRADIO_SERVER_PORT": str(port), "GRADIO_SERVER_NAME": "127.0.0.1"}
+    with subprocess.Popen(
+        [sys.executable, "app.py"],
+        cwd=checkout,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as app:
+        assert any("answers at" in line for line in app.stdout)
+        space.space.host = f"http://127.0.0.1:{port}"
+        checked = run("deploy", "cook/page", "--check")
+        head = space.head.oid
+        again = run("deploy", "cook/page", "--model", model)
+        app.terminate()
+    said = f"http://127.0.0.1:{port} answers 3 example photos as the model does here\n"
+    assert checked.stdout == said, checked.stderr
+    assert again.stdout.endswith(said)
+    assert space.head.oid == head
+
+
+def test_page_that_answers_otherwise_is_found_out(hub, run, model, tmp_path):
+    other = shutil.copytree(model, tmp_path / "other")
+    hub.create("cook/page", "space", Space("gradio"))
+    write_space_of(hub, other, tmp_path)
+    hub.repo("cook/page", "space").space.host = "http://127.0.0.1:9"
+    done = run("deploy", "cook/page", "--check")
+    assert done.returncode == 2
+    assert "cook/page at http://127.0.0.1:9 does not answer" in done.stderr
+
+
+def write_space_of(hub, model, tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    write_space(folder, SpaceSettings("cook/page", str(model)))
+    hub.add("cook/page", folder, "space")
+
+
+def test_what_is_not_free_is_said_before_anything_is_created(hub, run, model):
+    hub.accounts["hf_cook"] = Account("cook")
+    done = run("deploy", "cook/page", "--model", model)
+    assert done.returncode == 2
+    assert "this account cannot create a Gradio Space on cpu-basic" in done.stderr
+    assert "--static" in done.stderr
+    assert "--hardware zero-a10g" in done.stderr
+    assert not hub.asked("POST /api/repos/create")
+
+
+def test_refusal_that_nobody_foresaw_says_the_same(hub, run, model):
+    hub.refuse("POST /api/repos/create", 402)
+    done = run("deploy", "cook/page", "--model", model)
+    assert "this account cannot create a Gradio Space on cpu-basic" in done.stderr
+
+
+def test_failed_build_shows_its_log(hub, run, model):
+    hub.stages = ["BUILDING", "BUILD_ERROR"]
+    hub.logs["build"] = ["ERROR: ResolutionImpossible\n"]
+    done = run("deploy", "cook/page", "--model", model)
+    assert done.returncode == 2
+    assert "ERROR: ResolutionImpossible" in done.stdout
+    assert done.stderr.endswith(
+        "foodvision: cook/page does not run (BUILD_ERROR): the last lines of its log are above\n"
+    )
+
+
+def test_secrets_are_set_and_never_shown(hub, run, model):
+    hub.stages = ["BUILD_ERROR"]
+    done = run(
+        *("deploy", "cook/page", "--model", model),
+        *("--secret", "KITCHEN_KEY", "--variable", "OPEN=yes"),
+        KITCHEN_KEY="s3cret",
+    )
+    space = hub.repo("cook/page", "space").space
+    assert space.secrets == {"KITCHEN_KEY": "s3cret"}
+    assert space.variables == {"OPEN": "yes"}
+    assert "s3cret" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "line"),
+    [
+        (("--secret", "NOWHERE_KEY"), "--secret NOWHERE_KEY: there is no such environment"),
+        (("--variable", "OPEN"), "--variable OPEN: it should be NAME=VALUE"),
+    ],
+)
+def test_settings_that_cannot_be_are_told(hub, run, model, option, line):
+    done = run("deploy", "cook/page", "--model", model, *option)
+    assert done.returncode == 2
+    assert line in done.stderr
+    assert hub.requests == []
+
+
+def test_dry_run_writes_the_folder_and_asks_nobody(hub, run, model, tmp_path):
+    done = run("deploy", "cook/page", "--model", model, "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "would be created as a Gradio Space on cpu-basic" in done.stdout
+    assert hub.requests == []
+    folder = tmp_path / "page"
+    head = yaml.safe_load((folder / "README.md").read_text("utf-8").split("---\n")[1])
+    assert head["sdk"] == "gradio"
+    assert head["python_version"] == "3.12"
+    assert len(head["short_description"]) <= 60
+    asked = (folder / "requirements.txt").read_text()
+    assert "onnxruntime" in asked
+    assert "gradio" not in asked
+    assert "torch" not in asked
+    assert not list(folder.rglob("*.safetensors"))
+
+
+def test_published_model_is_pinned_and_preloaded(hub, run, model, tmp_path):
+    run("push", model, "cook/fruit")
+    commit = hub.repo("cook/fruit").head.oid
+    done = run("deploy", "cook/page", "--model", "cook/fruit", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "page"
+    head = yaml.safe_load((folder / "README.md").read_text("utf-8").split("---\n")[1])
+    assert head["models"] == ["cook/fruit"]
+    name, files, pinned = head["preload_from_hub"][0].split()
+    assert (name, pinned) == ("cook/fruit", commit)
+    assert {"config.json", "model.onnx"} <= set(files.split(","))
+    served = json.loads((folder / "space.json").read_text())
+    assert served == {"models": [f"cook/fruit@{commit}"]}
+
+
+def test_zero_gpu_has_its_function_and_answers_on_the_cpu(model, tmp_path):
+    folder = tmp_path / "zero"
+    folder.mkdir()
+    write_space(folder, SpaceSettings("cook/page", str(model), hardware="zero-a10g"))
+    program = """
+import app
+bound = [function.fn.__name__ for function in app.demo.fns.values() if function.fn]
+assert "borrow_gpu" in bound, bound
+"""
+    subprocess.run([sys.executable, "-c", program], cwd=folder, check=True)
+
+
+def test_feedback_goes_to_a_private_dataset_and_back_into_training(hub, tmp_path):
+    program = """
+import sys
+from foodvision.web import open_feedback
+feedback = open_feedback("hf://cook/kept")
+feedback.keep(sys.argv[1], "kiwi")
+feedback.keep(sys.argv[2], "tomato")
+feedback.close()
+"""
+    photos = [
+        make_photo(tmp_path / f"{label}.jpg", COLOURS[label], seed=9)
+        for label in ("kiwi", "tomato")
+    ]
+    subprocess.run(
+        [sys.executable, "-c", program, *map(str, photos)],
+        env=os.environ | hub.environment(tmp_path / "home"),
+        check=True,
+    )
+    kept = hub.repo("cook/kept", "dataset")
+    assert kept.private
+    names = [name for name in kept.head.files if name.endswith(".jpg")]
+    assert sorted(name.partition("/")[0] for name in names) == ["kiwi", "tomato"]
+    listed = subprocess.run(
+        [sys.executable, "-m", "foodvision", "data", "hf://cook/kept", "--json"],
+        env=os.environ | hub.environment(tmp_path / "home"),
+        capture_output=True,
+        text=True,
+    )
+    print(listed)
+    assert '"kiwi"' in listed.stdout
+
+
+def test_public_dataset_gets_no_feedback(hub, run):
+    hub.create("cook/kept", "dataset")
+    done = run("demo", "--feedback", "hf://cook/kept")
+    assert done.returncode == 2
+    assert "cook/kept is public: visitors' photos go to a private dataset alone" in done.stderr
