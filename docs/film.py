@@ -1,0 +1,92 @@
+"""Film the page's main flow into docs/page.gif.
+
+    python docs/film.py
+
+Starts the page, chooses an example in Chromium, moves the slider over where the model looked, and
+shows what it says of a photo without food.
+"""
+
+import io
+import shutil
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+import foodvision
+from foodvision.web import build_page, launch_page
+
+TARGET = Path(__file__).with_name("page.gif")
+SIZE = {"width": 900, "height": 640}
+COLOURS = 128
+
+
+def main() -> None:
+    """Film and write."""
+    page = build_page(foodvision.load())
+    launch_page(page, wait=False)
+    options = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=options)
+        frames = film(browser.new_page(viewport=SIZE), page.local_url)
+        browser.close()
+    page.close(verbose=False)
+    pictures = [picture.quantize(COLOURS) for picture, _ in frames]
+    pictures[0].save(
+        TARGET,
+        save_all=True,
+        append_images=pictures[1:],
+        duration=[milliseconds for _, milliseconds in frames],
+        loop=0,
+        optimize=True,
+    )
+    print(f"{TARGET}: {len(frames)} pictures, {TARGET.stat().st_size / 1e6:.1f} MB")
+
+
+def film(page: Page, url: str) -> list[tuple[Image.Image, int]]:
+    """Return the pictures of the flow, each with the milliseconds it is shown for."""
+    page.goto(url)
+    page.locator("#examples .gallery-item img").last.wait_for()
+    page.wait_for_load_state("networkidle")
+    frames = [(picture(page), 1500)]
+    choose(page, "pizza_dad")
+    frames.append((picture(page), 2000))
+    slider = page.locator("#looked")
+    slider.scroll_into_view_if_needed()
+    box = slider.bounding_box()
+    assert box
+    x, y, width = box["x"], box["y"] + box["height"] / 2, box["width"]
+    page.mouse.move(x + width / 2, y)
+    page.mouse.down()
+    for share in (0.5, 0.35, 0.2, 0.35, 0.5, 0.65, 0.8):
+        page.mouse.move(x + share * width, y)
+        frames.append((picture(page), 250))
+    page.mouse.up()
+    page.evaluate("scrollTo(0, 0)")
+    choose(page, "not_food_cat")
+    frames.append((picture(page), 2500))
+    return frames
+
+
+def choose(page: Page, example: str) -> None:
+    """Choose an example and wait for all of its answer."""
+    before = page.locator(".answer").inner_text()
+    page.locator(f"#examples button:has(img[src*='{example}'])").click()
+    page.wait_for_function(
+        "before => document.querySelector('.answer').innerText !== before", arg=before
+    )
+    page.wait_for_function(
+        """() => [...document.querySelectorAll("#looked img")].filter(
+            (image) => image.complete && image.naturalWidth).length === 2"""
+    )
+    page.wait_for_timeout(1000)  # the slider fades in
+
+
+def picture(page: Page) -> Image.Image:
+    """Return what is seen."""
+    with Image.open(io.BytesIO(page.screenshot())) as image:
+        return image.convert("RGB")
+
+
+if __name__ == "__main__":
+    main()

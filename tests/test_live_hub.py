@@ -1,0 +1,26 @@
+"""The same against the real Hub; only with FOODVISION_LIVE_HUB=user and a token that may write."""
+
+import os
+
+import pytest
+
+import foodvision
+
+USER = os.environ.get("FOODVISION_LIVE_HUB")
+pytestmark = pytest.mark.skipif(not USER, reason="FOODVISION_LIVE_HUB names no account")
+
+
+@pytest.fixture
+def name():
+    from huggingface_hub import HfApi
+
+    name = f"{USER}/foodvision-live-test"
+    yield name
+    HfApi().delete_repo(name, missing_ok=True)
+
+
+def test_checkpoint_goes_there_and_back(name, fruit_checkpoint):
+    classifier = foodvision.load(fruit_checkpoint)
+    first = classifier.push_to_hub(name, private=True)
+    assert classifier.push_to_hub(name, private=True) == first
+    assert foodvision.load(name, revision=first.commit).classes == classifier.classes
