@@ -46,8 +46,8 @@ def main() -> None:
 def film(page: Page, url: str) -> list[tuple[Image.Image, int]]:
     """Return the pictures of the flow, each with the milliseconds it is shown for."""
     page.goto(url)
-    page.locator("#examples .gallery-item img").last.wait_for()
-    page.wait_for_load_state("networkidle")
+    page.locator(".answer h2", has_text="Which dish").wait_for()
+    settle(page, "#examples img", 8)
     frames = [(picture(page), 1500)]
     choose(page, "pizza_dad")
     frames.append((picture(page), 2000))
@@ -75,11 +75,17 @@ def choose(page: Page, example: str) -> None:
     page.wait_for_function(
         "before => document.querySelector('.answer').innerText !== before", arg=before
     )
+    settle(page, "#looked img", 2)
+
+
+def settle(page: Page, images: str, count: int) -> None:
+    """Wait until so many images are drawn, and what moves has come to rest."""
     page.wait_for_function(
-        """() => [...document.querySelectorAll("#looked img")].filter(
-            (image) => image.complete && image.naturalWidth).length === 2"""
+        """([images, count]) => [...document.querySelectorAll(images)].filter(
+            (image) => image.complete && image.naturalWidth).length === count""",
+        arg=[images, count],
     )
-    page.wait_for_timeout(1000)  # the slider fades in
+    page.wait_for_timeout(1000)
 
 
 def picture(page: Page) -> Image.Image:
