@@ -71,9 +71,10 @@ class Cut(Trouble):
 
         async def receive_part():
             message = await receive()
-            let_through(message.get("body", b""))
-            if left < 0:
-                hang_up()
+            if message["type"] == "http.request":
+                let_through(message["body"])
+                if left < 0:
+                    hang_up()
             return message
 
         async def send_part(message):
