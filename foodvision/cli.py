@@ -12,6 +12,7 @@ from cyclopts import App, CycloptsError
 
 import foodvision
 from foodvision.commands.answering import demo, evaluate, predict
+from foodvision.commands.exporting import export
 from foodvision.commands.photos import data
 from foodvision.commands.runs import compare, runs
 from foodvision.commands.training import find_lr, train
@@ -40,7 +41,7 @@ app = App(
 )
 
 
-for _command in (predict, evaluate, demo, data, train, find_lr, runs, compare):
+for _command in (predict, evaluate, demo, data, train, find_lr, runs, compare, export):
     app.command(_command)
 
 
