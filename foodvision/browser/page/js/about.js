@@ -51,7 +51,12 @@ function confusions(pairs, words) {
     element(
       "li",
       {},
-      words.say("confused_pair", { label: words.name(label), answer: words.name(answer), times, n }),
+      words.say("confused_pair", {
+        label: words.name(label),
+        answer: words.name(answer),
+        times,
+        n,
+      }),
     ),
   );
   return [element("h2", {}, words.say("confused_title")), element("ul", {}, ...lines)];

@@ -54,7 +54,10 @@ export class Classifier {
 
   /** The square that the model sees, larger: (448, 448, 3). */
   view(image) {
-    return { side: VIEW_SIDE, data: makeSquare(image, { ...this.config.preprocess, size: VIEW_SIDE }) };
+    return {
+      side: VIEW_SIDE,
+      data: makeSquare(image, { ...this.config.preprocess, size: VIEW_SIDE }),
+    };
   }
 }
 
@@ -83,7 +86,9 @@ export function inWords(confidence, known, config) {
 export function findHeat(map, index) {
   const [, , height, width] = map.dims;
   const length = height * width;
-  const heat = map.data.slice(index * length, (index + 1) * length).map((value) => Math.max(value, 0));
+  const heat = map.data
+    .slice(index * length, (index + 1) * length)
+    .map((value) => Math.max(value, 0));
   const most = Math.max(...heat, 1e-6);
   return { height, width, data: heat.map((value) => value / most) };
 }

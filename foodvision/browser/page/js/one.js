@@ -65,7 +65,8 @@ class OneTab {
   /** @param {string} name of a file in examples/ */
   async takeExample(name) {
     const answer = await fetch(addressOf(name)).catch(() => null);
-    if (answer?.ok) await this.take(await answer.blob(), name, `?example=${encodeURIComponent(name)}`);
+    if (answer?.ok)
+      await this.take(await answer.blob(), name, `?example=${encodeURIComponent(name)}`);
     else showFailure(this.answer, this.words.say("download_failed"), this.words);
   }
 

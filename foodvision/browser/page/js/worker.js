@@ -3,7 +3,7 @@
 import { getAssets } from "./assets.js";
 import { Classifier } from "./classifier.js";
 import { checkCanvas, loadImage, makeThumbnail } from "./image.js";
-import { toMessage, Trouble } from "./trouble.js";
+import { Trouble, toMessage } from "./trouble.js";
 
 const BASE = new URL("..", import.meta.url).href;
 
