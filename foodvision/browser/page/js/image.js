@@ -1,14 +1,11 @@
 /** The one door for photos: from a file or a camera's frame to upright sRGB pixels. */
 
+import { hasEnd, isJpeg, orientationOf } from "./jpeg.js";
+import { draftFactor, reduce, shiftOf } from "./reduce.js";
 import { Trouble } from "./trouble.js";
 
 /** The largest photo that is decoded: what most devices have the memory for. */
 export const MAX_PIXELS = 64_000_000;
-
-// Python has the JPEG decoder halve as long as the short side stays above this; so that answers
-// are the same, and large photos take little memory, pixels are averaged here by the same factor.
-const ENOUGH_PIXELS = 640;
-const FACTORS = [8, 4, 2];
 
 // Rows are read from the canvas in strips: a whole photo of a phone is more than some allow.
 const STRIP_PIXELS = 4_000_000;
@@ -23,12 +20,13 @@ const STRIP_PIXELS = 4_000_000;
  * @throws {Trouble} for what is no photo, cut off, or too large
  */
 export async function loadImage(photo, name) {
-  if (photo instanceof ImageBitmap) return readPixels(photo, 1);
+  if (photo instanceof ImageBitmap) return readPixels(photo, 1, { x: 0, y: 0 });
   const bytes = new Uint8Array(await photo.arrayBuffer());
   if (isCutOff(bytes)) throw new Trouble("cut_off", { name });
   const bitmap = await decode(photo, name);
   refuseTooLarge(bitmap.width, bitmap.height, name);
-  return readPixels(bitmap, isJpeg(bytes) ? draftFactor(bitmap) : 1);
+  const factor = isJpeg(bytes) ? draftFactor(bitmap) : 1;
+  return readPixels(bitmap, factor, shiftOf(bitmap, factor, orientationOf(bytes)));
 }
 
 /** @throws {Trouble} for more pixels than are decoded */
@@ -64,68 +62,11 @@ export async function makeThumbnail(image, side) {
   return context.canvas.convertToBlob({ type: "image/jpeg", quality: 0.85 });
 }
 
-/** By how much Pillow's `draft` makes a JPEG smaller. */
-export function draftFactor({ width, height }) {
-  const most = Math.min(Math.floor(width / ENOUGH_PIXELS), Math.floor(height / ENOUGH_PIXELS));
-  return FACTORS.find((factor) => factor <= most) ?? 1;
-}
-
-/**
- * Average squares of factor x factor pixels; those at the right and lower edge may be smaller.
- *
- * @param {{data: Uint8ClampedArray, width: number, height: number}} image RGBA
- * @returns {{data: Uint8ClampedArray, width: number, height: number}} RGBA
- */
-export function reduce(image, factor) {
-  if (factor === 1) return image;
-  const width = Math.ceil(image.width / factor);
-  const height = Math.ceil(image.height / factor);
-  const sums = new Uint32Array(width * 4);
-  const data = new Uint8ClampedArray(width * height * 4);
-  for (let row = 0; row < height; row += 1) {
-    sums.fill(0);
-    const bottom = Math.min(image.height, (row + 1) * factor);
-    for (let line = row * factor; line < bottom; line += 1) addRow(image, line, factor, sums);
-    const lines = bottom - row * factor;
-    for (let value = 0; value < sums.length; value += 1) {
-      const columns = Math.min(factor, image.width - (value >> 2) * factor);
-      data[row * sums.length + value] = sums[value] / (lines * columns); // the array rounds
-    }
-  }
-  return { data, width, height };
-}
-
-function addRow(image, line, factor, sums) {
-  let place = line * image.width * 4;
-  for (let column = 0; column < image.width; column += 1) {
-    const sum = Math.trunc(column / factor) * 4;
-    sums[sum] += image.data[place];
-    sums[sum + 1] += image.data[place + 1];
-    sums[sum + 2] += image.data[place + 2];
-    sums[sum + 3] += image.data[place + 3];
-    place += 4;
-  }
-}
-
 /** Whether a JPEG or PNG lacks its end: browsers show the part that is there. */
 export function isCutOff(bytes) {
-  if (isJpeg(bytes)) return !hasJpegEnd(bytes);
+  if (isJpeg(bytes)) return !hasEnd(bytes);
   const isPng = bytes[0] === 0x89 && bytes[1] === 0x50 && bytes[2] === 0x4e && bytes[3] === 0x47;
   return isPng && bytes.length > 8 && !endsWithChunk(bytes, "IEND");
-}
-
-function isJpeg(bytes) {
-  return bytes[0] === 0xff && bytes[1] === 0xd8 && bytes[2] === 0xff;
-}
-
-/** Whether there is an end-of-image marker after the headers, whose thumbnail has one too. */
-function hasJpegEnd(bytes) {
-  let place = 2;
-  while (place + 4 < bytes.length && bytes[place] === 0xff && bytes[place + 1] !== 0xda)
-    place += 2 + bytes[place + 2] * 256 + bytes[place + 3];
-  for (let end = bytes.length - 2; end >= place; end -= 1)
-    if (bytes[end] === 0xff && bytes[end + 1] === 0xd9) return true;
-  return false;
 }
 
 function endsWithChunk(bytes, name) {
@@ -145,22 +86,36 @@ async function decode(photo, name) {
   }
 }
 
-function readPixels(bitmap, factor) {
+/** Read a bitmap's pixels, made smaller, in strips that each hold whole squares. */
+function readPixels(bitmap, factor, shift) {
   const { width, height } = bitmap;
   const rows = Math.max(1, Math.floor(STRIP_PIXELS / width / factor)) * factor;
   const context = newCanvas(width, Math.min(rows, height));
-  const result = { width: Math.ceil(width / factor), height: Math.ceil(height / factor) };
-  const data = new Uint8ClampedArray(result.width * result.height * 4);
-  for (let top = 0; top < height; top += rows) {
-    const part = Math.min(rows, height - top);
+  const strips = [];
+  for (let top = 0; top < height; ) {
+    const stickingOut = top === 0 ? shift.y : 0;
+    const part = Math.min(rows - stickingOut, height - top);
     context.fillStyle = "white";
     context.fillRect(0, 0, width, part);
     context.drawImage(bitmap, 0, top, width, part, 0, 0, width, part);
-    const strip = reduce(context.getImageData(0, 0, width, part), factor);
-    data.set(strip.data, (top / factor) * result.width * 4);
+    const strip = context.getImageData(0, 0, width, part);
+    strips.push(factor === 1 ? strip : reduce(strip, factor, { x: shift.x, y: stickingOut }));
+    top += part;
   }
   bitmap.close();
-  return { data, ...result };
+  return stack(strips);
+}
+
+function stack(strips) {
+  const { width } = strips[0];
+  const height = strips.reduce((sum, strip) => sum + strip.height, 0);
+  const data = new Uint8ClampedArray(width * height * 4);
+  let place = 0;
+  for (const strip of strips) {
+    data.set(strip.data, place);
+    place += strip.data.length;
+  }
+  return { data, width, height };
 }
 
 function newCanvas(width, height) {
