@@ -1,4 +1,4 @@
-"""onnxruntime-web, pinned: taken from the npm registry's package, checked, and kept on this disk."""
+"""onnxruntime-web, pinned: from the npm registry's package, checked, and kept on this disk."""
 
 import base64
 import hashlib

@@ -105,9 +105,7 @@ def _shell(model: PageModel, assets: dict[str, Any], *, cdn: bool) -> dict[str, 
     files["index.html"] = template.substitute(title=escape(title), policy=escape(policy)).encode()
     for language in LANGUAGES:
         files[f"texts/{language}.json"] = _json(_texts(model, language)).encode()
-    shown = {
-        name: path for name, path in model.examples.items() if path.suffix.lower() in _SHOWN
-    }
+    shown = {name: path for name, path in model.examples.items() if path.suffix.lower() in _SHOWN}
     files |= {f"examples/{name}": path.read_bytes() for name, path in shown.items()}
     files |= {f"icons/{side}.png": draw_icon(side) for side in (192, 512)}
     files["manifest.webmanifest"] = _json(_manifest(title)).encode()

@@ -21,7 +21,7 @@ def export(
     Parameters
     ----------
     checkpoint:
-        A checkpoint or run folder, user/name on the Hub, or foodvision_101 for the model that ships.
+        A checkpoint or run folder, user/name on the Hub, or foodvision_101, the model that ships.
     folder:
         The folder to write; an exported page in it is replaced.
     to:
