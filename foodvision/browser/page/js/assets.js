@@ -26,16 +26,17 @@ export async function getAssets(assets, base, tell) {
       all,
     );
   };
-  const got = await Promise.all(
-    Object.entries(assets).map(async ([name, asset]) => [
-      name,
-      await getAsset(asset, base, cache, (bytes) => report(name, bytes)),
-    ]),
+  const names = Object.keys(assets);
+  // All of them are waited for, so that what did come is kept when another one has to be retried.
+  const got = await Promise.allSettled(
+    names.map((name) => getAsset(assets[name], base, cache, (bytes) => report(name, bytes))),
   );
+  const failed = got.find(({ status }) => status === "rejected");
+  if (failed) throw failed.reason;
   if (cache) await forgetOthers(cache, assets, base);
   return {
-    files: Object.fromEntries(got.map(([name, file]) => [name, file.content])),
-    kept: got.every(([, file]) => file.kept),
+    files: Object.fromEntries(names.map((name, index) => [name, got[index].value.content])),
+    kept: got.every(({ value }) => value.kept),
   };
 }
 

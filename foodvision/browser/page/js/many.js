@@ -52,13 +52,17 @@ class ManyTab {
       return;
     }
     this.#begin();
+    this.#tellCount(photos.length);
     for (const photo of photos) {
       if (this.#stopped) break;
       this.#add(await this.#answerOne(photo));
-      const [done, all] = [this.#answered.length, photos.length];
-      this.count.textContent = this.words.say("answered_count", { done, all });
+      this.#tellCount(photos.length);
     }
     this.#end();
+  }
+
+  #tellCount(all) {
+    this.count.textContent = this.words.say("answered_count", { done: this.#answered.length, all });
   }
 
   async #answerOne(photo) {
