@@ -90,12 +90,8 @@ def test_front_matter_makes_an_isolated_static_space(site):
 
 
 def test_long_description_is_cut_at_a_word():
-    said = site_front_matter(
-        "x", "Tells which of three very different dishes is in it, and more"
-    )
-    assert (
-        said["short_description"] == "Tells which of three very different dishes is in it, and…"
-    )
+    said = site_front_matter("x", "Tells which of three very different dishes is in it, and more")
+    assert said["short_description"] == "Tells which of three very different dishes is in it, and…"
 
 
 def test_page_says_in_every_language_what_it_asks_for(site):
