@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PORT ?= 7860
 
-.PHONY: help demo test chromium lint model clean
+.PHONY: help demo test chromium runtime lint model clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -11,7 +11,8 @@ help: ## list the commands
 demo: .venv-demo/ready ## serve the page on http://127.0.0.1:7860 (PORT= changes it)
 	@.venv-demo/bin/python app.py --port $(PORT)
 
-test: .venv/ready chromium ## set up everything and run every test
+test: .venv/ready chromium runtime ## set up everything and run every test
+	node --test tests/javascript/
 	.venv/bin/python -m pytest
 
 # The page is tested in a real browser: the system's, or else one that Playwright brings.
@@ -20,17 +21,23 @@ chromium: .venv/ready
 		|| (apt-get update -qq && apt-get install -y -qq chromium) \
 		|| .venv/bin/playwright install --with-deps chromium
 
-lint: .venv/ready ## style, types and the architecture's contracts
+# What the page in the browser runs on, checked and kept in the user's cache, and Node for its tests.
+runtime: .venv/ready
+	@command -v npm >/dev/null || (apt-get update -qq && apt-get install -y -qq nodejs npm)
+	@.venv/bin/python -c 'from foodvision.browser import fetch_runtime; fetch_runtime()'
+
+lint: .venv/ready node_modules/ready ## style, types and the architecture's contracts
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	npx --no-install biome ci --error-on-warnings
 
 model: .venv/ready ## train the model that ships, from ../shared/data (three hours)
 	.venv/bin/python models/foodvision-101/train.py
 
 clean: ## remove the environments
-	rm -rf .venv .venv-demo
+	rm -rf .venv .venv-demo node_modules
 
 .venv-demo/ready: requirements.txt
 	$(PYTHON) -m venv .venv-demo
@@ -40,4 +47,9 @@ clean: ## remove the environments
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+node_modules/ready: package.json package-lock.json
+	@command -v npm >/dev/null || (apt-get update -qq && apt-get install -y -qq nodejs npm)
+	npm ci --no-audit --no-fund --silent
 	@touch $@

@@ -7,8 +7,6 @@ import hashlib
 import json
 import math
 import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,7 +18,7 @@ from onnx.external_data_helper import uses_external_data
 
 from foodvision.errors import CheckpointError, SettingsError, first_line
 from foodvision.preprocess import Preprocess
-from foodvision.storage import sync_folder, write_durably
+from foodvision.storage import recover_folder, write_folder
 
 SCHEMA_VERSION = 1
 
@@ -28,9 +26,6 @@ BUNDLED = Path(__file__).parent / "bundled"
 """The checkpoint that ships with the package."""
 
 _GRAPH, _WEIGHTS, _CONFIG, _CARD = "model.onnx", "model.safetensors", "config.json", "README.md"
-
-# What people put beside a checkpoint for its page; a new one of the same folder keeps it.
-_PAGE = ("page.json", "examples")
 
 # What the folder of a run has, around its checkpoint.
 _RUN = "run.json"
@@ -147,18 +142,7 @@ def write_checkpoint(
     files = {_GRAPH: graph, _CONFIG: _to_json(raw).encode(), _CARD: card.encode(), **pictures}
     if weights is not None:
         files[_WEIGHTS] = weights
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    try:
-        for name, content in files.items():
-            (beside / name).parent.mkdir(exist_ok=True)
-            write_durably(beside / name, content)
-        for name in _PAGE:
-            _copy(target / name, beside / name)
-        beside.chmod(0o755)
-        _put_in_place(beside, target)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+    write_folder(target, files | _beside(target))
     return target
 
 
@@ -222,7 +206,7 @@ def check_graph(graph: bytes, config: CheckpointConfig, name: Path) -> None:
 def _find(folder: Path) -> Path:
     # A run has a config.json of its own, of its settings: what lies in checkpoint/ goes first.
     for candidate in (folder / "checkpoint", folder):
-        _recover(candidate)
+        recover_folder(candidate)
         if (candidate / _CONFIG).is_file() and not (candidate / _RUN).exists():
             return candidate
     if (folder / _RUN).exists():
@@ -346,33 +330,8 @@ def _to_json(raw: dict[str, Any]) -> str:
     return json.dumps(raw, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _copy(source: Path, target: Path) -> None:
-    if source.is_dir():
-        shutil.copytree(source, target)
-    elif source.exists():
-        shutil.copy2(source, target)
-
-
-def _put_in_place(beside: Path, target: Path) -> None:
-    """Swap a finished folder in.
-
-    A folder cannot be replaced in one step: between the two renames the old checkpoint lies under
-    its spare name, where `_recover` finds it.
-    """
-    spare = _spare(target)
-    if target.exists():
-        shutil.rmtree(spare, ignore_errors=True)
-        target.rename(spare)
-    beside.rename(target)
-    sync_folder(target.parent)
-    shutil.rmtree(spare, ignore_errors=True)
-
-
-def _recover(folder: Path) -> None:
-    spare = _spare(folder)
-    if spare.exists() and not folder.exists():
-        spare.rename(folder)
-
-
-def _spare(folder: Path) -> Path:
-    return folder.parent / f".{folder.name}.old"
+def _beside(folder: Path) -> dict[str, bytes]:
+    """Return what people put beside a checkpoint, by its place in the folder."""
+    paths = [folder / "page.json", *(folder / "examples").glob("*")]
+    found = [path for path in paths if path.is_file()]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}

@@ -14,6 +14,7 @@ from cyclopts import App, CycloptsError
 
 import foodvision
 from foodvision.commands.answering import demo, evaluate, predict
+from foodvision.commands.exporting import export
 from foodvision.commands.hub import deploy, push, verify
 from foodvision.commands.photos import data
 from foodvision.commands.runs import compare, runs
@@ -56,6 +57,7 @@ for _command in (
     push,
     verify,
     deploy,
+    export,
 ):
     app.command(_command)
 

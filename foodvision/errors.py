@@ -7,6 +7,7 @@ They are raised where the fault is known and caught once, at the edge: command l
     ├── DataError          a folder or archive of photos that cannot be used
     ├── CheckpointError    a checkpoint that is missing, spoiled or of another version
     ├── HubError           the Hub did not give what was asked of it
+    ├── SiteError          a page for the browser that cannot be written
     ├── RunError           a run's folder that is missing, spoiled or no run
     ├── SettingsError      a setting that is unknown or out of range
     └── Stopped            a training that was asked to stop; its state is saved
@@ -31,6 +32,10 @@ class CheckpointError(FoodVisionError):
 
 class HubError(FoodVisionError):
     """The Hugging Face Hub did not give what was asked of it."""
+
+
+class SiteError(FoodVisionError):
+    """A page for the browser that cannot be written."""
 
 
 class RunError(FoodVisionError):

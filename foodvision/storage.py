@@ -1,7 +1,9 @@
 """Files that are either the old one or the new one, whole, whatever happens meanwhile."""
 
 import os
+import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 
@@ -21,6 +23,39 @@ def write_atomically(path: Path, content: bytes) -> None:
         Path(beside).unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def write_folder(target: Path, files: Mapping[str, bytes]) -> None:
+    """Write a folder so that a crash at any moment leaves the old one, or the new one, whole.
+
+    files: contents by path inside of the folder. A folder cannot be replaced in one step: between
+    the two renames the old one lies under its spare name, where `recover_folder` finds it.
+
+    Raises OSError if the disk does not take it.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        for name, content in files.items():
+            (beside / name).parent.mkdir(parents=True, exist_ok=True)
+            write_durably(beside / name, content)
+        beside.chmod(0o755)
+        spare = _spare(target)
+        if target.exists():
+            shutil.rmtree(spare, ignore_errors=True)
+            target.rename(spare)
+        beside.rename(target)
+        sync_folder(target.parent)
+        shutil.rmtree(spare, ignore_errors=True)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def recover_folder(folder: Path) -> None:
+    """Bring back the old folder, where replacing it was cut off."""
+    spare = _spare(folder)
+    if spare.exists() and not folder.exists():
+        spare.rename(folder)
 
 
 def write_durably(path: Path, content: bytes) -> None:
@@ -45,3 +80,7 @@ def sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _spare(folder: Path) -> Path:
+    return folder.parent / f".{folder.name}.old"

@@ -33,9 +33,14 @@ def make_split(folder: Path, count: int, first_seed: int = 0) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory):
-    """No test reads what another run left in the user's cache."""
+    """No test reads what another run left in the user's cache, but onnxruntime-web (make test)."""
+    from foodvision.browser.runtime import runtime_folder
+
+    kept = runtime_folder()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FOODVISION_CACHE", str(tmp_path_factory.mktemp("cache")))
+        if kept.is_dir():
+            runtime_folder().symlink_to(kept)
         yield
 
 

@@ -1,0 +1,142 @@
+/** The tab for many photos: answered one after the other, filtered, taken home as CSV. */
+
+import { toCsv } from "./csv.js";
+import { element, find, takeDrops } from "./dom.js";
+
+const THUMBNAIL = 240;
+const [ALL, UNKNOWN] = ["", "?"];
+
+export function connectMany(room, model, words) {
+  new ManyTab(room, model, words).connect();
+}
+
+class ManyTab {
+  #photos = [];
+  #answered = [];
+  #stopped = true;
+
+  constructor(room, model, words) {
+    this.model = model;
+    this.words = words;
+    this.room = room;
+    this.input = find("input[type=file]", room);
+    this.chosen = find(".chosen", room);
+    this.startButton = find(".start", room);
+    this.stopButton = find(".stop", room);
+    this.csv = find("a[download]", room);
+    this.count = find(".count", room);
+    this.bad = find(".bad", room);
+    this.filter = find("select", room);
+    this.gallery = find(".answers", room);
+  }
+
+  connect() {
+    this.input.addEventListener("change", () => this.#choose([...this.input.files]));
+    takeDrops(find(".drop", this.room), (files) => this.#choose(files));
+    this.startButton.addEventListener("click", () => this.#answerAll());
+    this.stopButton.addEventListener("click", () => {
+      this.#stopped = true;
+    });
+    this.filter.addEventListener("change", () => this.#applyFilter());
+  }
+
+  #choose(files) {
+    this.#photos = files;
+    this.chosen.textContent = this.words.say("chosen_count", { n: files.length });
+  }
+
+  async #answerAll() {
+    const photos = this.#photos;
+    if (!photos.length) {
+      this.count.textContent = this.words.say("many_empty");
+      return;
+    }
+    this.#begin();
+    this.#tellCount(photos.length);
+    for (const photo of photos) {
+      if (this.#stopped) break;
+      this.#add(await this.#answerOne(photo));
+      this.#tellCount(photos.length);
+    }
+    this.#end();
+  }
+
+  #tellCount(all) {
+    this.count.textContent = this.words.say("answered_count", { done: this.#answered.length, all });
+  }
+
+  async #answerOne(photo) {
+    try {
+      const { prediction, picture } = await this.model.answer(photo, photo.name, {
+        thumbnail: THUMBNAIL,
+      });
+      return { name: photo.name, prediction, picture, error: "" };
+    } catch (trouble) {
+      return { name: photo.name, prediction: null, picture: null, error: this.words.tell(trouble) };
+    }
+  }
+
+  #begin() {
+    this.#stopped = false;
+    this.#answered = [];
+    for (const picture of this.gallery.querySelectorAll("img")) URL.revokeObjectURL(picture.src);
+    this.gallery.replaceChildren();
+    find("ul", this.bad).replaceChildren();
+    this.bad.hidden = this.csv.hidden = find(".filter", this.room).hidden = true;
+    this.startButton.disabled = true;
+    this.stopButton.disabled = false;
+  }
+
+  #add(answered) {
+    this.#answered.push(answered);
+    if (answered.prediction) {
+      this.gallery.append(this.#figure(answered));
+    } else {
+      find("ul", this.bad).append(element("li", {}, answered.error));
+      this.bad.hidden = false;
+    }
+  }
+
+  #end() {
+    this.#stopped = true;
+    this.startButton.disabled = false;
+    this.stopButton.disabled = true;
+    URL.revokeObjectURL(this.csv.href);
+    const table = new Blob([toCsv(this.#answered)], { type: "text/csv" });
+    this.csv.href = URL.createObjectURL(table);
+    this.csv.hidden = false;
+    this.#offerGroups();
+  }
+
+  #figure({ name, prediction, picture }) {
+    const { known, label, confidence } = prediction;
+    const said = known ? this.words.name(label) : this.words.say("unknown_short");
+    const caption = element("figcaption", {}, element("b", {}, said));
+    if (known) caption.append(` ${this.words.percent(confidence)}`);
+    caption.append(element("br"), element("small", {}, name));
+    const image = element("img", { src: URL.createObjectURL(picture), alt: name });
+    const figure = element("figure", {}, image, caption);
+    figure.dataset.group = known ? label : UNKNOWN;
+    return figure;
+  }
+
+  #offerGroups() {
+    const groups = new Set([...this.gallery.children].map((figure) => figure.dataset.group));
+    const named = [...groups]
+      .filter((group) => group !== UNKNOWN)
+      .map((group) => [group, this.words.name(group)])
+      .sort(([, one], [, other]) => one.localeCompare(other, this.words.language));
+    if (groups.has(UNKNOWN)) named.push([UNKNOWN, this.words.say("unknown_short")]);
+    this.filter.replaceChildren(
+      ...[[ALL, this.words.say("filter_all")], ...named].map(([value, name]) =>
+        element("option", { value }, name),
+      ),
+    );
+    find(".filter", this.room).hidden = named.length === 0;
+  }
+
+  #applyFilter() {
+    for (const figure of this.gallery.children)
+      figure.hidden = ![ALL, figure.dataset.group].includes(this.filter.value);
+  }
+}

@@ -1,0 +1,147 @@
+/** The tab for one photo: the answer first, then where the model looked, a card, a link. */
+
+import { inSentences, showAnswer, showEmpty, showFailure } from "./answers.js";
+import { element, find, save, takeDrops } from "./dom.js";
+import { clear, drawCard, drawLooked } from "./pictures.js";
+import { displayName } from "./words.js";
+
+/** Connect the tab, and show the example that the address names. */
+export function connectOne(room, model, words) {
+  const tab = new OneTab(room, model, words);
+  tab.connect();
+  tab.offerExamples(model.config.examples);
+  const asked = new URLSearchParams(location.search).get("example");
+  if (model.config.examples.includes(asked)) tab.takeExample(asked);
+}
+
+class OneTab {
+  #turn = 0;
+  #prediction = null;
+
+  constructor(room, model, words) {
+    this.model = model;
+    this.words = words;
+    this.empty = find("#photo .empty", room);
+    this.input = find("#photo input", room);
+    this.photo = find("#photo img", room);
+    this.frame = find("#photo", room);
+    this.clearButton = find(".clear", room);
+    this.answer = find(".answer", room);
+    this.copyButton = find(".copy", room);
+    this.cardButton = find(".share", room);
+    this.examples = find("#examples ul", room);
+    this.looked = find("#looked", room);
+    this.slider = find("#looked input", room);
+    [this.plain, this.lit] = room.querySelectorAll("#looked canvas");
+  }
+
+  connect() {
+    this.input.addEventListener("change", () => {
+      if (this.input.files.length) this.take(this.input.files[0], this.input.files[0].name);
+    });
+    takeDrops(this.frame, ([file]) => this.take(file, file.name));
+    document.addEventListener("paste", ({ clipboardData }) => {
+      const file = clipboardData.files[0];
+      if (file && this.frame.checkVisibility()) this.take(file, file.name);
+    });
+    this.clearButton.addEventListener("click", () => this.clear());
+    this.copyButton.addEventListener("click", () => this.#copy());
+    this.cardButton.addEventListener("click", () => this.#saveCard());
+    this.slider.addEventListener("input", () => this.#compare());
+    this.clear();
+  }
+
+  offerExamples(names) {
+    this.examples.closest("div").hidden = names.length === 0;
+    for (const name of names) {
+      const picture = element("img", { src: addressOf(name), alt: "", width: 160, height: 160 });
+      const label = displayName(name.replace(/\.\w+$/, ""));
+      const button = element("button", { type: "button", ariaLabel: label }, picture);
+      button.addEventListener("click", () => this.takeExample(name));
+      this.examples.append(element("li", {}, button));
+    }
+  }
+
+  /** @param {string} name of a file in examples/ */
+  async takeExample(name) {
+    const answer = await fetch(addressOf(name)).catch(() => null);
+    if (answer?.ok)
+      await this.take(await answer.blob(), name, `?example=${encodeURIComponent(name)}`);
+    else showFailure(this.answer, this.words.say("download_failed"), this.words);
+  }
+
+  /** Show a photo, and its answer when it comes; a newer photo overtakes it. */
+  async take(file, name, link = "") {
+    this.clear();
+    const turn = this.#turn;
+    URL.revokeObjectURL(this.photo.src);
+    this.photo.src = URL.createObjectURL(file);
+    this.photo.alt = name;
+    this.photo.hidden = false;
+    this.empty.hidden = true;
+    this.clearButton.disabled = false;
+    try {
+      const answered = await this.model.answer(file, name, { view: true });
+      if (turn === this.#turn) this.#show(answered, link);
+    } catch (trouble) {
+      if (turn !== this.#turn) return;
+      this.#showChooser();
+      showFailure(this.answer, this.words.tell(trouble), this.words);
+    }
+  }
+
+  clear() {
+    this.#turn += 1;
+    this.#prediction = null;
+    this.input.value = "";
+    this.#showChooser();
+    this.copyButton.disabled = this.cardButton.disabled = this.slider.disabled = true;
+    clear(this.plain, this.lit);
+    find("p", this.looked).textContent = this.words.say("looked_text");
+    showEmpty(this.answer, this.words);
+  }
+
+  #showChooser() {
+    this.photo.hidden = true;
+    this.empty.hidden = false;
+    this.clearButton.disabled = true;
+  }
+
+  #show({ prediction, heat, view }, link) {
+    this.#prediction = prediction;
+    showAnswer(this.answer, prediction, this.words, link);
+    this.copyButton.disabled = this.cardButton.disabled = false;
+    if (view) {
+      drawLooked(this.plain, this.lit, view, heat);
+      this.slider.disabled = false;
+      this.#compare();
+    } else {
+      find("p", this.looked).textContent = this.words.say("looked_none");
+    }
+  }
+
+  #compare() {
+    this.lit.style.clipPath = `inset(0 ${100 - this.slider.value}% 0 0)`;
+  }
+
+  async #copy() {
+    await navigator.clipboard.writeText(this.answer.innerText);
+    this.copyButton.textContent = this.words.say("copied");
+    this.copyButton.addEventListener(
+      "blur",
+      () => {
+        this.copyButton.textContent = this.words.say("copy_button");
+      },
+      { once: true },
+    );
+  }
+
+  async #saveCard() {
+    const { headline, sentence } = inSentences(this.#prediction, this.words);
+    save(await drawCard(this.photo, [headline, sentence, this.model.config.title]), "answer.jpg");
+  }
+}
+
+function addressOf(example) {
+  return `examples/${encodeURIComponent(example)}`;
+}

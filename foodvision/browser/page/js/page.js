@@ -1,0 +1,71 @@
+/** The page: words, tabs, and the model behind them. */
+
+import { showAbout } from "./about.js";
+import { connectCamera } from "./camera.js";
+import { find } from "./dom.js";
+import { connectMany } from "./many.js";
+import { Model } from "./model.js";
+import { connectOne } from "./one.js";
+import { keepPage } from "./releases.js";
+import { connectTabs } from "./tabs.js";
+import { chooseLanguage, Words } from "./words.js";
+
+const MEGABYTE = 1_000_000;
+
+async function open() {
+  const config = await fetchJson("config.json");
+  const language = chooseLanguage(navigator.languages, config.languages);
+  const words = new Words(await fetchJson(`texts/${language}.json`));
+  document.documentElement.lang = language;
+  for (const place of document.querySelectorAll("[data-text]"))
+    place.textContent = words.say(place.dataset.text);
+  find("#introduction").textContent = words.introduce(config.classes);
+
+  const model = new Model(config);
+  connectOne(find("#one"), model, words);
+  connectMany(find("#many"), model, words);
+  const camera = connectCamera(find("#camera"), model, words);
+  showAbout(find("#about"), model, words);
+  connectTabs(find("[role=tablist]"), { camera });
+  find("main").hidden = false;
+  await load(model, words, keepPage());
+}
+
+/** Download and start the model, telling how far it is, and what to do where it fails. */
+async function load(model, words, pageKept) {
+  const status = find("#status");
+  const [text, bar, retry] = ["p", "progress", "button"].map((part) => find(part, status));
+  bar.hidden = false;
+  retry.hidden = true;
+  text.textContent = words.say("starting");
+  try {
+    const { kept, seconds } = await model.load((done, all) => {
+      const [came, whole] = [done, all].map((bytes) => (bytes / MEGABYTE).toFixed(1));
+      bar.value = done / all;
+      text.textContent =
+        done < all ? words.say("loading", { done: came, all: whole }) : words.say("starting");
+    });
+    performance.measure("model started", { end: performance.now(), duration: 1000 * seconds });
+    text.textContent = "";
+    bar.hidden = true;
+    find("#kept").textContent = words.say(kept && (await pageKept) ? "kept" : "no_room");
+  } catch (trouble) {
+    text.textContent = words.tell(trouble);
+    bar.hidden = true;
+    retry.hidden = false;
+    retry.onclick = () => load(model, words, pageKept);
+  }
+}
+
+async function fetchJson(path) {
+  const answer = await fetch(path);
+  if (!answer.ok) throw new Error(`${path}: status ${answer.status}`);
+  return answer.json();
+}
+
+try {
+  await open();
+} catch (error) {
+  find("#broken").hidden = false;
+  throw error; // for whoever opens the console
+}

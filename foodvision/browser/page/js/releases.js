@@ -1,0 +1,48 @@
+/** Keeps the page for later, and offers a newer release when there is one. */
+
+import { find } from "./dom.js";
+
+/**
+ * Have the service worker keep the page's own files.
+ *
+ * @returns {Promise<boolean>} whether they are kept: not where the browser has no service workers
+ *   for this page, or no room
+ */
+export async function keepPage() {
+  try {
+    const registration = await navigator.serviceWorker.register("sw.js", {
+      updateViaCache: "none",
+    });
+    offerNewer(registration);
+    return await isInstalled(registration);
+  } catch {
+    return false;
+  }
+}
+
+async function isInstalled(registration) {
+  if (registration.active) return true;
+  const worker = registration.installing ?? registration.waiting;
+  return new Promise((resolve) => {
+    const look = () => {
+      if (["activated", "redundant"].includes(worker.state)) resolve(worker.state === "activated");
+    };
+    worker.addEventListener("statechange", look);
+    look();
+  });
+}
+
+function offerNewer(registration) {
+  const bar = find("#update");
+  const look = () => {
+    bar.hidden = !(registration.waiting && navigator.serviceWorker.controller);
+  };
+  registration.addEventListener("updatefound", () => {
+    registration.installing?.addEventListener("statechange", look);
+  });
+  find("button", bar).addEventListener("click", () => {
+    navigator.serviceWorker.addEventListener("controllerchange", () => location.reload());
+    registration.waiting.postMessage("take over");
+  });
+  look();
+}

@@ -1,0 +1,53 @@
+/** What the page says, in the visitor's language: `foodvision/web/words.py` again. */
+
+export class Words {
+  /** @param {{language: string, texts: Record<string, string>, names: Record<string, string>}} of */
+  constructor({ language, texts, names }) {
+    this.language = language;
+    this.texts = texts;
+    this.names = names;
+  }
+
+  /** A sentence, its {places} filled in. */
+  say(key, values = {}) {
+    return this.texts[key].replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
+  }
+
+  /** What people call a class: "french_toast" is "French toast". */
+  name(label) {
+    return this.names[label] || displayName(label);
+  }
+
+  /** What a model tells apart, in a sentence. */
+  introduce(classes) {
+    const names = classes.map((label) => this.name(label));
+    const [first, last] = [names[0], names.at(-1)];
+    if (names.length > FEW) return this.say("introduction_many", { n: names.length, first, last });
+    const listed = this.say("and", { all: names.slice(0, -1).join(", "), last });
+    return this.say("introduction_few", { names: listed });
+  }
+
+  /** A confidence, 0 to 1: nobody is told 0% or 100%. */
+  percent(share) {
+    if (share > 0.99) return this.say("over", { percent: 99 });
+    return share < 0.01 ? this.say("under", { percent: 1 }) : `${(100 * share).toFixed(0)}%`;
+  }
+
+  /** A trouble (see trouble.js) in a sentence. */
+  tell({ key, values }) {
+    return this.say(key in this.texts ? key : "failed", values);
+  }
+}
+
+const FEW = 6;
+
+export function displayName(label) {
+  const words = label.replaceAll("_", " ").replaceAll("-", " ").trim();
+  return words.slice(0, 1).toUpperCase() + words.slice(1);
+}
+
+/** The first of a browser's languages that there is, or the first that there is at all. */
+export function chooseLanguage(asked, there) {
+  const wanted = asked.map((language) => language.split("-")[0].toLowerCase());
+  return wanted.find((language) => there.includes(language)) ?? there[0];
+}

@@ -1,0 +1,68 @@
+/** The service worker: keeps the page's own files, one release whole, so that it opens offline.
+ *
+ * The large files are kept by js/assets.js, under their hashes, across releases.
+ */
+
+importScripts("release.js"); // self.release: version, and the SHA-256 of each file
+
+const PREFIX = "foodvision-page-";
+const KEPT = PREFIX + self.release.version;
+
+self.addEventListener("install", (event) => {
+  event.waitUntil(keepAll());
+});
+
+self.addEventListener("activate", (event) => {
+  event.waitUntil(forgetOthers().then(() => self.clients.claim()));
+});
+
+self.addEventListener("message", (event) => {
+  if (event.data === "take over") self.skipWaiting();
+});
+
+self.addEventListener("fetch", (event) => {
+  const path = pathOf(event.request);
+  if (event.request.method === "GET" && path in self.release.files)
+    event.respondWith(answer(path, event.request));
+});
+
+/** Keep every file of this release, or fail as a whole: half a release is none. */
+async function keepAll() {
+  const cache = await caches.open(KEPT);
+  try {
+    await Promise.all(
+      Object.entries(self.release.files).map(async ([path, digest]) => {
+        const got = await fetch(path, { cache: "reload", integrity: `sha256-${toBase64(digest)}` });
+        if (!got.ok) throw new Error(`${path}: status ${got.status}`);
+        await cache.put(path, got);
+      }),
+    );
+  } catch (error) {
+    await caches.delete(KEPT);
+    throw error;
+  }
+}
+
+async function forgetOthers() {
+  const names = await caches.keys();
+  const old = names.filter((name) => name.startsWith(PREFIX) && name !== KEPT);
+  await Promise.all(old.map((name) => caches.delete(name)));
+}
+
+async function answer(path, request) {
+  const kept = await caches.match(path, { cacheName: KEPT });
+  return kept ?? fetch(request); // the browser may clear a cache at any time
+}
+
+/** A request's path inside of the folder; the folder itself is its index.html, whatever is asked. */
+function pathOf(request) {
+  const folder = new URL("./", self.location).href;
+  const address = request.url.split(/[?#]/)[0];
+  if (!address.startsWith(folder)) return "";
+  return decodeURIComponent(address.slice(folder.length)) || "index.html";
+}
+
+function toBase64(hexadecimal) {
+  const bytes = hexadecimal.match(/../g).map((byte) => Number.parseInt(byte, 16));
+  return btoa(String.fromCharCode(...bytes));
+}

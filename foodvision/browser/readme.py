@@ -1,0 +1,63 @@
+"""What a static Space's README says to the Hub, and to people."""
+
+from typing import Any
+
+_LONGEST_DESCRIPTION = 60
+
+# Without these headers a page has no threads; the Hub sends no others.
+_ISOLATION = {
+    "cross-origin-embedder-policy": "require-corp",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "cross-origin",
+}
+
+
+def site_front_matter(title: str, description: str) -> dict[str, Any]:
+    """Return the front matter of a static Space, keys as the Hub names them.
+
+    description: cut to the 60 letters that the Hub takes.
+    """
+    return {
+        "title": title,
+        "emoji": "🍕",
+        "colorFrom": "yellow",
+        "colorTo": "red",
+        "sdk": "static",
+        "app_file": "index.html",
+        "short_description": _shorten(description),
+        "license": "apache-2.0",
+        "custom_headers": _ISOLATION,
+    }
+
+
+def site_readme(title: str, description: str) -> str:
+    """Return the README of an exported folder."""
+    lines = [
+        f"{key}:\n" + "\n".join(f"  {name}: {said}" for name, said in value.items())
+        if isinstance(value, dict)
+        else f"{key}: {_quoted(value)}"
+        for key, value in site_front_matter(title, description).items()
+    ]
+    return "---\n" + "\n".join(lines) + "\n---\n\n" + _TEXT.format(title=title)
+
+
+def _shorten(text: str) -> str:
+    if len(text) <= _LONGEST_DESCRIPTION:
+        return text
+    return text[: _LONGEST_DESCRIPTION - 1].rsplit(" ", 1)[0].rstrip(" ,.") + "…"
+
+
+def _quoted(value: str) -> str:
+    """Return a string as YAML: a title may hold colons, hashes and quotes."""
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") + '"'
+
+
+_TEXT = """# {title}
+
+Serve this folder by any static host: the photo is answered in the browser and never leaves the
+device. Made by `foodvision export CHECKPOINT --to web DIR`; `js/` is written for people to read.
+
+`onnxruntime/` is onnxruntime-web by Microsoft, under the MIT licence beside it; where it is not
+there, the page takes it from a CDN. Script, WASM and model run only if their SHA-256 is the one in
+`config.json`.
+"""

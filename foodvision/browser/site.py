@@ -1,0 +1,195 @@
+"""The folder of the page: what is in it, and how it is written whole."""
+
+import gzip
+import hashlib
+import json
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from foodvision.browser.icons import draw_icon
+from foodvision.browser.readme import site_readme
+from foodvision.browser.runtime import CDN, CDN_FOLDER, FILES, SCRIPT, WASM, fetch_runtime
+from foodvision.checkpoint import Checkpoint
+from foodvision.classifier import Classifier
+from foodvision.errors import SiteError
+from foodvision.precision import is_half, store_in_half
+from foodvision.storage import recover_folder, write_folder
+from foodvision.web.models import PageModel, name_of
+from foodvision.web.page import introduce
+from foodvision.web.words import LANGUAGES
+
+_HERE = Path(__file__).parent
+_PAGE, _TEXTS = _HERE / "page", _HERE / "texts"
+_RELEASE = "release.js"
+
+# By what the page calls them.
+_RUNTIME = {"script": SCRIPT, "wasm": WASM}
+
+# What browsers cannot show cannot be an example.
+_SHOWN = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".avif")
+
+
+def write_site(checkpoint: Checkpoint, folder: Path, *, cdn: bool = False) -> Path:
+    """Write the page around a checkpoint, for any static host; a crash leaves the old folder whole.
+
+    cdn: leave onnxruntime-web to a CDN instead of copying it into the folder.
+
+    Returns the folder. Raises SiteError if it holds something else, or onnxruntime-web cannot be
+    had; CheckpointError if the checkpoint's `page.json` is spoiled or its graph does not run;
+    OSError if the disk does not take it.
+    """
+    recover_folder(folder)
+    _check_target(folder)
+    model = PageModel(name_of(checkpoint.folder), Classifier(checkpoint))
+    large, assets = _large_files(checkpoint.graph, cdn=cdn)
+    shell = _shell(model, assets, cdn=cdn)
+    english = model.wording.choose(None)
+    readme = site_readme(model.wording.title, introduce(model.classifier, english))
+    release = f"self.release = {_json(_release(shell))};\n"
+    write_folder(
+        folder,
+        shell | large | {_RELEASE: release.encode(), "README.md": readme.encode()},
+    )
+    return folder
+
+
+def _check_target(folder: Path) -> None:
+    if folder.is_file():
+        raise SiteError(f"{folder} is a file: name a folder")
+    if folder.exists() and not (folder / _RELEASE).is_file() and any(folder.iterdir()):
+        raise SiteError(f"{folder} holds something else than an exported page: name another one")
+
+
+def _large_files(graph: bytes, *, cdn: bool) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """Return the files that a page shows the progress of, and what it has to know of each.
+
+    They are compressed, because static hosts do not; the hash is of what comes out.
+    """
+    model = graph if is_half(graph) else store_in_half(graph)
+    files = {"model/model.onnx.gz": _compress(model)}
+    assets = {"model": _asset("model/model.onnx.gz", model, len(files["model/model.onnx.gz"]))}
+    if cdn:
+        for key, name in _RUNTIME.items():
+            url, size = f"{CDN_FOLDER}/{name}", FILES[name].size
+            assets[key] = {"url": url, "sha256": FILES[name].sha256, "bytes": size}
+        return files, assets
+    runtime = fetch_runtime()
+    for key, name in _RUNTIME.items():
+        path = f"onnxruntime/{name}.gz"
+        files[path] = _compress(runtime[name])
+        assets[key] = _asset(path, runtime[name], len(files[path]))
+    files["onnxruntime/LICENSE.txt"] = (_HERE / "runtime-license.txt").read_bytes()
+    return files, assets
+
+
+def _asset(url: str, content: bytes, wire_bytes: int) -> dict[str, Any]:
+    return {"url": url, "sha256": hashlib.sha256(content).hexdigest(), "bytes": wire_bytes}
+
+
+def _compress(content: bytes) -> bytes:
+    return gzip.compress(content, 9, mtime=0)  # the same bytes from the same content
+
+
+def _shell(model: PageModel, assets: dict[str, Any], *, cdn: bool) -> dict[str, bytes]:
+    """Return all that the service worker keeps: the page without the large files."""
+    title = model.wording.title
+    files = {
+        path.relative_to(_PAGE).as_posix(): path.read_bytes()
+        for path in sorted(_PAGE.rglob("*"))
+        if path.suffix in (".js", ".css")
+    }
+    template = Template((_PAGE / "index.html").read_text("utf-8"))
+    policy = _content_security_policy(cdn=cdn)
+    files["index.html"] = template.substitute(title=escape(title), policy=escape(policy)).encode()
+    for language in LANGUAGES:
+        files[f"texts/{language}.json"] = _json(_texts(model, language)).encode()
+    shown = {name: path for name, path in model.examples.items() if path.suffix.lower() in _SHOWN}
+    files |= {f"examples/{name}": path.read_bytes() for name, path in shown.items()}
+    files |= {f"icons/{side}.png": draw_icon(side) for side in (192, 512)}
+    files["manifest.webmanifest"] = _json(_manifest(title)).encode()
+    files["config.json"] = _json(_config(model, assets, list(shown))).encode()
+    return files
+
+
+def _content_security_policy(*, cdn: bool) -> str:
+    """Return what the document may do: its own files, WASM, and pictures it made itself."""
+    return "; ".join(
+        [
+            "default-src 'none'",
+            "script-src 'self' 'wasm-unsafe-eval'",
+            "worker-src 'self'",
+            "style-src 'self'",
+            "img-src 'self' blob:",
+            "manifest-src 'self'",
+            f"connect-src 'self' {CDN}" if cdn else "connect-src 'self'",
+            "base-uri 'none'",
+            "form-action 'none'",
+        ]
+    )
+
+
+def _texts(model: PageModel, language: str) -> dict[str, Any]:
+    words = model.wording.languages[language]
+    own = json.loads((_TEXTS / f"{language}.json").read_text("utf-8"))
+    return {"language": language, "texts": {**words.texts, **own}, "names": dict(words.names)}
+
+
+def _config(model: PageModel, assets: dict[str, Any], examples: list[str]) -> dict[str, Any]:
+    """Return what the page has to know of the checkpoint."""
+    config = model.classifier.config
+    square = config.preprocess
+    test = config.figures.get("test", {})
+    figures = ("n", "top1", "top1_interval", "per_class", "confused", "reliability")
+    return {
+        "title": model.wording.title,
+        "languages": list(LANGUAGES),
+        "classes": list(config.classes),
+        "preprocess": {
+            "size": square.size,
+            "resize": square.resize,
+            "crop": square.crop,
+            "interpolation": square.interpolation,
+        },
+        "known_threshold": config.known_threshold,
+        "sure_from": config.sure_from,
+        "likely_from": config.likely_from,
+        "architecture": config.architecture,
+        "figures": {name: test[name] for name in figures if name in test},
+        "examples": examples,
+        "assets": assets,
+    }
+
+
+def _manifest(title: str) -> dict[str, Any]:
+    return {
+        "name": title,
+        "short_name": title,
+        "start_url": "index.html",
+        "scope": "./",
+        "display": "standalone",
+        "background_color": "#ffffff",
+        "theme_color": "#c2410c",
+        "icons": [
+            {
+                "src": f"icons/{side}.png",
+                "sizes": f"{side}x{side}",
+                "type": "image/png",
+                "purpose": purpose,
+            }
+            for side in (192, 512)
+            for purpose in ("any", "maskable")
+        ],
+    }
+
+
+def _release(shell: dict[str, bytes]) -> dict[str, Any]:
+    """Return the files that belong together, and a version that their contents decide."""
+    digests = {path: hashlib.sha256(content).hexdigest() for path, content in shell.items()}
+    version = hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()[:12]
+    return {"version": version, "files": digests}
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)

@@ -1,0 +1,55 @@
+"""What Pillow and Python make of a small picture, for the tests of the page's JavaScript.
+
+    python tests/javascript/make_fixtures.py
+
+writes fixtures.json beside this file; tests/test_site.py sees that it is still what they make.
+"""
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from foodvision.preprocess import Preprocess
+
+FILE = Path(__file__).parent / "fixtures.json"
+
+SQUARES = [
+    ((61, 47), Preprocess(size=16, crop=1.0)),
+    ((47, 61), Preprocess(size=20, crop=0.875, interpolation="bilinear")),
+    ((53, 30), Preprocess(size=33, crop=0.9, interpolation="lanczos")),
+    ((40, 25), Preprocess(size=24, resize="squash")),
+    ((200, 12), Preprocess(size=8, crop=1.0)),
+    ((24, 24), Preprocess(size=24, crop=1.0)),
+]
+
+
+def make_fixtures() -> list[dict[str, Any]]:
+    """Return pictures as RGBA, how each is prepared, and the square that comes out, in base64."""
+    return [_make_one(number, *given) for number, given in enumerate(SQUARES)]
+
+
+def _make_one(number: int, size: tuple[int, int], rule: Preprocess) -> dict[str, Any]:
+    noise = np.random.default_rng(number).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    image = Image.fromarray(noise)
+    return {
+        "image": {"width": size[0], "height": size[1], "rgba": _base64(image.convert("RGBA"))},
+        "rule": {
+            "size": rule.size,
+            "resize": rule.resize,
+            "crop": rule.crop,
+            "interpolation": rule.interpolation,
+        },
+        "square": base64.b64encode(rule(image).tobytes()).decode(),
+    }
+
+
+def _base64(image: Image.Image) -> str:
+    return base64.b64encode(image.tobytes()).decode()
+
+
+if __name__ == "__main__":
+    FILE.write_text(json.dumps(make_fixtures(), indent=1) + "\n", "utf-8")

@@ -1,0 +1,369 @@
+"""The page that answers in the browser, in real Chromium, from a static host on the loopback."""
+
+import csv
+import gzip
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from conftest import EXAMPLES, REPOSITORY, make_photo
+from PIL import Image
+from playwright.sync_api import expect
+from static_host import ISOLATION, StaticHost, read_files
+
+import foodvision
+from foodvision.browser import write_site
+from foodvision.checkpoint import BUNDLED, read_checkpoint
+
+SCREENSHOTS = REPOSITORY / "screenshots"
+PATIENCE = 30_000
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    return write_site(read_checkpoint(BUNDLED), tmp_path_factory.mktemp("exported") / "site")
+
+
+@pytest.fixture(scope="module")
+def host(site):
+    host = StaticHost(site)
+    yield host
+    host.close()
+
+
+@pytest.fixture(scope="module")
+def visitor(browser):
+    """A visitor who was there before: the model is kept in the browser."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-US")
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(visitor, host):
+    page = visitor.new_page()
+    page.goto(f"{host.url}/index.html")
+    expect(page.get_by_role("heading", name="Which dish is it?").first).to_be_visible()
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def own_host(site):
+    """A host whose files a test changes."""
+    host = StaticHost(site)
+    yield host
+    host.close()
+
+
+@pytest.fixture
+def newcomer(browser):
+    """A page of a visitor who was never there."""
+    context = browser.new_context(locale="en-US")
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    return foodvision.load()
+
+
+def answer_of(page):
+    return page.locator("#one .answer")
+
+
+def headline(page):
+    return answer_of(page).locator("h2")
+
+
+def upload(page, path):
+    page.locator("#one input[type=file]").set_input_files(path)
+
+
+def open_until_kept(page, url):
+    page.goto(url)
+    expect(page.locator("#kept")).to_have_text(
+        "From now on this page works without a connection.", timeout=PATIENCE
+    )
+
+
+def answer_many(page, photos):
+    """Give photos to the page, and return the rows of its CSV."""
+    page.get_by_role("tab", name="Many photos").click()
+    page.locator("#many input[type=file]").set_input_files(photos)
+    page.get_by_role("button", name="Answer them").click()
+    expect(page.locator("#many .count")).to_have_text(
+        f"{len(photos)} of {len(photos)} photos answered.", timeout=PATIENCE
+    )
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download as CSV").click()
+    text = Path(download.value.path()).read_text("utf-8-sig")
+    return list(csv.DictReader(text.splitlines()))
+
+
+@pytest.mark.parametrize("headers", [{}, ISOLATION], ids=["plain", "isolated"])
+def test_example_is_answered_as_python_answers_it(newcomer, site, classifier, headers):
+    host = StaticHost(site, headers)
+    newcomer.goto(f"{host.url}/index.html?example=ramen.jpg")
+    expect(answer_of(newcomer).locator("li")).to_have_count(5, timeout=PATIENCE)
+    assert newcomer.evaluate("crossOriginIsolated") == bool(headers)
+    expected = classifier.predict(EXAMPLES / "ramen.jpg")
+    assert expected.label == "ramen"
+    expect(headline(newcomer)).to_have_text("Ramen")
+    said = [text.split("\n") for text in answer_of(newcomer).locator("li").all_inner_texts()]
+    assert [lines[0].lower().replace(" ", "_") for lines in said] == [
+        guess.label for guess in expected.top
+    ]
+    link = newcomer.get_by_role("link", name="Link to this example")
+    expect(link).to_have_attribute("href", "?example=ramen.jpg")
+    host.close()
+
+
+def test_answers_and_confidences_are_pythons_on_turned_phone_photos_too(page, classifier, tmp_path):
+    phone = tmp_path / "phone.jpg"
+    with Image.open(EXAMPLES / "sushi.jpg") as photo:
+        large = photo.convert("RGB").resize((3001, 2003), Image.Resampling.BICUBIC)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    large.transpose(Image.Transpose.ROTATE_90).save(phone, quality=90, exif=exif)
+    photos = [*sorted(EXAMPLES.glob("*.jpg")), phone]
+    for path, row in zip(photos, answer_many(page, photos), strict=True):
+        expected = classifier.predict(path)
+        assert row["label"] == expected.label, path
+        assert row["certainty"] == expected.certainty, path
+        assert float(row["confidence"]) == pytest.approx(expected.confidence, abs=0.005), path
+
+
+def test_many_photos_are_filtered_and_the_bad_one_is_named(page, tmp_path):
+    (tmp_path / "menu.jpg").write_text("pizza 8.50")
+    photos = [EXAMPLES / f"{name}.jpg" for name in ("pizza", "pizza_dad", "not_food_cat")]
+    rows = answer_many(page, [*photos, tmp_path / "menu.jpg"])
+    assert [row["label"] for row in rows][:2] == ["pizza", "pizza"]
+    assert rows[2]["certainty"] == "not known"
+    assert rows[3]["error"].startswith("menu.jpg is no photo that this browser reads")
+    expect(page.locator("#many .bad li")).to_have_text(re.compile("^menu.jpg is no photo"))
+    expect(page.locator("#many figure")).to_have_count(3)
+    page.locator("#many select").select_option("Pizza")
+    expect(page.locator("#many figure:visible")).to_have_count(2)
+
+
+def test_stopped_answers_are_kept(page, tmp_path):
+    photos = [make_photo(tmp_path / f"{seed}.jpg", (200, 90, 40), seed) for seed in range(150)]
+    page.get_by_role("tab", name="Many photos").click()
+    page.locator("#many input[type=file]").set_input_files(photos)
+    page.get_by_role("button", name="Answer them").click()
+    expect(page.locator("#many figure")).not_to_have_count(0, timeout=PATIENCE)
+    page.get_by_role("button", name="Stop", exact=True).click()
+    expect(page.get_by_role("link", name="Download as CSV")).to_be_visible(timeout=PATIENCE)
+    answered = int(page.locator("#many .count").inner_text().split()[0])
+    assert 1 <= answered < 150
+    expect(page.locator("#many figure")).to_have_count(answered)
+
+
+def test_photo_without_food_is_not_known(page):
+    upload(page, EXAMPLES / "not_food_cat.jpg")
+    expect(headline(page)).to_have_text("This does not look like a dish I know", timeout=PATIENCE)
+
+
+def test_answer_comes_with_where_it_looked_and_a_card(page):
+    upload(page, EXAMPLES / "pizza.jpg")
+    expect(headline(page)).to_have_text("Pizza", timeout=PATIENCE)
+    expect(page.get_by_label("How much of the map is shown")).to_be_enabled()
+    plain, lit = page.evaluate(
+        """[...document.querySelectorAll("#looked canvas")].map((canvas) => {
+            const { data } = canvas.getContext("2d").getImageData(0, 0, 448, 448);
+            return data.reduce((sum, value) => sum + value, 0) / data.length;
+        })"""
+    )
+    assert 0.2 * plain < lit < plain
+    with page.expect_download() as download:
+        page.get_by_role("button", name="A card to share").click()
+    with Image.open(download.value.path()) as card:
+        assert card.format == "JPEG"
+        assert card.width == 720
+
+
+def test_removed_photo_clears_the_answer(page):
+    page.get_by_role("button", name="Waffles").click()
+    expect(headline(page)).to_have_text("Waffles", timeout=PATIENCE)
+    page.get_by_role("button", name="Remove the photo").click()
+    expect(headline(page)).to_have_text("Which dish is it?")
+    expect(page.get_by_role("button", name="A card to share")).to_be_disabled()
+
+
+def test_camera_answers_while_it_is_pointed(page):
+    page.get_by_role("tab", name="Camera").click()
+    page.get_by_role("button", name="Start the camera").click()
+    expect(page.locator("#camera .guesses li")).to_have_count(5, timeout=PATIENCE)
+    page.get_by_role("tab", name="One photo").click()
+    assert page.evaluate("document.querySelector('#camera video').srcObject") is None
+
+
+def test_model_tab_tells_what_it_knows_and_how_well(page, classifier):
+    page.get_by_role("tab", name="The model").click()
+    figures = classifier.config.figures["test"]
+    said = f"{100 * figures['top1']:.1f}% of {figures['n']} test photos were answered right"
+    expect(page.get_by_text(said)).to_be_visible()
+    expect(page.get_by_role("rowheader", name="Baklava")).to_be_attached()
+
+
+def test_page_opens_and_answers_without_a_connection_after_the_first_visit(newcomer, own_host):
+    open_until_kept(newcomer, f"{own_host.url}/index.html")
+    own_host.close()
+    newcomer.goto(f"{own_host.url}/?example=waffles.jpg")
+    expect(headline(newcomer)).to_have_text("Waffles", timeout=PATIENCE)
+
+
+def test_new_release_replaces_the_old_one_and_fetches_only_what_changed(
+    newcomer, own_host, tmp_path
+):
+    open_until_kept(newcomer, f"{own_host.url}/index.html")
+    checkpoint = shutil.copytree(BUNDLED, tmp_path / "newer")
+    (checkpoint / "page.json").write_text(json.dumps({"title": "Newer"}))
+    own_host.files = read_files(write_site(read_checkpoint(checkpoint), tmp_path / "site"))
+    own_host.asked.clear()
+    newcomer.reload()
+    expect(newcomer).to_have_title("foodvision")
+    newcomer.get_by_role("button", name="Load it").click(timeout=PATIENCE)
+    expect(newcomer).to_have_title("Newer", timeout=PATIENCE)
+    expect(newcomer.locator("#kept")).not_to_be_empty(timeout=PATIENCE)
+    names = newcomer.evaluate("caches.keys()")
+    assert sorted(name.rpartition("-")[0] for name in names) == ["foodvision", "foodvision-page"]
+    assert not [path for path in own_host.asked if path.endswith(".gz")]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "model/model.onnx.gz",
+        "onnxruntime/ort-wasm-simd-threaded.wasm.gz",
+        "onnxruntime/ort.wasm.bundle.min.mjs.gz",
+    ],
+)
+def test_spoiled_file_does_not_run_and_a_mended_one_does(newcomer, own_host, path):
+    whole = own_host.files[path]
+    content = bytearray(gzip.decompress(whole))
+    content[-1] ^= 1
+    own_host.files[path] = gzip.compress(bytes(content))
+    newcomer.goto(f"{own_host.url}/index.html?example=pizza.jpg")
+    status = newcomer.locator("#status")
+    expect(status).to_contain_text(
+        f"{path.split('/')[1]} is not the file that this page was made with", timeout=PATIENCE
+    )
+    own_host.files[path] = whole
+    status.get_by_role("button", name="Try again").click()
+    expect(headline(newcomer)).to_have_text("Pizza", timeout=PATIENCE)
+
+
+def test_download_that_breaks_off_is_told_and_tried_again(newcomer, own_host):
+    own_host.cut_off.add("model/model.onnx.gz")
+    newcomer.goto(f"{own_host.url}/index.html?example=pizza.jpg")
+    status = newcomer.locator("#status")
+    expect(status).to_contain_text("The download broke off.", timeout=PATIENCE)
+    own_host.cut_off.clear()
+    status.get_by_role("button", name="Try again").click()
+    expect(headline(newcomer)).to_have_text("Pizza", timeout=PATIENCE)
+
+
+def test_full_storage_is_told_and_the_page_works(newcomer, own_host):
+    session = newcomer.context.new_cdp_session(newcomer)
+    session.send("Storage.overrideQuotaForOrigin", {"origin": own_host.url, "quotaSize": 3_000_000})
+    newcomer.goto(f"{own_host.url}/index.html?example=pizza.jpg")
+    expect(headline(newcomer)).to_have_text("Pizza", timeout=PATIENCE)
+    expect(newcomer.locator("#kept")).to_contain_text("no room to keep the model")
+
+
+def test_no_other_host_is_asked_and_the_policy_would_not_let_it(newcomer, own_host, site):
+    other = StaticHost(site)
+    asked = []
+    newcomer.context.on("request", lambda request: asked.append(request.url))
+    newcomer.goto(f"{own_host.url}/index.html?example=pizza.jpg")
+    expect(headline(newcomer)).to_have_text("Pizza", timeout=PATIENCE)
+    assert [url for url in asked if not url.startswith((own_host.url, "blob:"))] == []
+    refused = newcomer.evaluate("url => fetch(url).then(() => '', String)", f"{other.url}/x")
+    assert "Failed to fetch" in refused
+    assert other.asked == []
+    other.close()
+
+
+@pytest.mark.parametrize(
+    ("language", "title", "tab"),
+    [
+        ("ko-KR", "어떤 요리일까요?", "여러 장"),
+        ("ja-JP", "どの料理でしょう？", "たくさんの写真"),  # noqa: RUF001
+    ],
+)
+def test_page_speaks_the_visitors_language(browser, host, language, title, tab):
+    page = browser.new_page(locale=language)
+    page.goto(f"{host.url}/index.html")
+    expect(headline(page)).to_have_text(title)
+    expect(page.get_by_role("tab", name=tab)).to_be_visible()
+    expect(page.locator("html")).to_have_attribute("lang", language[:2])
+    page.close()
+
+
+def test_what_is_no_photo_cut_off_or_too_large_is_told(page, tmp_path):
+    (tmp_path / "menu.jpg").write_text("pizza 8.50")
+    whole = (EXAMPLES / "pizza.jpg").read_bytes()
+    (tmp_path / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    Image.new("1", (8001, 8001)).save(tmp_path / "huge.png")
+    for name, said in (
+        ("menu.jpg", "menu.jpg is no photo that this browser reads: it should be JPEG"),
+        ("cut.jpg", "cut.jpg is cut off or damaged: copy or download it again"),
+        ("huge.png", "huge.png is too large: the limit is 64 megapixels"),
+    ):
+        upload(page, tmp_path / name)
+        expect(headline(page)).to_have_text("That I cannot read", timeout=PATIENCE)
+        expect(answer_of(page)).to_contain_text(said)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_serious_keeps_anybody_out(visitor, host, scheme):
+    page = visitor.new_page()
+    page.emulate_media(color_scheme=scheme)
+    page.goto(f"{host.url}/index.html?example=pizza.jpg")
+    expect(answer_of(page).locator("li")).to_have_count(5, timeout=PATIENCE)
+    for tab in ("One photo", "Camera", "Many photos", "The model"):
+        page.get_by_role("tab", name=tab).click()
+        found = [
+            (violation["id"], violation["nodes"][0]["html"])
+            for violation in Axe().run(page).response["violations"]
+            if violation["impact"] in ("serious", "critical")
+        ]
+        assert found == [], tab
+    page.close()
+
+
+def test_keys_alone_reach_every_tab(page):
+    page.get_by_role("tab", name="One photo").focus()
+    for tab in ("Camera", "Many photos", "The model", "One photo"):
+        page.keyboard.press("ArrowRight")
+        expect(page.get_by_role("tab", name=tab)).to_be_focused()
+        expect(page.get_by_role("tabpanel", name=tab)).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [360, 768, 1440])
+def test_nothing_moves_when_the_answer_arrives_and_nothing_lies_outside(visitor, host, width):
+    page = visitor.new_page()
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(f"{host.url}/index.html")
+    expect(page.locator("#kept")).not_to_be_empty(timeout=PATIENCE)
+    page.evaluate(
+        """() => {
+            window.moved = 0;
+            new PerformanceObserver((list) => {
+                for (const shift of list.getEntries()) window.moved += shift.value;
+            }).observe({ type: "layout-shift" });
+        }"""
+    )
+    upload(page, EXAMPLES / "pizza.jpg")
+    expect(answer_of(page).locator("li")).to_have_count(5, timeout=PATIENCE)
+    assert page.evaluate("window.moved") < 0.02
+    SCREENSHOTS.mkdir(exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"browser_{width}.png", full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.close()

@@ -1,0 +1,230 @@
+"""The folder that `foodvision export --to web` writes, and what it tells when it cannot."""
+
+import base64
+import gzip
+import hashlib
+import io
+import json
+import re
+import subprocess
+import sys
+import tarfile
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import numpy as np
+import onnxruntime
+import pytest
+import yaml
+from conftest import EXAMPLES, REPOSITORY
+from javascript.make_fixtures import FILE, make_fixtures
+from PIL import Image
+
+from foodvision.browser import fetch_runtime, runtime, site_front_matter, write_site
+from foodvision.checkpoint import BUNDLED, read_checkpoint
+from foodvision.cli import main
+from foodvision.errors import SiteError
+from foodvision.web.words import LANGUAGES
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exported") / "site"
+    assert main(["export", "foodvision_101", "--to", "web", str(folder)]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def config(site):
+    return json.loads((site / "config.json").read_text())
+
+
+@pytest.fixture
+def checkpoint():
+    return read_checkpoint(BUNDLED)
+
+
+def sha256(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+def test_large_files_are_what_config_says_and_few_bytes(site, config):
+    for name, most in (("model", 8_000_000), ("wasm", 4_000_000), ("script", 100_000)):
+        asset = config["assets"][name]
+        packed = (site / asset["url"]).read_bytes()
+        assert sha256(gzip.decompress(packed)) == asset["sha256"]
+        assert len(packed) == asset["bytes"] < most
+    assert "MIT License" in (site / "onnxruntime" / "LICENSE.txt").read_text()
+
+
+def test_release_lists_every_file_of_the_page_with_its_hash(site):
+    said = (site / "release.js").read_text().removeprefix("self.release = ").removesuffix(";\n")
+    release = json.loads(said)
+    assert re.fullmatch("[0-9a-f]{12}", release["version"])
+    for path, digest in release["files"].items():
+        assert sha256((site / path).read_bytes()) == digest
+    there = {path.relative_to(site).as_posix() for path in site.rglob("*") if path.is_file()}
+    large = {path for path in there if path.startswith(("model/", "onnxruntime/"))}
+    # The worker itself is the browser's to keep, and nobody reads a README offline.
+    assert there - large - set(release["files"]) == {"release.js", "README.md"}
+
+
+def test_same_checkpoint_gives_the_same_folder(site, checkpoint, tmp_path):
+    again = write_site(checkpoint, tmp_path / "again")
+    for path in site.rglob("*"):
+        if path.is_file():
+            assert path.read_bytes() == (again / path.relative_to(site)).read_bytes(), path
+
+
+def test_front_matter_makes_an_isolated_static_space(site):
+    said = yaml.safe_load((site / "README.md").read_text("utf-8").split("---\n")[1])
+    assert said["sdk"] == "static"
+    assert said["app_file"] == "index.html"
+    assert said["license"] == "apache-2.0"
+    assert 0 < len(said["short_description"]) <= 60
+    assert said["custom_headers"] == {
+        "cross-origin-embedder-policy": "require-corp",
+        "cross-origin-opener-policy": "same-origin",
+        "cross-origin-resource-policy": "cross-origin",
+    }
+
+
+def test_long_description_is_cut_at_a_word():
+    said = site_front_matter("x", "Tells which of three very different dishes is in it, and more")
+    assert said["short_description"] == "Tells which of three very different dishes is in it, and…"
+
+
+def test_page_says_in_every_language_what_it_asks_for(site):
+    markup = (site / "index.html").read_text("utf-8")
+    code = "".join(path.read_text("utf-8") for path in (site / "js").glob("*.js"))
+    keys = set(re.findall(r'data-text="(\w+)"', markup))
+    keys |= set(re.findall(r'(?:say|Trouble)\(\s*"(\w+)"', code))
+    for language in LANGUAGES:
+        texts = json.loads((site / "texts" / f"{language}.json").read_text("utf-8"))["texts"]
+        assert keys <= set(texts), language
+
+
+def test_policy_names_no_other_host_unless_there_is_a_cdn(site, checkpoint, tmp_path):
+    assert "http" not in re.search(r'Policy" content="([^"]+)', index(site))[1]
+    cdn = write_site(checkpoint, tmp_path / "cdn", cdn=True)
+    assert "connect-src &#x27;self&#x27; https://cdn.jsdelivr.net;" in index(cdn)
+    assert not (cdn / "onnxruntime").exists()
+    asset = json.loads((cdn / "config.json").read_text())["assets"]["wasm"]
+    assert asset["url"].startswith("https://cdn.jsdelivr.net/npm/onnxruntime-web@1.30.0/dist/")
+    assert asset["sha256"] == runtime.FILES[runtime.WASM].sha256
+
+
+def index(folder):
+    return (folder / "index.html").read_text("utf-8")
+
+
+def test_network_in_full_precision_is_stored_in_half(fruit_checkpoint, tmp_path):
+    checkpoint = read_checkpoint(fruit_checkpoint)
+    folder = write_site(checkpoint, tmp_path / "site")
+    graph = gzip.decompress((folder / "model" / "model.onnx.gz").read_bytes())
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8)
+    one, other = (
+        onnxruntime.InferenceSession(model).run(["probabilities"], {"pixels": pixels})[0]
+        for model in (checkpoint.graph, graph)
+    )
+    assert np.abs(one - other).max() < 0.03
+    config = json.loads((folder / "config.json").read_text())
+    assert config["classes"] == ["blueberry", "kiwi", "tomato"]
+    assert config["examples"] == []
+
+
+def test_export_replaces_its_own_folder_only(site, checkpoint, tmp_path, capsys):
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "dear.txt").write_text("Dear")
+    assert main(["export", "foodvision_101", "--to", "web", str(tmp_path / "letters")]) == 2
+    assert capsys.readouterr().err == (
+        f"foodvision: {tmp_path / 'letters'} holds something else than an exported page: "
+        "name another one\n"
+    )
+    assert write_site(checkpoint, site) == site
+    with pytest.raises(SiteError, match="is a file: name a folder"):
+        write_site(checkpoint, site / "index.html")
+
+
+def test_missing_checkpoint_is_one_line(tmp_path, capsys):
+    assert main(["export", str(tmp_path / "nothing"), "--to", "web", str(tmp_path / "site")]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert not (tmp_path / "site").exists()
+
+
+def test_export_loads_no_torch():
+    program = "import sys, foodvision.browser; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, check=True)
+
+
+def test_registry_is_the_one_that_npm_would_use(tmp_path):
+    assert runtime.registry({}, tmp_path) == "https://registry.npmjs.org/"
+    (tmp_path / ".npmrc").write_text("fund=false\nregistry = https://mirror.example/npm/\n")
+    assert runtime.registry({}, tmp_path) == "https://mirror.example/npm/"
+    named = {"NPM_CONFIG_REGISTRY": "https://other.example/"}
+    assert runtime.registry(named, tmp_path) == "https://other.example/"
+
+
+@pytest.fixture
+def mirror(monkeypatch, tmp_path):
+    """A registry on the loopback whose package is another one, and an empty cache."""
+    tarball = io.BytesIO()
+    with tarfile.open(fileobj=tarball, mode="w:gz") as archive:
+        archive.addfile(tarfile.TarInfo("package/dist/evil.js"))
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            found = self.path == "/onnxruntime-web/-/onnxruntime-web-1.30.0.tgz"
+            self.send_response(200 if found else 404)
+            self.end_headers()
+            self.wfile.write(tarball.getvalue())
+
+        def log_message(self, *values):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("FOODVISION_CACHE", str(tmp_path / "cache"))
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_package_that_is_another_one_is_refused(mirror, monkeypatch, tmp_path):
+    monkeypatch.setenv("npm_config_registry", f"{mirror}/")
+    with pytest.raises(SiteError, match=r"is not onnxruntime-web 1\.30\.0 as it was published"):
+        fetch_runtime()
+    assert not (tmp_path / "cache").exists()
+
+
+def test_registry_that_does_not_have_it_is_told(mirror, monkeypatch):
+    monkeypatch.setenv("npm_config_registry", f"{mirror}/elsewhere")
+    with pytest.raises(SiteError, match=r"could not be downloaded .*404.* or use --cdn"):
+        fetch_runtime()
+
+
+def test_spoiled_file_of_the_cache_is_not_used(mirror, monkeypatch, tmp_path):
+    monkeypatch.setenv("npm_config_registry", mirror)
+    for name in runtime.FILES:
+        path = runtime.runtime_folder() / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"spoiled")
+    with pytest.raises(SiteError):
+        fetch_runtime()
+
+
+def test_icons_and_examples_are_pictures(site, config):
+    assert config["examples"] == sorted(path.name for path in EXAMPLES.glob("*.jpg"))
+    for side in (192, 512):
+        with Image.open(site / "icons" / f"{side}.png") as icon:
+            assert icon.size == (side, side)
+    manifest = json.loads((site / "manifest.webmanifest").read_text())
+    assert all((site / icon["src"]).is_file() for icon in manifest["icons"])
+
+
+def test_fixtures_of_the_javascript_tests_are_what_pillow_makes():
+    assert json.loads(FILE.read_text("utf-8")) == make_fixtures()
+
+
+def test_tarball_hash_is_a_sha512():
+    assert len(base64.b64decode(runtime._TARBALL_SHA512)) == 64
