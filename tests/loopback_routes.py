@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import json
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import uuid4
@@ -593,9 +593,8 @@ def runtime_of(space: Space) -> dict:
 
 @router.get(SPACE + "/logs/{which}")
 async def logs(hub: Hub, repository: Writable, which: str):
-    # The client stops at what is logged after it asked.
-    before = (datetime.now(timezone.utc) - timedelta(minutes=1)).isoformat().replace("+00:00", "Z")
-    events = [json.dumps({"data": line, "timestamp": before}) for line in hub.logs[which]]
+    now = datetime.now(timezone.utc).isoformat().replace("+00:00", "Z")
+    events = [json.dumps({"data": line, "timestamp": now}) for line in hub.logs[which]]
     return StreamingResponse(
         iter([f"data: {event}\n\n" for event in events]), media_type="text/event-stream"
     )

@@ -104,6 +104,21 @@ def test_what_is_not_free_is_said_before_anything_is_created(hub, run, model):
     assert not hub.asked("POST /api/repos/create")
 
 
+def test_static_space_is_free_and_has_the_page(hub, run, model):
+    hub.accounts["hf_cook"] = Account("cook")
+    done = run("deploy", "cook/page", "--model", model, "--static")
+    assert done.returncode == 0, done.stderr
+    space = hub.repo("cook/page", "space")
+    assert space.space.sdk == "static"
+    assert {"index.html", "sw.js", "model/model.onnx.gz"} <= set(space.head.files)
+    head = yaml.safe_load(space.read("README.md").decode().split("---\n")[1])
+    assert head["sdk"] == "static"
+    assert "cross-origin-embedder-policy" in head["custom_headers"]
+    hub.add("cook/other", {"README.md": b"---\nsdk: gradio\n---\n"}, "space")
+    refused = run("deploy", "cook/other", "--model", model, "--static")
+    assert "cook/other is no static Space" in refused.stderr
+
+
 def test_refusal_that_nobody_foresaw_says_the_same(hub, run, model):
     hub.refuse("POST /api/repos/create", 402)
     done = run("deploy", "cook/page", "--model", model)

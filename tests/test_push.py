@@ -132,6 +132,7 @@ def test_branch_is_created_and_read(hub, run, fruit_checkpoint, tmp_path):
         ("POST /api/repos/create", 403, "may not be changed with this token"),
         ("POST .*/commit/", 412, "was changed by somebody else meanwhile"),
         ("POST .*/commit/", 409, "is taken, or being changed"),
+        ("PUT /objects", 403, "may not be changed with this token"),
         ("POST /api/repos/create", 402, "is not free for this account"),
     ],
 )
@@ -163,6 +164,14 @@ def test_interrupted_upload_goes_on(hub, run, fruit_checkpoint):
     hub.recover()
     assert run("push", fruit_checkpoint, "cook/fruit").returncode == 0
     assert len(hub.asked("PUT /objects")) == sent
+
+
+def test_upload_that_is_cut_goes_on(hub, run, fruit_checkpoint):
+    hub.cut("PUT /objects", after=1000, times=1)
+    assert run("push", fruit_checkpoint, "cook/fruit").returncode == 0
+    assert (
+        hub.repo("cook/fruit").read("model.onnx") == (fruit_checkpoint / "model.onnx").read_bytes()
+    )
 
 
 def test_published_card_is_verified(hub, run, fruit, fruit_checkpoint, tmp_path):

@@ -88,6 +88,7 @@ def deploy(
     /,
     *,
     model: ModelName = None,
+    static: Switch = False,
     hardware: str | None = None,
     private: Switch = False,
     secret: tuple[str, ...] = (),
@@ -104,6 +105,8 @@ def deploy(
     model:
         user/name on the Hub, or a checkpoint folder, which goes along; the model that ships if not
         given.
+    static:
+        A static Space, whose page answers in the visitor's browser: free to every account.
     hardware:
         As the Hub names it: cpu-basic if not given; zero-a10g for ZeroGPU, which a free account may
         have.
@@ -119,12 +122,26 @@ def deploy(
         Only compare the running Space's answers with those of its model here.
     """
     from foodvision.classifier import BUNDLED_NAME
-    from foodvision.deploy import SpaceSettings, check_space, deploy_space, try_space
+    from foodvision.deploy import (
+        SpaceSettings,
+        check_space,
+        deploy_space,
+        deploy_static,
+        try_space,
+    )
     from foodvision.hub import check_name
 
     check_name(space)
     settings = SpaceSettings(space, model or BUNDLED_NAME, hardware, private)
     secrets, variables = _from_environment(secret), _pairs(variable)
+    if static:
+        if hardware or secret or variable or check or dry_run:
+            raise SettingsError(
+                "--static goes with --model and --private alone: "
+                "foodvision export writes the folder without uploading it"
+            )
+        print(f"{deploy_static(settings)} answers in the visitor's browser")
+        return
     if dry_run:
         try_space(settings, (*secrets, *variables))
         return

@@ -7,6 +7,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from foodvision.browser import write_site
+from foodvision.checkpoint import read_checkpoint
+from foodvision.classifier import find_checkpoint
 from foodvision.deploy.checking import SpaceCheck, check_space
 from foodvision.deploy.folder import ZERO_GPU, SpaceSettings, write_space
 from foodvision.errors import HubError, SettingsError
@@ -87,6 +90,38 @@ def try_space(
         say(f"{name} would be set there")
     say("it would be waited for, and asked about the example photos")
     return folder
+
+
+def deploy_static(settings: SpaceSettings, say: Callable[[str], None] = print) -> str:
+    """Put the page that answers in the browser on a static Space, and return its address.
+
+    Every account may have one. Raises HubError with the way out, and what `write_site` raises.
+    """
+    from huggingface_hub import HfApi
+
+    api, repo_id = HfApi(), settings.repo_id
+    checkpoint = read_checkpoint(find_checkpoint(settings.model))
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = write_site(checkpoint, Path(temporary) / "page")
+        with told(repo_id):
+            api.create_repo(
+                repo_id,
+                repo_type="space",
+                space_sdk="static",
+                private=settings.private,
+                exist_ok=True,
+            )
+            if api.space_info(repo_id).sdk != "static":
+                raise HubError(f"{repo_id} is no static Space: choose another name, or remove it")
+            commit = api.upload_folder(
+                repo_id=repo_id,
+                repo_type="space",
+                folder_path=folder,
+                commit_message="Deploy with foodvision",
+                delete_patterns="*",
+            )
+            say(f"{repo_id} has its files, at commit {commit.oid}")
+    return f"https://huggingface.co/spaces/{repo_id}"
 
 
 def _create(api: Any, settings: SpaceSettings) -> None:

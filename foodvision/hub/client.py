@@ -45,6 +45,11 @@ def told(at: str) -> Iterator[None]:
         raise HubError(f"{name!r} is no name of a Hub repository: it should be user/name") from None
     except (httpx.HTTPError, OSError) as error:
         raise HubError(f"{at} {_reason(error)}") from error
+    except RuntimeError as error:  # so come failed uploads of large files
+        cause = error.__cause__
+        if not isinstance(cause, (httpx.HTTPError, OSError)):
+            raise
+        raise HubError(f"{at} {_reason(cause)}") from cause
 
 
 def _reason(error: BaseException) -> str:
