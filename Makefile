@@ -12,7 +12,7 @@ demo: .venv-demo/ready ## serve the page on http://127.0.0.1:7860 (PORT= changes
 	@.venv-demo/bin/python app.py --port $(PORT)
 
 test: .venv/ready chromium runtime ## set up everything and run every test
-	node --test tests/javascript/
+	node --test tests/javascript/*.test.js
 	.venv/bin/python -m pytest
 
 # The page is tested in a real browser: the system's, or else one that Playwright brings.

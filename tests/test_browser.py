@@ -274,7 +274,7 @@ def test_full_storage_is_told_and_the_page_works(newcomer, own_host):
     session.send("Storage.overrideQuotaForOrigin", {"origin": own_host.url, "quotaSize": 3_000_000})
     newcomer.goto(f"{own_host.url}/index.html?example=pizza.jpg")
     expect(headline(newcomer)).to_have_text("Pizza", timeout=PATIENCE)
-    expect(newcomer.locator("#kept")).to_contain_text("no room to keep the model")
+    expect(newcomer.locator("#kept")).to_contain_text("could not be kept on this device")
 
 
 def test_no_other_host_is_asked_and_the_policy_would_not_let_it(newcomer, own_host, site):

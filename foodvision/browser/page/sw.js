@@ -22,7 +22,7 @@ self.addEventListener("message", (event) => {
 
 self.addEventListener("fetch", (event) => {
   const path = pathOf(event.request);
-  if (event.request.method === "GET" && path in self.release.files)
+  if (event.request.method === "GET" && Object.hasOwn(self.release.files, path))
     event.respondWith(answer(path, event.request));
 });
 

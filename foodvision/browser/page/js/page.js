@@ -48,7 +48,7 @@ async function load(model, words, pageKept) {
     performance.measure("model started", { end: performance.now(), duration: 1000 * seconds });
     text.textContent = "";
     bar.hidden = true;
-    find("#kept").textContent = words.say(kept && (await pageKept) ? "kept" : "no_room");
+    find("#kept").textContent = words.say(kept && (await pageKept) ? "kept" : "not_kept");
   } catch (trouble) {
     text.textContent = words.tell(trouble);
     bar.hidden = true;
