@@ -13,7 +13,7 @@ demo: .venv-demo/ready ## serve the page on http://127.0.0.1:7860 (PORT= changes
 
 test: .venv/ready chromium runtime ## set up everything and run every test
 	node --test tests/javascript/*.test.js
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile
 
 # The page is tested in a real browser: the system's, or else one that Playwright brings.
 chromium: .venv/ready

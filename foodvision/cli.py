@@ -19,8 +19,7 @@ from foodvision.commands.hub import deploy, push, verify
 from foodvision.commands.photos import data
 from foodvision.commands.runs import compare, runs
 from foodvision.commands.training import find_lr, train
-from foodvision.errors import FoodVisionError, Stopped
-from foodvision.hub import HubWarning
+from foodvision.errors import FoodVisionError, HubWarning, Stopped
 from foodvision.processes import tells_first
 from foodvision.settings import fill_settings
 

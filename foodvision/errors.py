@@ -11,6 +11,8 @@ They are raised where the fault is known and caught once, at the edge: command l
     ├── RunError           a run's folder that is missing, spoiled or no run
     ├── SettingsError      a setting that is unknown or out of range
     └── Stopped            a training that was asked to stop; its state is saved
+
+HubWarning is no error: what was asked for is there, but not as the Hub has it now.
 """
 
 
@@ -32,6 +34,10 @@ class CheckpointError(FoodVisionError):
 
 class HubError(FoodVisionError):
     """The Hugging Face Hub did not give what was asked of it."""
+
+
+class HubWarning(UserWarning):
+    """A model answers all the same, but not as it would be expected to."""
 
 
 class SiteError(FoodVisionError):

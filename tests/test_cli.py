@@ -211,13 +211,20 @@ def test_wrong_call_is_one_line_and_status_two(call, message, capsys, monkeypatc
     assert message.replace('"', "") in captured.err.replace('"', "")
 
 
-def test_training_without_torch_says_what_to_install(monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "torch", None)
-    for name in [name for name in sys.modules if name.startswith("foodvision.")]:
-        if name != "foodvision.cli" and not name.startswith("foodvision.errors"):
-            monkeypatch.delitem(sys.modules, name)
-    assert main(["train", "examples"]) == 2
-    assert capsys.readouterr().err == (
+def test_training_without_torch_says_what_to_install():
+    program = """
+import sys
+class NoTorch:
+    def find_spec(self, name, path=None, target=None):
+        if name == "torch":
+            raise ModuleNotFoundError("No module named 'torch'", name="torch")
+sys.meta_path.insert(0, NoTorch())
+from foodvision.cli import main
+sys.exit(main(["train", "examples"]))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == (
         "foodvision: this command needs the package torch: "
         "pip install '.[train]' in foodvision's folder\n"
     )

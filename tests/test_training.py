@@ -31,7 +31,7 @@ def quick(output, **settings):
     )
 
 
-def test_run_ends_in_a_checkpoint_that_says_how_it_came_about(fruit_checkpoint):
+def test_run_ends_in_a_checkpoint_that_says_how_it_came_about(fruit, fruit_checkpoint):
     config = json.loads((fruit_checkpoint / "config.json").read_text())
     assert config["classes"] == ["blueberry", "kiwi", "tomato"]
     assert config["architecture"] == "tinyvgg"
@@ -43,6 +43,7 @@ def test_run_ends_in_a_checkpoint_that_says_how_it_came_about(fruit_checkpoint):
         "val": 12,
         "test": 15,
         "fingerprint": "",
+        "source": str(fruit),
     }
     assert re.fullmatch("[0-9a-f]{64}", config["data"]["fingerprint"])
     assert config["versions"]["foodvision"] == foodvision.__version__
@@ -59,7 +60,7 @@ def test_figures_in_the_checkpoint_are_those_that_evaluation_finds(fruit, fruit_
     assert classifier.config.figures["test"] == figures.to_dict()
     assert figures.top1 > 0.9
     card = (fruit_checkpoint / "README.md").read_text()
-    assert f"On 15 test photos: top-1 {100 * figures.top1:.1f}" in card
+    assert f"| test photos | 15 | {100 * figures.top1:.1f} (" in card
 
 
 def test_weights_are_the_graphs(fruit, fruit_checkpoint):

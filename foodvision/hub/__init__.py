@@ -1,11 +1,10 @@
 """The Hugging Face Hub: checkpoints are pulled from it and pushed to it."""
 
 from foodvision.hub.client import check_name, is_repo_id
-from foodvision.hub.download import HubWarning, download_checkpoint
+from foodvision.hub.download import download_checkpoint
 from foodvision.hub.push import Pushed, check_push, files_to_push, push_checkpoint
 
 __all__ = [
-    "HubWarning",
     "Pushed",
     "check_name",
     "check_push",

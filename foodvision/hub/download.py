@@ -3,17 +3,13 @@
 import warnings
 from pathlib import Path
 
-from foodvision.errors import HubError
+from foodvision.errors import HubError, HubWarning
 from foodvision.hub.client import status_of, told
 
 # Only what serving reads: no weights in another format, nothing that could run.
 _FILES = ["config.json", "model.onnx", "README.md", "page.json", "examples/*"]
 
 _PATIENCE = 10.0  # seconds for an answer that is not a file's
-
-
-class HubWarning(UserWarning):
-    """A model answers all the same, but not as it would be expected to."""
 
 
 def download_checkpoint(repo_id: str, revision: str | None = None) -> Path:

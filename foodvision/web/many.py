@@ -42,6 +42,7 @@ class Answered:
 
 def many_tab(models: PageModels, chosen: ModelChoice, i18n: gr.I18n) -> gr.File:
     """Lay out the tab, connect its events, and return where the photos go in."""
+    running: set[str | None] = set()  # sessions whose photos are being answered
 
     def answer_all(
         photos: list[str] | None, chosen: str, request: gr.Request
@@ -51,17 +52,23 @@ def many_tab(models: PageModels, chosen: ModelChoice, i18n: gr.I18n) -> gr.File:
             raise gr.Error(words("many_empty"), print_exception=False)
         done: list[Answered] = []
         yield done, _count(done, photos, words), "", gr.update(choices=_choices(done, words))
-        for photo in photos:
-            done.append(answer_one(models[chosen], photo))
-            if len(done) == len(photos) or _is_shown(len(done)):
-                yield done, *_outcome(done, photos, words)
-            else:
-                yield done, _count(done, photos, words), gr.skip(), gr.skip()
+        running.add(request.session_hash)
+        try:
+            for photo in photos:
+                if request.session_hash not in running:
+                    break
+                done.append(answer_one(models[chosen], photo))
+                if _is_shown(len(done)):
+                    yield done, *_outcome(done, photos, words)
+                else:
+                    yield done, _count(done, photos, words), gr.skip(), gr.skip()
+        finally:
+            running.discard(request.session_hash)
+        yield done, *_outcome(done, photos, words)
 
-    def show_rest(
-        done: list[Answered], photos: list[str] | None, chosen: str, request: gr.Request
-    ) -> tuple[Any, ...]:
-        return _outcome(done, photos or [], models[chosen].words(request))
+    def stop_answering(request: gr.Request) -> None:
+        # Gradio's `cancels` would end the generator, and what it did not show yet would be lost.
+        running.discard(request.session_hash)
 
     def show(done: list[Answered], group: str, chosen: str, request: gr.Request) -> str:
         shown = [photo for photo in done if group in (_ALL, photo.group)]
@@ -77,20 +84,14 @@ def many_tab(models: PageModels, chosen: ModelChoice, i18n: gr.I18n) -> gr.File:
     status = gr.HTML("", elem_id="status")
     group = gr.Dropdown([("", _ALL)], value=_ALL, label=i18n("filter_label"))
     gallery = gr.HTML("", elem_id="gallery")
-    answering = start.click(
+    start.click(
         answer_all,
         [photos, chosen],
         [done, status, gallery, group],
         show_progress="minimal",
         api_visibility="private",
     )
-    stop.click(
-        show_rest,
-        [done, photos, chosen],
-        [status, gallery, group],
-        cancels=[answering],
-        api_visibility="private",
-    )
+    stop.click(stop_answering, queue=False, api_visibility="private")
     group.input(show, [done, group, chosen], gallery, api_visibility="private")
     return photos
 

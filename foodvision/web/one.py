@@ -166,8 +166,13 @@ def _follow_links(
     # By way of another component: the photo's own must not be updated with nothing, because Gradio
     # would build it anew, and what is no photo would no longer be told in our words.
     linked = gr.Textbox("", visible=False)
-    page.load(greet, photo, [linked, chosen, headline], queue=False, api_visibility="private")
-    linked.change(show, [linked, chosen], photo, queue=False, api_visibility="private")
+    at_once: dict[str, Any] = {
+        "queue": False,
+        "show_progress": "hidden",
+        "api_visibility": "private",
+    }
+    page.load(greet, photo, [linked, chosen, headline], **at_once)
+    linked.change(show, [linked, chosen], photo, **at_once)
 
 
 def _link(models: PageModels, model: PageModel, photo: str) -> str:

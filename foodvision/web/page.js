@@ -10,6 +10,8 @@
       if (button.innerText.trim()) button.removeAttribute("aria-label");
     for (const input of document.querySelectorAll("input.search-input:not([aria-label])"))
       input.ariaLabel = input.placeholder;
+    for (const nothing of document.querySelectorAll("div.empty[aria-label]:not([role])"))
+      nothing.role = "img";
   };
   new MutationObserver(mend).observe(document.body, { childList: true, subtree: true });
   mend();
