@@ -2,7 +2,10 @@
 PYTHON ?= python3
 PORT ?= 7860
 
-.PHONY: help demo test chromium runtime lint model clean
+# Two workers with a thread each: torch's own threads would wait for each other on two cores.
+PYTEST = OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses 2 --dist worksteal
+
+.PHONY: help demo test slow chromium runtime lint model clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -11,9 +14,12 @@ help: ## list the commands
 demo: .venv-demo/ready ## serve the page on http://127.0.0.1:7860 (PORT= changes it)
 	@.venv-demo/bin/python app.py --port $(PORT)
 
-test: .venv/ready chromium runtime ## set up everything and run every test
+test: .venv/ready chromium runtime ## set up everything and run the tests
 	node --test tests/javascript/*.test.js
-	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile
+	$(PYTEST)
+
+slow: .venv/ready ## run the tests that take a minute each: killed, distributed, whole trainings
+	$(PYTEST) -m slow
 
 # The page is tested in a real browser: the system's, or else one that Playwright brings.
 chromium: .venv/ready

@@ -149,6 +149,10 @@ def test_many_photos_are_filtered_and_the_bad_one_is_named(page, tmp_path):
     expect(page.locator("#many figure")).to_have_count(3)
     page.locator("#many select").select_option("Pizza")
     expect(page.locator("#many figure:visible")).to_have_count(2)
+    page.get_by_text("As a table").click()
+    expect(page.locator("#many tbody tr:visible td:first-child")).to_have_text(
+        ["pizza.jpg", "pizza_dad.jpg"]
+    )
 
 
 def test_stopped_answers_are_kept(page, tmp_path):

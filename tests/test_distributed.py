@@ -138,6 +138,7 @@ def assert_same_epochs(ours, other, tolerance):
             assert one[name] == pytest.approx(two[name], abs=tolerance), (one["epoch"], name)
 
 
+@pytest.mark.slow
 def test_two_processes_stopped_and_resumed_train_the_network_that_one_does(uneven, tmp_path):
     settings = write_settings(tmp_path / "settings.json", WHOLE_NETWORK)
     folder, program = tmp_path / "two", tmp_path / "stopped.py"
@@ -158,6 +159,7 @@ def test_two_processes_stopped_and_resumed_train_the_network_that_one_does(uneve
         torch.testing.assert_close(weights(folder)[name], value, atol=1e-5, rtol=0)
 
 
+@pytest.mark.slow
 def test_two_processes_train_the_head_that_one_does(uneven, tmp_path):
     settings = write_settings(tmp_path / "settings.json", HEAD)
     options = ("--config", settings, "--output", tmp_path / "two")

@@ -31,6 +31,7 @@ def test_notebook_is_stored_small_and_without_outputs(path):
     assert path.stat().st_size < 30_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 def test_notebook_runs_from_top_to_bottom(classic, path):
     program = [sys.executable, "-m", "pytest", "--nbmake", "--nbmake-timeout=900"]

@@ -184,6 +184,11 @@ def test_many_photos_are_answered_filtered_and_taken_home(page, tmp_path):
     page.get_by_label("Show").click()
     page.get_by_role("option", name="Pizza").click()
     expect(page.locator("#gallery figure")).to_have_count(2)
+    page.get_by_text("As a table").click()
+    expect(page.locator("#gallery tr:visible td:first-child")).to_have_text(
+        ["pizza.jpg", "pizza_dad.jpg"]
+    )
+    page.screenshot(path=SCREENSHOTS / "table.png", full_page=True)
 
 
 def test_stopped_answers_are_kept(page, tmp_path):

@@ -62,8 +62,10 @@ def assert_same_weights(one, other):
 
 @pytest.mark.parametrize(
     ("settings", "seed"),
-    [(EVERYTHING, "1"), (PROBE_THEN_FINETUNE, "3")],
-    ids=["everything", "probe then finetune"],
+    [
+        pytest.param(EVERYTHING, "1", id="everything"),
+        pytest.param(PROBE_THEN_FINETUNE, "3", id="probe then finetune", marks=pytest.mark.slow),
+    ],
 )
 def test_killed_run_ends_in_the_same_weights_bit_for_bit(settings, seed, fruit, tmp_path):
     done = subprocess.run(

@@ -196,6 +196,7 @@ def test_every_recipe_ends_in_a_model_that_answers(name, fruit, tmp_path):
     assert not (tmp_path / "run" / "state").exists()
 
 
+@pytest.mark.slow
 def test_head_then_whole_network_keeps_the_head(fruit, tmp_path):
     config = TrainConfig(
         model="efficientnet_lite0",

@@ -141,21 +141,31 @@ def _taken_home(done: Sequence[Answered], words: Words) -> str:
 
 
 def _gallery(done: Sequence[Answered], words: Words) -> str:
-    return '<div class="answers">' + "".join(_figure(photo, words) for photo in done) + "</div>"
-
-
-def _figure(photo: Answered, words: Words) -> str:
-    if photo.prediction is None:
+    figures, rows = [], []
+    for photo in done:
+        if photo.prediction is None:
+            continue
+        name, (said, confidence) = escape(photo.name), _said(photo.prediction, words)
+        figures.append(
+            f'<figure><img src="{photo.picture}" alt="{name}"><figcaption><b>{said}</b> '
+            f"{confidence}<br><small>{name}</small></figcaption></figure>"
+        )
+        rows.append(f"<tr><td>{name}</td><td>{said}</td><td>{confidence}</td></tr>")
+    if not figures:
         return ""
-    said = words.name(photo.prediction.label)
-    if not photo.prediction.known:
-        said = words("unknown_short")
-    confidence = percent(photo.prediction.confidence, words) if photo.prediction.known else ""
-    name = escape(photo.name)
+    columns = (words(key) for key in ("photo_label", "answer_label", "confidence_label"))
+    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
     return (
-        f'<figure><img src="{photo.picture}" alt="{name}"><figcaption><b>{escape(said)}</b> '
-        f"{confidence}<br><small>{name}</small></figcaption></figure>"
+        f'<div class="answers">{"".join(figures)}</div>'
+        f'<details class="rows"><summary>{escape(words("table_label"))}</summary>'
+        f"<table><tr>{head}</tr>{''.join(rows)}</table></details>"
     )
+
+
+def _said(prediction: Prediction, words: Words) -> tuple[str, str]:
+    if not prediction.known:
+        return escape(words("unknown_short")), ""
+    return escape(words.name(prediction.label)), percent(prediction.confidence, words)
 
 
 def _csv(done: Sequence[Answered]) -> str:

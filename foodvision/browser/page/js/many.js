@@ -28,6 +28,8 @@ class ManyTab {
     this.bad = find(".bad", room);
     this.filter = find("select", room);
     this.gallery = find(".answers", room);
+    this.table = find(".rows", room);
+    this.rows = find("tbody", this.table);
   }
 
   connect() {
@@ -81,8 +83,10 @@ class ManyTab {
     this.#answered = [];
     for (const picture of this.gallery.querySelectorAll("img")) URL.revokeObjectURL(picture.src);
     this.gallery.replaceChildren();
+    this.rows.replaceChildren();
     find("ul", this.bad).replaceChildren();
-    this.bad.hidden = this.csv.hidden = find(".filter", this.room).hidden = true;
+    for (const part of [this.bad, this.csv, this.table, find(".filter", this.room)])
+      part.hidden = true;
     this.startButton.disabled = true;
     this.stopButton.disabled = false;
   }
@@ -90,7 +94,7 @@ class ManyTab {
   #add(answered) {
     this.#answered.push(answered);
     if (answered.prediction) {
-      this.gallery.append(this.#figure(answered));
+      this.#show(answered);
     } else {
       find("ul", this.bad).append(element("li", {}, answered.error));
       this.bad.hidden = false;
@@ -108,16 +112,23 @@ class ManyTab {
     this.#offerGroups();
   }
 
-  #figure({ name, prediction, picture }) {
-    const { known, label, confidence } = prediction;
+  #show({ name, prediction, picture }) {
+    const { known, label } = prediction;
     const said = known ? this.words.name(label) : this.words.say("unknown_short");
+    const confidence = known ? this.words.percent(prediction.confidence) : "";
     const caption = element("figcaption", {}, element("b", {}, said));
-    if (known) caption.append(` ${this.words.percent(confidence)}`);
-    caption.append(element("br"), element("small", {}, name));
+    caption.append(` ${confidence}`, element("br"), element("small", {}, name));
     const image = element("img", { src: URL.createObjectURL(picture), alt: name });
     const figure = element("figure", {}, image, caption);
-    figure.dataset.group = known ? label : UNKNOWN;
-    return figure;
+    const row = element(
+      "tr",
+      {},
+      ...[name, said, confidence].map((cell) => element("td", {}, cell)),
+    );
+    figure.dataset.group = row.dataset.group = known ? label : UNKNOWN;
+    this.gallery.append(figure);
+    this.rows.append(row);
+    this.table.hidden = false;
   }
 
   #offerGroups() {
@@ -136,7 +147,7 @@ class ManyTab {
   }
 
   #applyFilter() {
-    for (const figure of this.gallery.children)
-      figure.hidden = ![ALL, figure.dataset.group].includes(this.filter.value);
+    for (const shown of [...this.gallery.children, ...this.rows.children])
+      shown.hidden = ![ALL, shown.dataset.group].includes(this.filter.value);
   }
 }
