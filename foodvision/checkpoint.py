@@ -44,6 +44,7 @@ class CheckpointConfig:
     known_threshold: a photo whose `known_score` is below it is called none of the classes.
     sure_from, likely_from: confidence from which on an answer is called sure, or likely; above 1
         where no answer is, for want of validation photos that justify it.
+    base_model: the Hub's name of the model whose weights the training started from; "" if none.
     figures: what was measured, each figure with n and interval.
     training: the settings that repeat the run.
     data: where the photos came from, their number and fingerprint.
@@ -57,6 +58,7 @@ class CheckpointConfig:
     known_threshold: float
     sure_from: float = 2.0
     likely_from: float = 2.0
+    base_model: str = ""
     figures: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
@@ -243,6 +245,8 @@ def _parse_config(raw: dict[str, Any], path: Path) -> CheckpointConfig:
         classes = fields.pop("classes")
         if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
             raise TypeError("classes should be a list of names")
+        if not isinstance(fields.get("base_model", ""), str):
+            raise TypeError("base_model should be a name")
         for name in ("known_threshold", "sure_from", "likely_from"):
             if name in fields:
                 fields[name] = _number(name, fields[name])

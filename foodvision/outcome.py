@@ -41,7 +41,7 @@ from foodvision.export import (
     score_known,
     store_in_half,
 )
-from foodvision.models import architecture_of, find_start, split_head
+from foodvision.models import architecture_of, base_model_of, find_start, split_head
 from foodvision.stages import Run
 
 # Of probabilities between graph and network, on real photos. Torch and ONNX Runtime sum in another
@@ -203,6 +203,7 @@ def describe(this: Run, calibration: Calibration) -> CheckpointConfig:
         known_threshold=calibration.known_threshold,
         sure_from=calibration.sure_from,
         likely_from=calibration.likely_from,
+        base_model=base_model_of(this.config.model) if this.config.pretrained else "",
         training=settings,
         data={"fingerprint": this.fingerprint, **counts},
         versions={

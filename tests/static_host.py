@@ -2,6 +2,7 @@
 
 import mimetypes
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 ISOLATION = {
@@ -44,7 +45,8 @@ class StaticHost:
             handler.send_header(name, value)
         handler.end_headers()
         half = len(content or b"") // 2 if path in self.cut_off else None
-        handler.wfile.write((content or b"")[:half])
+        with suppress(BrokenPipeError):  # who asked has left the page
+            handler.wfile.write((content or b"")[:half])
 
     def close(self):
         self.server.shutdown()

@@ -12,6 +12,7 @@ import yaml
 from conftest import COLOURS, make_photo
 from loopback_hub import Account, LoopbackHub
 from loopback_repository import Space
+from PIL import Image
 
 from foodvision.deploy import SpaceSettings, write_space
 
@@ -173,6 +174,9 @@ def test_dry_run_writes_the_folder_and_asks_nobody(hub, run, model, tmp_path):
     assert head["sdk"] == "gradio"
     assert head["python_version"] == "3.12"
     assert len(head["short_description"]) <= 60
+    assert head["thumbnail"].endswith("/spaces/cook/page/resolve/main/thumbnail.jpg")
+    with Image.open(folder / "thumbnail.jpg") as thumbnail:
+        assert thumbnail.width == 720
     asked = (folder / "requirements.txt").read_text()
     assert "onnxruntime" in asked
     assert "gradio" not in asked

@@ -3,11 +3,14 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from loopback_hub import LoopbackHub
 
+from foodvision.errors import HubError
 from foodvision.hub import is_repo_id
+from foodvision.hub.client import told
 
 
 @pytest.fixture
@@ -90,6 +93,15 @@ def test_hub_out_of_reach_with_an_empty_cache_says_so(load):
         "HubError cook/fruit is not in the cache, and HF_HUB_OFFLINE forbids to ask the Hub: "
         "unset it"
     )
+
+
+def test_full_disk_says_so():
+    with (
+        pytest.raises(HubError, match=r"^cook/fruit does not fit on the disk: make room"),
+        told("cook/fruit"),
+        Path("/dev/full").open("w") as disk,
+    ):
+        disk.write("a file that comes from the Hub")
 
 
 def test_commit_can_be_pinned(hub, load, fruit_checkpoint):

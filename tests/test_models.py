@@ -7,7 +7,14 @@ from safetensors.torch import save_file
 from torch import nn
 
 from foodvision.errors import FoodVisionError, SettingsError
-from foodvision.models import TinyVGG, check_network, create_model, preprocess_for, split_head
+from foodvision.models import (
+    TinyVGG,
+    base_model_of,
+    check_network,
+    create_model,
+    preprocess_for,
+    split_head,
+)
 
 
 def count(network):
@@ -44,6 +51,19 @@ def test_network_by_name_ends_in_a_head_for_the_classes(name):
     body, head = split_head(network)
     assert head.out_features == 5
     torch.testing.assert_close(head(body(images)), network(images))
+
+
+@pytest.mark.parametrize(
+    ("name", "base_model"),
+    [
+        ("tinyvgg", ""),
+        ("torchvision/resnet18", ""),
+        ("efficientnet_lite0", "timm/tf_efficientnet_lite0.in1k"),
+        ("foodvision_101", "timm/tf_efficientnet_lite0.in1k"),
+    ],
+)
+def test_weights_are_known_by_their_name_on_the_hub(name, base_model):
+    assert base_model_of(name) == base_model
 
 
 def test_head_is_the_networks_own_and_the_body_a_copy():

@@ -14,7 +14,8 @@ from loopback_hub import Account, LoopbackHub
 from safetensors.torch import load_file
 
 import foodvision
-from foodvision.checkpoint import BUNDLED
+from foodvision.checkpoint import BUNDLED, read_checkpoint
+from foodvision.hub.card import hub_card
 
 PUSHED = re.compile(r"(\S+) has it, at commit ([0-9a-f]{40})\n")
 
@@ -70,6 +71,7 @@ def test_card_is_read_by_the_hub_and_used_as_it_says(hub, run, fruit_checkpoint,
     figures = foodvision.load(fruit_checkpoint).config.figures["test"]
     assert head["license"] == "cc-by-4.0"
     assert head["library_name"] == "foodvision"
+    assert "base_model" not in head  # TinyVGG starts from nothing
     assert head["pipeline_tag"] == "image-classification"
     metrics = head["model-index"][0]["results"][0]["metrics"]
     assert metrics[0]["value"] == pytest.approx(figures["top1"], abs=1e-4)
@@ -93,6 +95,13 @@ def test_card_is_read_by_the_hub_and_used_as_it_says(hub, run, fruit_checkpoint,
         check=True,
     )
     assert done.stdout.startswith("Prediction(label='")
+
+
+def test_card_names_what_the_training_started_from():
+    card = hub_card(read_checkpoint(BUNDLED), "cook/food")
+    head = yaml.safe_load(card.split("---\n")[1])
+    assert head["base_model"] == "timm/tf_efficientnet_lite0.in1k"
+    assert head["datasets"] == ["ethz/food101"]
 
 
 def test_dry_run_lists_and_asks_nobody(hub, run, fruit_checkpoint):
@@ -134,11 +143,31 @@ def test_branch_is_created_and_read(hub, run, fruit_checkpoint, tmp_path):
         ("POST .*/commit/", 409, "is taken, or being changed"),
         ("PUT /objects", 403, "may not be changed with this token"),
         ("POST /api/repos/create", 402, "is not free for this account"),
+        ("POST /api/repos/create", 429, "got too many requests: wait 300 seconds"),
+        ("POST /api/repos/create", 502, "meets a Hub that is out of order (502)"),
     ],
 )
 def test_refusals_say_the_way_out(hub, run, fruit_checkpoint, pattern, status, line):
     hub.refuse(pattern, status)
     assert f"foodvision: cook/fruit {line}" in error_of(run("push", fruit_checkpoint, "cook/fruit"))
+
+
+def test_hub_that_does_not_answer_is_given_up(hub, fruit_checkpoint, tmp_path):
+    hub.hang("POST /api/repos/create")
+    program = """
+import sys
+from foodvision.cli import main
+from foodvision.hub import client
+client._SILENCE = 0.5
+sys.exit(main(["push", sys.argv[1], "cook/fruit"]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(fruit_checkpoint)],
+        env=os.environ | hub.environment(tmp_path / "home"),
+        capture_output=True,
+        text=True,
+    )
+    assert "foodvision: cook/fruit got no answer from the Hub in time" in error_of(done)
 
 
 def test_read_only_and_missing_and_revoked_tokens_say_the_way_out(hub, run, fruit_checkpoint):

@@ -11,7 +11,8 @@ from typing import Any
 import foodvision
 from foodvision.classifier import BUNDLED_NAME, Classifier, load
 from foodvision.hub import is_repo_id
-from foodvision.web.models import example_photos
+from foodvision.web.models import PageModel, example_photos, name_of
+from foodvision.web.pictures import draw_card
 
 ZERO_GPU = "zero-a10g"
 """The hardware whose Spaces a free account may have."""
@@ -21,6 +22,8 @@ _PYTHON = "3.12"
 
 # The platform brings them, in the release that the front matter names.
 _BROUGHT = ("gradio", "huggingface_hub")
+
+_HUB, _THUMBNAIL = "https://huggingface.co", "thumbnail.jpg"
 
 _PACKAGE = Path(foodvision.__file__).parent
 _TEMPLATES = Path(__file__).parent / "space"
@@ -54,7 +57,10 @@ def write_space(folder: Path, settings: SpaceSettings) -> None:
         # Its snapshot's folder is called by the commit: what is deployed is what was looked at.
         commit = classifier.checkpoint.folder.name
         served = f"{repo_id}@{commit}"
-        card = {"models": [repo_id], "preload_from_hub": [_preload(classifier, repo_id, commit)]}
+        card: dict[str, Any] = {
+            "models": [repo_id],
+            "preload_from_hub": [_preload(classifier, repo_id, commit)],
+        }
     else:
         served, card = "checkpoint", {}
         _copy_checkpoint(classifier, folder / "checkpoint")
@@ -63,7 +69,18 @@ def write_space(folder: Path, settings: SpaceSettings) -> None:
     shutil.copy(_TEMPLATES / app, folder / "app.py")
     (folder / "space.json").write_text(json.dumps({"models": [served]}) + "\n", "utf-8")
     (folder / "requirements.txt").write_text("\n".join(_requirements()) + "\n", "utf-8")
+    if thumbnail := _thumbnail(classifier):
+        (folder / _THUMBNAIL).write_bytes(thumbnail)
+        card["thumbnail"] = f"{_HUB}/spaces/{settings.repo_id}/resolve/main/{_THUMBNAIL}"
     (folder / "README.md").write_text(_readme(settings.repo_id, card), "utf-8")
+
+
+def _thumbnail(classifier: Classifier) -> bytes | None:
+    """Return what links to the Space show: the first example that the model knows, answered."""
+    model = PageModel(name_of(classifier.checkpoint.folder), classifier)
+    answers = ((photo, model.predict(str(photo))) for photo in model.examples.values())
+    known = next(((photo, answer) for photo, answer in answers if answer.known), None)
+    return draw_card(*known, model.wording) if known else None
 
 
 def _readme(repo_id: str, card: dict[str, Any]) -> str:

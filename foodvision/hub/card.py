@@ -1,7 +1,6 @@
 """The card of a published checkpoint: what the Hub reads of it, how to use it, and its own text."""
 
 from foodvision.checkpoint import Checkpoint, read_card
-from foodvision.hub.client import is_repo_id
 
 _LIBRARY = "foodvision"
 
@@ -46,18 +45,13 @@ def hub_card(checkpoint: Checkpoint, repo_id: str, license: str | None = None) -
         library_name=_LIBRARY,
         pipeline_tag="image-classification",
         tags=["onnx", "image-classification"],
-        base_model=_base_model(checkpoint),
+        base_model=checkpoint.config.base_model or None,
         datasets=_datasets(checkpoint),
         model_name=name if results else None,
         eval_results=results or None,
     )
     _, _, text = read_card(checkpoint).partition("\n")  # its title is the repository's name
     return f"---\n{data.to_yaml()}\n---\n\n# {name}\n\n{_USE.format(repo_id=repo_id)}{text}"
-
-
-def _base_model(checkpoint: Checkpoint) -> str | None:
-    start = str(checkpoint.config.training.get("model", ""))
-    return start if is_repo_id(start) else None
 
 
 def _datasets(checkpoint: Checkpoint) -> list[str] | None:

@@ -10,6 +10,8 @@ from foodvision.errors import HubError, first_line
 
 _REPO_ID = re.compile(r"\w[\w.-]*/[\w.-]+")
 
+_SILENCE = 60.0  # seconds without a byte, after which the Hub is given up
+
 _AGAIN = "run it again, what arrived is kept"
 _TOKENS = "https://huggingface.co/settings/tokens"
 
@@ -30,14 +32,16 @@ def check_name(repo_id: str) -> None:
 
 @contextmanager
 def told(at: str) -> Iterator[None]:
-    """Have the client's errors come as HubError, in one line.
+    """Have the client's errors come as HubError, in one line, and its waiting end.
 
     at: what is asked for, as `user/name at revision main`.
     """
     # Imported here: the model that ships answers without the Hub's client.
     from huggingface_hub import errors
-    from huggingface_hub.utils import httpx  # type: ignore[attr-defined]
+    from huggingface_hub.utils import get_session, httpx  # type: ignore[attr-defined]
 
+    session = get_session()
+    patience, session.timeout = session.timeout, _SILENCE  # by itself it would wait for ever
     try:
         yield
     except errors.HFValidationError:
@@ -50,6 +54,8 @@ def told(at: str) -> Iterator[None]:
         if not isinstance(cause, (httpx.HTTPError, OSError)):
             raise
         raise HubError(f"{at} {_reason(cause)}") from cause
+    finally:
+        session.timeout = patience
 
 
 def _reason(error: BaseException) -> str:

@@ -37,7 +37,9 @@ def download_checkpoint(repo_id: str, revision: str | None = None) -> Path:
                 # The Hub's client says nothing then.
                 warnings.warn(f"{error}. The copy in the cache answers", HubWarning, stacklevel=2)
             return cached
-    with told(at):
+    with told(at), warnings.catch_warnings():
+        # A disk that is full is told by the error that follows.
+        warnings.filterwarnings("ignore", "Not enough free disk space")
         return Path(snapshot_download(repo_id, revision=revision, allow_patterns=_FILES))
 
 

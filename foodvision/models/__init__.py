@@ -2,6 +2,7 @@
 
 from foodvision.models.backbones import (
     architecture_of,
+    base_model_of,
     check_network,
     create_model,
     find_start,
@@ -14,6 +15,7 @@ from foodvision.models.tinyvgg import TinyVGG
 __all__ = [
     "TinyVGG",
     "architecture_of",
+    "base_model_of",
     "check_network",
     "create_model",
     "find_start",

@@ -128,6 +128,18 @@ def architecture_of(name: str) -> str:
     return start.config.architecture if start else name
 
 
+def base_model_of(name: str) -> str:
+    """Return the Hub's name of the weights that a network starts from; "" if it has none there.
+
+    A checkpoint that is not on the Hub passes on what it started from itself.
+    """
+    if start := find_start(name):
+        return start.config.base_model if Path(name).is_dir() or name == BUNDLED_NAME else name
+    timm_name = _timm_name(name)
+    config = timm.get_pretrained_cfg(timm_name) if timm.is_model(timm_name) else None
+    return config.hf_hub_id or "" if config else ""
+
+
 def load_network(checkpoint: Checkpoint) -> nn.Module:
     """Return the network that a checkpoint was exported from, with its weights as float32.
 

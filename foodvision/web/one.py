@@ -10,11 +10,12 @@ from gradio.data_classes import ImageData
 from PIL import Image
 
 from foodvision.classifier import Prediction
+from foodvision.documents import data_uri
 from foodvision.errors import PhotoError
-from foodvision.web.answers import answer_html, empty_html, failure_html, percent
+from foodvision.web.answers import answer_html, empty_html, failure_html
 from foodvision.web.feedback import Feedback, feedback_form
 from foodvision.web.models import ModelChoice, PageModel, PageModels
-from foodvision.web.pictures import card, where_it_looked
+from foodvision.web.pictures import draw_card, where_it_looked
 
 _COPY = """() => navigator.clipboard.writeText(
     document.querySelector("#answer .answer").innerText)"""
@@ -131,12 +132,7 @@ def _connect_buttons(models: PageModels, chosen: ModelChoice, photo: gr.Image, t
         prediction = _try(model, photo)
         if photo is None or prediction is None:
             raise gr.Error(model.words(request)("ask_text"), print_exception=False)
-        # In English: the font that Pillow brings has no letters of Korea and Japan.
-        words = model.wording.choose(None)
-        confidence = percent(prediction.confidence, words)
-        headline = words.name(prediction.label) if prediction.known else words("unknown")
-        sentence = words(prediction.certainty, confidence=confidence) if prediction.known else ""
-        return card(photo, headline, sentence, model.wording.title)
+        return data_uri(draw_card(photo, prediction, model.wording), "image/jpeg")
 
     told.copy.click(None, js=_COPY)
     drawn = gr.Textbox(visible=False)

@@ -5,9 +5,10 @@ import io
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from foodvision.classifier import Classifier
-from foodvision.documents import data_uri
+from foodvision.classifier import Classifier, Prediction
 from foodvision.image import Photo, load_image
+from foodvision.web.answers import percent
+from foodvision.web.words import Wording
 
 _SIDE = 448
 _DARKEST = 0.2
@@ -33,8 +34,17 @@ def where_it_looked(
     return Image.fromarray(square), Image.fromarray(np.uint8(square * weights))
 
 
-def card(photo: Photo, headline: str, sentence: str, title: str) -> str:
-    """Return a picture of a photo with its answer, as the data URI of a JPEG."""
+def draw_card(photo: Photo, prediction: Prediction, wording: Wording) -> bytes:
+    """Return a picture to share, of a photo with its answer: a JPEG.
+
+    It is in English: the font that Pillow brings has no letters of Korea and Japan.
+    """
+    words = wording.choose(None)
+    headline, sentence = words("unknown"), ""
+    if prediction.known:
+        headline = words.name(prediction.label)
+        confidence = percent(prediction.confidence, words)
+        sentence = words(prediction.certainty, confidence=confidence)
     image = load_image(photo)
     image.thumbnail((_CARD_WIDTH, _CARD_WIDTH))
     sheet = Image.new("RGB", (_CARD_WIDTH, image.height + 190), _PAPER)
@@ -44,10 +54,10 @@ def card(photo: Photo, headline: str, sentence: str, title: str) -> str:
     for text, size, colour, down in (
         (headline, 44, _INK, 64),
         (sentence, 24, _INK, 44),
-        (title, 18, _SOFT, 0),
+        (wording.title, 18, _SOFT, 0),
     ):
         draw.text((_CARD_MARGIN, top), text, colour, ImageFont.load_default(size))
         top += down
     content = io.BytesIO()
     sheet.save(content, "JPEG", quality=88)
-    return data_uri(content.getvalue(), "image/jpeg")
+    return content.getvalue()
