@@ -273,6 +273,23 @@ def test_download_that_breaks_off_is_told_and_tried_again(newcomer, own_host):
     expect(headline(newcomer)).to_have_text("Pizza", timeout=PATIENCE)
 
 
+@pytest.mark.parametrize(
+    ("option", "line"),
+    [
+        ("--js-flags=--no-enable-sse4-1", "This browser cannot run the model."),
+        ("--disable-reading-from-canvas", "This browser alters the pixels that pages read"),
+    ],
+    ids=["no simd", "no canvas"],
+)
+def test_browser_that_cannot_answer_says_why(browser, host, option, line):
+    executable = shutil.which("chromium")
+    lacking = browser.browser_type.launch(executable_path=executable, args=["--no-sandbox", option])
+    page = lacking.new_page(locale="en-US")
+    page.goto(f"{host.url}/?example=pizza.jpg")
+    expect(page.get_by_text(line)).to_be_visible(timeout=PATIENCE)
+    lacking.close()
+
+
 def test_full_storage_is_told_and_the_page_works(newcomer, own_host):
     session = newcomer.context.new_cdp_session(newcomer)
     session.send("Storage.overrideQuotaForOrigin", {"origin": own_host.url, "quotaSize": 3_000_000})

@@ -35,7 +35,7 @@ export function refuseTooLarge(width, height, name) {
     throw new Trouble("too_large", { name, limit: MAX_PIXELS / 1_000_000 });
 }
 
-/** See that a canvas gives back the pixels that were put in: some browsers alter them.
+/** See that a canvas gives back the pixels that were put in: some browsers alter or refuse them.
  * @throws {Trouble} if it does not */
 export function checkCanvas() {
   const side = 16;
@@ -44,8 +44,18 @@ export function checkCanvas() {
   for (let place = 0; place < given.data.length; place += 1)
     given.data[place] = place % 4 === 3 ? 255 : (place * 37) % 256;
   context.putImageData(given, 0, 0);
-  const { data } = context.getImageData(0, 0, side, side);
-  if (data.some((value, place) => value !== given.data[place])) throw new Trouble("canvas_blocked");
+  const data = readOrNothing(context, side);
+  if (!data || data.some((value, place) => value !== given.data[place]))
+    throw new Trouble("canvas_blocked");
+}
+
+function readOrNothing(context, side) {
+  try {
+    return context.getImageData(0, 0, side, side).data;
+  } catch (error) {
+    if (error.name === "SecurityError") return null;
+    throw error;
+  }
 }
 
 /** A small JPEG of a decoded image, its longer side at most `side` pixels. */
