@@ -22,6 +22,8 @@ _PYTHON = "3.12"
 
 # The platform brings them, in the release that the front matter names.
 _BROUGHT = ("gradio", "huggingface_hub")
+# The command line's, which a Space has not.
+_LEFT_OUT = ("cyclopts", "rich")
 
 _HUB, _THUMBNAIL = "https://huggingface.co", "thumbnail.jpg"
 
@@ -104,13 +106,13 @@ def _readme(repo_id: str, card: dict[str, Any]) -> str:
 
 
 def _requirements() -> list[str]:
-    """Return what serving needs and the platform does not bring."""
+    """Return what the page needs and the platform does not bring."""
     try:
         asked = [line for line in requires("foodvision") or [] if "extra ==" not in line]
     except PackageNotFoundError:  # a checkout that was not installed
         lines = (_PACKAGE.parent / "requirements.txt").read_text("utf-8").splitlines()
         asked = [line.partition("#")[0].strip() for line in lines]
-    return [line for line in asked if line and _name(line) not in _BROUGHT]
+    return [line for line in asked if line and _name(line) not in (*_BROUGHT, *_LEFT_OUT)]
 
 
 def _name(requirement: str) -> str:
