@@ -51,14 +51,7 @@ def deploy_space(
         write_space(folder, settings)
         _create(api, settings)
         with told(repo_id):
-            commit = api.upload_folder(
-                repo_id=repo_id,
-                repo_type="space",
-                folder_path=folder,
-                commit_message="Deploy with foodvision",
-                delete_patterns="*",
-            )
-            say(f"{repo_id} has its files, at commit {commit.oid}")
+            _upload(api, repo_id, folder, say)
             for key, value in secrets.items():
                 api.add_space_secret(repo_id, key, value)
             for key, value in variables.items():
@@ -113,14 +106,7 @@ def deploy_static(settings: SpaceSettings, say: Callable[[str], None] = print) -
             )
             if api.space_info(repo_id).sdk != "static":
                 raise HubError(f"{repo_id} is no static Space: choose another name, or remove it")
-            commit = api.upload_folder(
-                repo_id=repo_id,
-                repo_type="space",
-                folder_path=folder,
-                commit_message="Deploy with foodvision",
-                delete_patterns="*",
-            )
-            say(f"{repo_id} has its files, at commit {commit.oid}")
+            _upload(api, repo_id, folder, say)
     return f"https://huggingface.co/spaces/{repo_id}"
 
 
@@ -147,6 +133,17 @@ def _create(api: Any, settings: SpaceSettings) -> None:
         if status_of(error.__cause__) == 402:
             raise HubError(_not_free(settings)) from error
         raise
+
+
+def _upload(api: Any, repo_id: str, folder: Path, say: Callable[[str], None]) -> None:
+    commit = api.upload_folder(
+        repo_id=repo_id,
+        repo_type="space",
+        folder_path=folder,
+        commit_message="Deploy with foodvision",
+        delete_patterns="*",
+    )
+    say(f"{repo_id} has its files, at commit {commit.oid}")
 
 
 def _account(api: Any) -> _Account:
