@@ -71,14 +71,21 @@ def test_space_is_filled_and_answers_as_the_model_does_here(hub, run, model, tmp
         checked = run("deploy", "cook/page", "--check")
         head = space.head.oid
         again = run("deploy", "cook/page", "--model", model)
+        config = json.loads(space.read("checkpoint/config.json"))
+        config["classes"].reverse()
+        changed = {"checkpoint/config.json": json.dumps(config).encode()}
+        hub.add("cook/page", changed, "space")
+        differing = run("deploy", "cook/page", "--check")
         app.terminate()
     said = f"http://127.0.0.1:{port} answers 3 example photos as the model does here\n"
     assert checked.stdout == said, checked.stderr
     assert again.stdout.endswith(said)
-    assert space.head.oid == head
+    assert again.stdout.split("\n")[0] == f"cook/page has its files, at commit {head}"
+    assert "cook/page answers blueberry.jpg with blueberry" in differing.stderr
+    assert "here it is tomato" in differing.stderr
 
 
-def test_page_that_answers_otherwise_is_found_out(hub, run, model, tmp_path):
+def test_page_that_does_not_answer_is_found_out(hub, run, model, tmp_path):
     other = shutil.copytree(model, tmp_path / "other")
     hub.create("cook/page", "space", Space("gradio"))
     write_space_of(hub, other, tmp_path)
@@ -117,7 +124,7 @@ def test_static_space_is_free_and_has_the_page(hub, run, model):
     assert "cross-origin-embedder-policy" in head["custom_headers"]
     hub.add("cook/other", {"README.md": b"---\nsdk: gradio\n---\n"}, "space")
     refused = run("deploy", "cook/other", "--model", model, "--static")
-    assert "cook/other is no static Space" in refused.stderr
+    assert "cook/other is there, and no static Space made by" in refused.stderr
 
 
 def test_refusal_that_nobody_foresaw_says_the_same(hub, run, model):
@@ -137,6 +144,27 @@ def test_failed_build_shows_its_log(hub, run, model):
     )
 
 
+def test_space_that_exists_keeps_its_hardware_or_gets_what_is_asked_for(hub, run, model):
+    hub.stages = ["BUILD_ERROR"]
+    run("deploy", "cook/page", "--model", model, "--hardware", "zero-a10g")
+    space = hub.repo("cook/page", "space")
+    assert b"spaces.GPU" in space.read("app.py")
+    run("deploy", "cook/page", "--model", model)
+    assert space.space.hardware == "zero-a10g"
+    assert b"spaces.GPU" in space.read("app.py")
+    run("deploy", "cook/page", "--model", model, "--hardware", "cpu-basic")
+    assert space.space.hardware == "cpu-basic"
+    assert b"spaces.GPU" not in space.read("app.py")
+
+
+def test_somebody_elses_space_is_left_alone(hub, run, model):
+    files = {"README.md": b"---\nsdk: gradio\n---\n", "app.py": b"print('mine')\n"}
+    hub.add("cook/page", files, "space")
+    done = run("deploy", "cook/page", "--model", model)
+    assert "cook/page is there, and no gradio Space made by foodvision deploy" in done.stderr
+    assert hub.repo("cook/page", "space").read("app.py") == b"print('mine')\n"
+
+
 def test_secrets_are_set_and_never_shown(hub, run, model):
     hub.stages = ["BUILD_ERROR"]
     done = run(
@@ -153,7 +181,8 @@ def test_secrets_are_set_and_never_shown(hub, run, model):
 @pytest.mark.parametrize(
     ("option", "line"),
     [
-        (("--secret", "NOWHERE_KEY"), "--secret NOWHERE_KEY: there is no such environment"),
+        (("--secret", "NOWHERE_KEY"), "variable, and NOWHERE_KEY is none: set it"),
+        (("--secret", "KITCHEN_KEY=s3cret"), "variable, and KITCHEN_KEY is none: set it\n"),
         (("--variable", "OPEN"), "--variable OPEN: it should be NAME=VALUE"),
     ],
 )

@@ -108,8 +108,8 @@ def deploy(
     static:
         A static Space, whose page answers in the visitor's browser: free to every account.
     hardware:
-        As the Hub names it: cpu-basic if not given; zero-a10g for ZeroGPU, which a free account may
-        have.
+        As the Hub names it: if not given, cpu-basic, or what the Space has already; zero-a10g for
+        ZeroGPU, which a free account may have.
     private:
         If it is created, for its owner alone.
     secret:
@@ -155,7 +155,11 @@ def deploy(
 def _from_environment(names: Sequence[str]) -> dict[str, str]:
     for name in names:
         if name not in os.environ:
-            raise SettingsError(f"--secret {name}: there is no such environment variable: set it")
+            # What stands behind a "=" may be the secret itself.
+            name = name.partition("=")[0]
+            raise SettingsError(
+                f"--secret takes the name of an environment variable, and {name} is none: set it"
+            )
     return {name: os.environ[name] for name in names}
 
 

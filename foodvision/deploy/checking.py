@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from foodvision.classifier import Classifier, load
+from foodvision.deploy.folder import DESCRIPTION
 from foodvision.errors import HubError, first_line
 from foodvision.hub.client import told
 from foodvision.web.models import example_photos
@@ -51,7 +52,7 @@ def check_space(repo_id: str) -> SpaceCheck:
 
 
 def served_model(repo_id: str) -> Classifier:
-    """Load the model that a Space serves, as its repository says.
+    """Load the model that a Space serves, the first of several, as its repository says.
 
     Raises HubError or CheckpointError if it is no Space of ours.
     """
@@ -60,13 +61,16 @@ def served_model(repo_id: str) -> Classifier:
     with told(repo_id):
         folder = Path(
             snapshot_download(
-                repo_id, repo_type="space", allow_patterns=["space.json", "checkpoint/*"]
+                repo_id, repo_type="space", allow_patterns=[DESCRIPTION, "checkpoint/*"]
             )
         )
-    described = folder / "space.json"
-    if not described.is_file():
-        raise HubError(f"{repo_id} has no space.json: it was not made by foodvision deploy")
-    (name,) = json.loads(described.read_text("utf-8"))["models"]
+    try:
+        name = json.loads((folder / DESCRIPTION).read_text("utf-8"))["models"][0]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise HubError(
+            f"{repo_id} has no {DESCRIPTION} that names a model ({first_line(error)}): "
+            "was it made by foodvision deploy?"
+        ) from None
     return load(folder / name if (folder / name).is_dir() else name)
 
 

@@ -17,6 +17,9 @@ from foodvision.web.pictures import draw_card
 ZERO_GPU = "zero-a10g"
 """The hardware whose Spaces a free account may have."""
 
+DESCRIPTION = "space.json"
+"""The file that says which models a Space serves."""
+
 # The newest Python that ONNX Runtime and ZeroGPU both have; without it a Space runs 3.10.
 _PYTHON = "3.12"
 
@@ -37,7 +40,7 @@ class SpaceSettings:
 
     repo_id: user/space.
     model: user/name (also @revision) on the Hub, a checkpoint folder, or the model that ships.
-    hardware: as the Hub names it; cpu-basic if None.
+    hardware: as the Hub names it; cpu-basic if None, or what the Space has already.
     private: for its owner alone, if it is created.
     """
 
@@ -69,7 +72,7 @@ def write_space(folder: Path, settings: SpaceSettings) -> None:
     _copy_package(folder / "foodvision")
     app = "app_zero.py" if settings.hardware == ZERO_GPU else "app.py"
     shutil.copy(_TEMPLATES / app, folder / "app.py")
-    (folder / "space.json").write_text(json.dumps({"models": [served]}) + "\n", "utf-8")
+    (folder / DESCRIPTION).write_text(json.dumps({"models": [served]}) + "\n", "utf-8")
     (folder / "requirements.txt").write_text("\n".join(_requirements()) + "\n", "utf-8")
     if thumbnail := _thumbnail(classifier):
         (folder / _THUMBNAIL).write_bytes(thumbnail)

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -11,7 +11,7 @@ from foodvision.browser import write_site
 from foodvision.checkpoint import read_checkpoint
 from foodvision.classifier import find_checkpoint
 from foodvision.deploy.checking import SpaceCheck, check_space
-from foodvision.deploy.folder import ZERO_GPU, SpaceSettings, write_space
+from foodvision.deploy.folder import DESCRIPTION, ZERO_GPU, SpaceSettings, write_space
 from foodvision.errors import HubError, SettingsError
 from foodvision.hub.client import status_of, told
 
@@ -46,16 +46,21 @@ def deploy_space(
     from huggingface_hub import HfApi
 
     api, repo_id = HfApi(), settings.repo_id
+    with told(repo_id):
+        exists = api.repo_exists(repo_id, repo_type="space")
+    if exists:
+        settings = _as_it_is(api, settings)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         write_space(folder, settings)
-        _create(api, settings)
+        if not exists:
+            _create(api, settings)
         with told(repo_id):
-            _upload(api, repo_id, folder, say)
             for key, value in secrets.items():
                 api.add_space_secret(repo_id, key, value)
             for key, value in variables.items():
                 api.add_space_variable(repo_id, key, value)
+            _upload(api, repo_id, folder, say)
     _wait(api, repo_id, timeout, say)
     return check_space(repo_id)
 
@@ -104,18 +109,39 @@ def deploy_static(settings: SpaceSettings, say: Callable[[str], None] = print) -
                 private=settings.private,
                 exist_ok=True,
             )
-            if api.space_info(repo_id).sdk != "static":
-                raise HubError(f"{repo_id} is no static Space: choose another name, or remove it")
+            _check_ours(api, repo_id, "static", page="index.html", mark="release.js")
             _upload(api, repo_id, folder, say)
     return f"https://huggingface.co/spaces/{repo_id}"
+
+
+def _as_it_is(api: Any, settings: SpaceSettings) -> SpaceSettings:
+    """Return the settings for a Space that exists: on its own hardware unless another is asked for.
+
+    Raises HubError if it is somebody else's work, or of another kind.
+    """
+    repo_id, hardware = settings.repo_id, settings.hardware
+    with told(repo_id):
+        _check_ours(api, repo_id, "gradio", page="app.py", mark=DESCRIPTION)
+        own = api.get_space_runtime(repo_id).requested_hardware
+        if hardware and hardware != own:
+            api.request_space_hardware(repo_id, hardware)
+    return replace(settings, hardware=hardware or own)
+
+
+def _check_ours(api: Any, repo_id: str, sdk: str, page: str, mark: str) -> None:
+    """Raise HubError for a Space of another kind, or with a page and without what marks ours."""
+    space = api.space_info(repo_id)
+    files = {file.rfilename for file in space.siblings}
+    if space.sdk != sdk or (page in files and mark not in files):
+        raise HubError(
+            f"{repo_id} is there, and no {sdk} Space made by foodvision deploy: choose another "
+            "name, or remove it"
+        )
 
 
 def _create(api: Any, settings: SpaceSettings) -> None:
     repo_id, hardware = settings.repo_id, settings.hardware
     with told(repo_id):
-        exists = api.repo_exists(repo_id, repo_type="space")
-        if exists:
-            return
         account = _account(api)
     if not _may_have(account, repo_id, hardware):
         raise HubError(_not_free(settings))
