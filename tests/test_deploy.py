@@ -248,6 +248,7 @@ feedback = open_feedback("hf://cook/kept")
 feedback.keep(sys.argv[1], "kiwi")
 feedback.keep(sys.argv[2], "tomato")
 feedback.close()
+assert not feedback.folder.exists()
 """
     photos = [
         make_photo(tmp_path / f"{label}.jpg", COLOURS[label], seed=9)
@@ -268,8 +269,31 @@ feedback.close()
         capture_output=True,
         text=True,
     )
-    print(listed)
     assert '"kiwi"' in listed.stdout
+
+
+def test_feedback_that_the_hub_does_not_take_stays_on_the_disk(hub, tmp_path):
+    program = """
+import sys
+import foodvision
+from foodvision.web import open_feedback
+feedback = open_feedback("hf://cook/kept")
+kept = feedback.keep(sys.argv[1], "kiwi")
+try:
+    feedback.close()
+except foodvision.FoodVisionError as error:
+    assert str(error).endswith(f"what visitors gave is in {feedback.folder}")
+    assert kept.exists()
+    print(error)
+"""
+    hub.refuse("POST .*/commit/", 403)
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(make_photo(tmp_path / "kiwi.jpg", (60, 190, 60), 9))],
+        env=os.environ | hub.environment(tmp_path / "home") | {"TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.startswith("cook/kept may not be changed with this token"), done.stderr
 
 
 def test_public_dataset_gets_no_feedback(hub, run):

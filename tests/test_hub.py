@@ -145,6 +145,8 @@ def test_spoiled_download_is_refused(hub, load):
         ("a/b/c", False),
         ("a b/c", False),
         ("./a", False),
+        ("runs/pizza--2", False),
+        ("runs/..", False),
     ],
 )
 def test_names_of_repositories_are_told_from_others(name, is_one):

@@ -185,6 +185,12 @@ def test_name_of_another_form_is_refused(run, fruit_checkpoint):
     assert said == "foodvision: 'fruit' is no name of a Hub repository: it should be user/name"
 
 
+def test_card_that_the_hub_does_not_take_is_told(hub, run, fruit_checkpoint):
+    hub.refuse("POST /api/validate-yaml", 400)
+    said = error_of(run("push", fruit_checkpoint, "cook/fruit", "--license", "nonsense"))
+    assert said == "foodvision: cook/fruit is not taken by the Hub: Invalid metadata in README.md."
+
+
 def test_interrupted_upload_goes_on(hub, run, fruit_checkpoint):
     hub.refuse("POST .*/commit/", 503)
     assert "out of order (503)" in error_of(run("push", fruit_checkpoint, "cook/fruit"))

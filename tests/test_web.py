@@ -58,6 +58,11 @@ def test_page_of_ones_own_model_has_its_own_words(tmp_path):
         ("[]", "should have title, texts and names"),
         ('{"titel": ""}', "'titel' is none of them"),
         ('{"texts": {"en": {"hello": ""}}}', "the page has no text 'hello'"),
+        ('{"title": 5}', "title should be a text"),
+        ('{"texts": []}', "texts should be texts by key, by language"),
+        ('{"names": {"en": null}}', "names should be texts by key, by language"),
+        ('{"texts": {"en": {"time": "{count}"}}}', "'time' has other {places}"),
+        ('{"texts": {"en": {"time": "{"}}}', "'time' has other {places}"),
     ],
 )
 def test_spoiled_page_json_is_told(tmp_path, content, message):

@@ -8,7 +8,8 @@ from typing import Any
 
 from foodvision.errors import HubError, first_line
 
-_REPO_ID = re.compile(r"\w[\w.-]*/[\w.-]+")
+# The Hub has no names with "--" or "..".
+_REPO_ID = re.compile(r"(?!.*(--|\.\.))\w[\w.-]*/[\w.-]+")
 
 _SILENCE = 60.0  # seconds without a byte, after which the Hub is given up
 
@@ -49,6 +50,10 @@ def told(at: str) -> Iterator[None]:
         raise HubError(f"{name!r} is no name of a Hub repository: it should be user/name") from None
     except (httpx.HTTPError, OSError) as error:
         raise HubError(f"{at} {_reason(error)}") from error
+    except ValueError as error:  # so comes a card that the Hub does not take
+        if not isinstance(error.__cause__, errors.BadRequestError):
+            raise
+        raise HubError(f"{at} is not taken by the Hub: {' '.join(str(error).split())}") from error
     except RuntimeError as error:  # so come failed uploads of large files
         cause = error.__cause__
         if not isinstance(cause, (httpx.HTTPError, OSError)):

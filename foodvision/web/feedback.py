@@ -3,6 +3,7 @@
 import hashlib
 import io
 import re
+import shutil
 import tempfile
 from contextlib import nullcontext
 from pathlib import Path
@@ -52,10 +53,20 @@ class Feedback:
         return path
 
     def close(self) -> None:
-        """Bring to the Hub what is not there yet: at exit, its client could not any more."""
-        if self._scheduler:
-            self._scheduler.trigger().result()
+        """Bring to the Hub what is not there yet: at exit, its client could not any more.
+
+        Raises HubError, naming the folder where the photos are, if the Hub does not take them.
+        """
+        if not self._scheduler:
+            return
+        try:
+            with told(self._scheduler.repo_id):
+                self._scheduler.trigger().result()
+        except HubError as error:
+            raise HubError(f"{error}; what visitors gave is in {self.folder}") from error
+        finally:
             self._scheduler.stop()
+        shutil.rmtree(self.folder)
 
 
 def open_feedback(place: str) -> Feedback:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from string import Formatter
 from typing import Any
 
 from foodvision.errors import CheckpointError, first_line
@@ -64,8 +65,13 @@ def read_wording(folder: Path, title: str) -> Wording:
     for language in LANGUAGES:
         texts = json.loads((_TEXTS / f"{language}.json").read_text("utf-8"))
         over = own.get("texts", {}).get(language, {})
-        if unknown := sorted(set(over) - set(texts)):
-            raise CheckpointError(f"{path}: the page has no text {unknown[0]!r}: see {_TEXTS}")
+        for key, text in over.items():
+            if key not in texts:
+                raise CheckpointError(f"{path}: the page has no text {key!r}: see {_TEXTS}")
+            if (places := _places(text)) is None or not places <= (_places(texts[key]) or set()):
+                raise CheckpointError(
+                    f"{path}: {key!r} has other {{places}} than {texts[key]!r}: mend it"
+                )
         languages[language] = Words(texts | over, own.get("names", {}).get(language, {}))
     return Wording(own.get("title", title), languages)
 
@@ -84,4 +90,24 @@ def _read_own(path: Path) -> dict[str, Any]:
     if not isinstance(own, dict) or (strange := set(own) - {"title", "texts", "names"}):
         what = f"{sorted(strange)[0]!r} is none of them" if isinstance(own, dict) else "it has none"
         raise CheckpointError(f"{path} should have title, texts and names: {what}")
+    if not isinstance(own.get("title", ""), str):
+        raise CheckpointError(f"{path}: title should be a text")
+    for part in ("texts", "names"):
+        if not _is_by_language(own.get(part, {})):
+            raise CheckpointError(f"{path}: {part} should be texts by key, by language: mend it")
     return own
+
+
+def _is_by_language(part: object) -> bool:
+    return isinstance(part, dict) and all(
+        isinstance(texts, dict) and all(isinstance(text, str) for text in texts.values())
+        for texts in part.values()
+    )
+
+
+def _places(text: str) -> set[str] | None:
+    """Return the {places} that a text has to fill in, or None if its braces do not match."""
+    try:
+        return {name for _, name, _, _ in Formatter().parse(text) if name is not None}
+    except ValueError:
+        return None
