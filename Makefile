@@ -1,6 +1,5 @@
 # One command for each thing; `make` alone lists them.
 PYTHON ?= python3
-PORT ?= 7860
 
 # Two workers with a thread each: torch's own threads would wait for each other on two cores.
 PYTEST = OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses 2 --dist worksteal
@@ -11,8 +10,8 @@ PYTEST = OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses 2 --dist wo
 help: ## list the commands
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-demo: .venv-demo/ready ## serve the page on http://127.0.0.1:7860 (PORT= changes it)
-	@.venv-demo/bin/python app.py --port $(PORT)
+demo: .venv-demo/ready ## serve the page on http://127.0.0.1:7860 or the next free port (or PORT=)
+	@.venv-demo/bin/python app.py $(if $(PORT),--port $(PORT))
 
 test: .venv/ready chromium runtime ## set up everything and run the tests
 	node --test tests/javascript/*.test.js

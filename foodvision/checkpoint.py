@@ -216,7 +216,10 @@ def _find(folder: Path) -> Path:
             f"{folder} is a run that is not finished: go on with --resume {folder}"
         )
     if not folder.exists():
-        raise CheckpointError(f"{folder}: no such folder")
+        raise CheckpointError(
+            f"{folder}: no such folder (a model is a folder, user/name on the Hub, or "
+            "foodvision_101)"
+        )
     raise CheckpointError(f"{folder} holds no checkpoint: it has no {_CONFIG}")
 
 

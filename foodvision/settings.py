@@ -33,6 +33,8 @@ def _sources(given: dict[str, str]) -> Iterable[Dict | Json | Yaml]:
             raise SettingsError(
                 f"a run goes on with its own settings: leave out {', '.join(contradicted)}"
             )
+        if not (Path(resume) / "run.json").is_file():
+            raise SettingsError(f"{resume}: no such run (foodvision runs lists those there are)")
         yield _file(Path(resume) / "config.json")
         yield Dict({"output": resume}, use_commands_as_keys=False)
     if file := given.get("--config"):

@@ -209,10 +209,12 @@ def _robustness_table(robustness: Robustness) -> Table:
 
 def runs_table(records: Sequence[RunRecord]) -> Table:
     """Return a line a run: where it stands, and its top-1 with Wilson's 95% interval."""
-    table = Table("run", "state", "model")
+    table = Table()
+    # Folded, never cut off: who copies a name into the next command needs all of it.
+    for name in ("run", "state", "model", "began"):
+        table.add_column(name, overflow="fold")
     for name in ("epochs", "val acc", "top-1", "95% interval", "n", "time"):
-        table.add_column(name, justify="right")
-    table.add_column("began")
+        table.add_column(name, justify="right", overflow="fold")
     for record in records:
         figures = record.figures
         accuracy = record.last("val_acc")
@@ -220,13 +222,13 @@ def runs_table(records: Sequence[RunRecord]) -> Table:
             record.name,
             record.state,
             str(record.settings.get("model", "")),
+            f"{datetime.fromisoformat(record.started):%Y-%m-%d %H:%M}",
             str(len(record.metrics)),
             "" if accuracy is None else percent(accuracy),
             percent(figures.top1) if figures else "",
             interval_in_words(figures.top1_interval) if figures else "",
             str(figures.n) if figures else "",
             duration_in_words(record.seconds) if record.seconds else "",
-            f"{datetime.fromisoformat(record.started):%Y-%m-%d %H:%M}",
         )
     return table
 

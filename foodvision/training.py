@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
 from datetime import datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -99,7 +100,7 @@ def run(data: str | Path, config: TrainConfig, console: Console, *, resume: bool
             console.print(_last_epoch_in_words(recorder.rows), soft_wrap=True)
             if accelerator.is_main_process:
                 judgement = write_outcome(network, exported, this, unknown, recorder)
-                title = f"{config.model} on the test photos"
+                title = f"{folder.name} on the test photos"
                 console.print(figures_table(judgement.figures, title))
                 console.print(overall_table(judgement))
     console.print(f"The report: {folder / 'report.html'}", soft_wrap=True)
@@ -327,6 +328,8 @@ def kept(
         with told_how_to_go_on(data, folder):
             yield Recorder(folder, None)
         return
+    if config.track:
+        import_module(config.track)  # better missed now than when there is a run
     with locked(folder), told_how_to_go_on(data, folder):
         if (folder / "run.json").exists():
             write_state(folder, "running", 0.0)

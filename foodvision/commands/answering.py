@@ -97,6 +97,8 @@ def evaluate(
 
         for table in judgement_tables(judgement, f"{name} on {data}"):
             console().print(table)
+        if html:
+            print(f"Written: {html}")
 
 
 def demo(

@@ -55,4 +55,6 @@ def data(
         from foodvision.tables import print_inspection
 
         print_inspection(inspection)
+        for written in filter(None, (html, write_exclude)):
+            print(f"Written: {written}")
     return 0 if inspection.is_sound else 1

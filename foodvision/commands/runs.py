@@ -82,6 +82,8 @@ def compare(
 
         console().print(comparison_table(comparison))
         console().print(comparison.in_words(), soft_wrap=True)
+        if html:
+            print(f"Written: {html}")
 
 
 def _try_run(folder: Path) -> "RunRecord | None":

@@ -10,6 +10,7 @@ from typing import Any
 
 import foodvision
 from foodvision.classifier import BUNDLED_NAME, Classifier, load
+from foodvision.errors import SettingsError
 from foodvision.hub import is_repo_id
 from foodvision.web.models import PageModel, example_photos, name_of
 from foodvision.web.pictures import draw_card
@@ -53,9 +54,15 @@ class SpaceSettings:
 def write_space(folder: Path, settings: SpaceSettings) -> None:
     """Write the Space's files into an empty folder.
 
-    Raises CheckpointError or HubError if there is no such model.
+    Raises CheckpointError or HubError if there is no such model, SettingsError for one without
+    example photos: the running page is asked about them.
     """
     classifier = load(settings.model)
+    if not example_photos(classifier.checkpoint):
+        raise SettingsError(
+            f"{settings.model} has no examples/, which the running page is asked about: put some "
+            f"photos into {classifier.checkpoint.folder / 'examples'}"
+        )
     repo_id = settings.model.partition("@")[0]
     is_published = is_repo_id(repo_id) and not Path(settings.model).exists()
     if is_published:

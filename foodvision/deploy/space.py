@@ -77,8 +77,11 @@ def try_space(
     folder = Path(settings.repo_id.partition("/")[2])
     if folder.exists():
         raise SettingsError(f"{folder} is there already: remove it, or work in another folder")
-    folder.mkdir()
-    write_space(folder, settings)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+        written = Path(temporary) / folder.name
+        written.mkdir()
+        write_space(written, settings)
+        written.rename(folder)
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     size = sum(path.stat().st_size for path in files) / 1e6
     hardware = settings.hardware or "cpu-basic"

@@ -64,13 +64,19 @@ def told(at: str) -> Iterator[None]:
 
 
 def _reason(error: BaseException) -> str:
-    from huggingface_hub import errors
+    from huggingface_hub import constants, errors
     from huggingface_hub.utils import httpx  # type: ignore[attr-defined]
 
+    unreachable = (
+        f"needs the Hub, which cannot be reached ({first_line(error)}): check the connection, or "
+        "the name if it should be a folder here"
+    )
+    offline = "is not in the cache, and HF_HUB_OFFLINE forbids to ask the Hub: unset it"
     reasons: list[tuple[Any, str]] = [
+        (errors.OfflineModeIsEnabled, offline),
         (
-            (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled),
-            "is not in the cache, and HF_HUB_OFFLINE forbids to ask the Hub: unset it",
+            errors.LocalEntryNotFoundError,
+            offline if constants.HF_HUB_OFFLINE else unreachable,
         ),
         (errors.LocalTokenNotFoundError, "needs a token: `hf auth login`, or set HF_TOKEN"),
         (errors.GatedRepoError, "is gated: ask for access on its page, then `hf auth login`"),
@@ -82,10 +88,7 @@ def _reason(error: BaseException) -> str:
         (errors.RevisionNotFoundError, "is not on the Hub: check the revision"),
         (errors.HfHubHTTPError, _of_status(error)),
         (httpx.TimeoutException, f"got no answer from the Hub in time: {_AGAIN}"),
-        (
-            (httpx.HTTPError, ConnectionError),
-            f"cannot be reached ({first_line(error)}): {_AGAIN}",
-        ),
+        ((httpx.HTTPError, ConnectionError), unreachable),
         (OSError, f"could not be transferred ({first_line(error)}): {_AGAIN}"),
     ]
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:

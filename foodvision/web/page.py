@@ -64,7 +64,7 @@ def build_page(
             photos = many_tab(shown, chosen, i18n)
         with gr.Tab(i18n("about_tab")):
             about_tab(shown, chosen, i18n, page)
-        gr.Markdown(i18n("privacy"), elem_classes="soft")
+        gr.Markdown(i18n("privacy_feedback" if feedback else "privacy"), elem_classes="soft")
         add_endpoints(shown, chosen, photo, photos)
         page.load(None, js=SCRIPT.read_text("utf-8"))
     page.i18n_instance, page.feedback = i18n, feedback
@@ -89,7 +89,9 @@ def launch_page(
     Raises SettingsError if the port is taken, or what `mcp` needs is not installed.
     """
     if mcp and find_spec("mcp") is None:
-        raise SettingsError("--mcp needs the package mcp: pip install 'gradio[mcp]'")
+        raise SettingsError(
+            "--mcp needs the package mcp: pip install '.[mcp]' in foodvision's folder"
+        )
     try:
         _, local_url, share_url = page.launch(
             server_port=port,
