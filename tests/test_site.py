@@ -167,15 +167,20 @@ def test_registry_is_the_one_that_npm_would_use(tmp_path):
 
 @pytest.fixture
 def mirror(monkeypatch, tmp_path):
-    """A registry on the loopback whose package is another one, and an empty cache."""
+    """A registry on the loopback whose package is another one, and an empty cache.
+
+    Under /cut_off the package ends before its last byte.
+    """
     tarball = io.BytesIO()
     with tarfile.open(fileobj=tarball, mode="w:gz") as archive:
         archive.addfile(tarfile.TarInfo("package/dist/evil.js"))
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
-            found = self.path == "/onnxruntime-web/-/onnxruntime-web-1.30.0.tgz"
-            self.send_response(200 if found else 404)
+            package = "/onnxruntime-web/-/onnxruntime-web-1.30.0.tgz"
+            cut_off = self.path == f"/cut_off{package}"
+            self.send_response(200 if cut_off or self.path == package else 404)
+            self.send_header("Content-Length", str(len(tarball.getvalue()) + cut_off))
             self.end_headers()
             self.wfile.write(tarball.getvalue())
 
@@ -200,6 +205,12 @@ def test_package_that_is_another_one_is_refused(mirror, monkeypatch, tmp_path):
 def test_registry_that_does_not_have_it_is_told(mirror, monkeypatch):
     monkeypatch.setenv("npm_config_registry", f"{mirror}/elsewhere")
     with pytest.raises(SiteError, match=r"could not be downloaded .*404.* or use --cdn"):
+        fetch_runtime()
+
+
+def test_download_that_the_registry_cuts_off_is_told(mirror, monkeypatch):
+    monkeypatch.setenv("npm_config_registry", f"{mirror}/cut_off")
+    with pytest.raises(SiteError, match=r"could not be downloaded .*1 more.* or use --cdn"):
         fetch_runtime()
 
 
