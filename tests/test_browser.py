@@ -222,6 +222,30 @@ def test_page_opens_and_answers_without_a_connection_after_the_first_visit(newco
     expect(headline(newcomer)).to_have_text("Waffles", timeout=PATIENCE)
 
 
+def test_page_opens_again_from_a_host_that_redirects_its_index(newcomer, own_host):
+    own_host.redirects["/index.html"] = "/"
+    open_until_kept(newcomer, f"{own_host.url}/")
+    newcomer.goto(f"{own_host.url}/?example=waffles.jpg")
+    expect(headline(newcomer)).to_have_text("Waffles", timeout=PATIENCE)
+
+
+def test_example_with_an_unusual_name_is_shown_answered_and_kept(newcomer, tmp_path):
+    checkpoint = shutil.copytree(BUNDLED, tmp_path / "named")
+    (checkpoint / "examples").mkdir()
+    name = "pizza #2, 100%? (à la carte).jpg"
+    shutil.copy(EXAMPLES / "pizza.jpg", checkpoint / "examples" / name)
+    host = StaticHost(write_site(read_checkpoint(checkpoint), tmp_path / "site"))
+    open_until_kept(newcomer, f"{host.url}/index.html")
+    host.close()
+    newcomer.reload()
+    newcomer.get_by_role("button", name="Pizza #2, 100%? (à la carte)").click()
+    expect(headline(newcomer)).to_have_text("Pizza", timeout=PATIENCE)
+    shown = "[...document.querySelectorAll('#examples img')].map((image) => image.naturalWidth > 0)"
+    assert newcomer.evaluate(shown) == [True]
+    newcomer.get_by_role("link", name="Link to this example").click()
+    expect(headline(newcomer)).to_have_text("Pizza", timeout=PATIENCE)
+
+
 def test_new_release_replaces_the_old_one_and_fetches_only_what_changed(
     newcomer, own_host, tmp_path
 ):

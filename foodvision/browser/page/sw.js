@@ -32,9 +32,13 @@ async function keepAll() {
   try {
     await Promise.all(
       Object.entries(self.release.files).map(async ([path, digest]) => {
-        const got = await fetch(path, { cache: "reload", integrity: `sha256-${toBase64(digest)}` });
+        const address = addressOf(path);
+        const integrity = `sha256-${toBase64(digest)}`;
+        const got = await fetch(address, { cache: "reload", integrity });
         if (!got.ok) throw new Error(`${path}: status ${got.status}`);
-        await cache.put(path, got);
+        // Anew, because browsers open no page from an answer that came by a redirect, and some
+        // hosts send index.html by one.
+        await cache.put(address, new Response(got.body, got));
       }),
     );
   } catch (error) {
@@ -50,7 +54,7 @@ async function forgetOthers() {
 }
 
 async function answer(path, request) {
-  const kept = await caches.match(path, { cacheName: KEPT });
+  const kept = await caches.match(addressOf(path), { cacheName: KEPT });
   return kept ?? fetch(request); // the browser may clear a cache at any time
 }
 
@@ -60,6 +64,11 @@ function pathOf(request) {
   const address = request.url.split(/[?#]/)[0];
   if (!address.startsWith(folder)) return "";
   return decodeURIComponent(address.slice(folder.length)) || "index.html";
+}
+
+/** A path as it is asked for: people give examples names with spaces, #, ? and %. */
+function addressOf(path) {
+  return path.split("/").map(encodeURIComponent).join("/");
 }
 
 function toBase64(hexadecimal) {
