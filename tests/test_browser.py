@@ -246,6 +246,20 @@ def test_example_with_an_unusual_name_is_shown_answered_and_kept(newcomer, tmp_p
     expect(headline(newcomer)).to_have_text("Pizza", timeout=PATIENCE)
 
 
+def test_pages_on_one_host_leave_each_other_what_they_keep(newcomer, own_host):
+    page = own_host.files
+    folders = ("", "a/", "a/b/")
+    own_host.files = {f"{folder}{path}": page[path] for folder in folders for path in page}
+    for number, folder in enumerate(folders):
+        release = page["release.js"].replace(b'"version": "', b'"version": "%d' % number)
+        own_host.files[f"{folder}release.js"] = release
+        open_until_kept(newcomer, f"{own_host.url}/{folder}index.html")
+    own_host.close()
+    for folder in reversed(folders):
+        newcomer.goto(f"{own_host.url}/{folder}index.html?example=waffles.jpg")
+        expect(headline(newcomer)).to_have_text("Waffles", timeout=PATIENCE)
+
+
 def test_new_release_replaces_the_old_one_and_fetches_only_what_changed(
     newcomer, own_host, tmp_path
 ):
@@ -260,7 +274,7 @@ def test_new_release_replaces_the_old_one_and_fetches_only_what_changed(
     expect(newcomer).to_have_title("Newer", timeout=PATIENCE)
     expect(newcomer.locator("#kept")).not_to_be_empty(timeout=PATIENCE)
     names = newcomer.evaluate("caches.keys()")
-    assert sorted(name.rpartition("-")[0] for name in names) == ["foodvision", "foodvision-page"]
+    assert sorted(name.split()[0] for name in names) == ["foodvision-assets", "foodvision-page"]
     assert not [path for path in own_host.asked if path.endswith(".gz")]
 
 

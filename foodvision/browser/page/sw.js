@@ -5,7 +5,9 @@
 
 importScripts("release.js"); // self.release: version, and the SHA-256 of each file
 
-const PREFIX = "foodvision-page-";
+const FOLDER = new URL("./", self.location).href;
+// With the folder, because other pages of the same host have the same caches; no address has a space.
+const PREFIX = `foodvision-page ${FOLDER} `;
 const KEPT = PREFIX + self.release.version;
 
 self.addEventListener("install", (event) => {
@@ -60,10 +62,9 @@ async function answer(path, request) {
 
 /** A request's path inside of the folder; the folder itself is its index.html, whatever is asked. */
 function pathOf(request) {
-  const folder = new URL("./", self.location).href;
   const address = request.url.split(/[?#]/)[0];
-  if (!address.startsWith(folder)) return "";
-  return decodeURIComponent(address.slice(folder.length)) || "index.html";
+  if (!address.startsWith(FOLDER)) return "";
+  return decodeURIComponent(address.slice(FOLDER.length)) || "index.html";
 }
 
 /** A path as it is asked for: people give examples names with spaces, #, ? and %. */
