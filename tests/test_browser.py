@@ -5,8 +5,10 @@ import gzip
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import onnx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from conftest import EXAMPLES, REPOSITORY, make_photo
@@ -89,6 +91,13 @@ def open_until_kept(page, url):
     expect(page.locator("#kept")).to_have_text(
         "From now on this page works without a connection.", timeout=PATIENCE
     )
+
+
+def make_newer(folder):
+    """A checkpoint that differs in what its page is called."""
+    newer = shutil.copytree(BUNDLED, folder / "newer")
+    (newer / "page.json").write_text(json.dumps({"title": "Newer"}))
+    return read_checkpoint(newer)
 
 
 def answer_many(page, photos):
@@ -264,9 +273,7 @@ def test_new_release_replaces_the_old_one_and_fetches_only_what_changed(
     newcomer, own_host, tmp_path
 ):
     open_until_kept(newcomer, f"{own_host.url}/index.html")
-    checkpoint = shutil.copytree(BUNDLED, tmp_path / "newer")
-    (checkpoint / "page.json").write_text(json.dumps({"title": "Newer"}))
-    own_host.files = read_files(write_site(read_checkpoint(checkpoint), tmp_path / "site"))
+    own_host.files = read_files(write_site(make_newer(tmp_path), tmp_path / "site"))
     own_host.asked.clear()
     newcomer.reload()
     expect(newcomer).to_have_title("foodvision")
@@ -276,6 +283,27 @@ def test_new_release_replaces_the_old_one_and_fetches_only_what_changed(
     names = newcomer.evaluate("caches.keys()")
     assert sorted(name.split()[0] for name in names) == ["foodvision-assets", "foodvision-page"]
     assert not [path for path in own_host.asked if path.endswith(".gz")]
+
+
+def test_new_model_is_fetched_though_the_browser_has_the_old_one_for_a_while(
+    newcomer, own_host, tmp_path
+):
+    own_host.headers["Cache-Control"] = "max-age=600"
+    open_until_kept(newcomer, f"{own_host.url}/index.html")
+    newer = make_newer(tmp_path)
+    graph = onnx.load_model_from_string(newer.graph)
+    graph.doc_string = "Newer"
+    newer = replace(newer, graph=graph.SerializeToString())
+    own_host.files = read_files(write_site(newer, tmp_path / "site"))
+    own_host.asked.clear()
+    newcomer.reload()
+    newcomer.get_by_role("button", name="Load it").click(timeout=PATIENCE)
+    expect(newcomer).to_have_title("Newer", timeout=PATIENCE)
+    expect(newcomer.locator("#kept")).not_to_be_empty(timeout=PATIENCE)
+    packed = [path for path in own_host.asked if path.endswith(".gz")]
+    assert packed == ["model/model.onnx.gz"]
+    kept = "caches.open('foodvision-assets').then((cache) => cache.keys()).then((k) => k.length)"
+    assert newcomer.evaluate(kept) == 3
 
 
 @pytest.mark.parametrize(

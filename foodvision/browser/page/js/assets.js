@@ -69,7 +69,8 @@ function keptFolder(base) {
 
 async function download(url, report) {
   try {
-    const answer = await fetch(url);
+    // Asked of the host even if the browser has it: the names of the files are every release's.
+    const answer = await fetch(url, { cache: "no-cache" });
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     const parts = [];
     let bytes = 0;
