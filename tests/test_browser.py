@@ -216,6 +216,68 @@ def test_camera_answers_while_it_is_pointed(page):
     assert page.evaluate("document.querySelector('#camera video').srcObject") is None
 
 
+@pytest.fixture
+def pending(page):
+    """A page whose camera is asked for, by a double click, but not permitted yet.
+
+    `permit()` permits it, `tracks` are what was opened.
+    """
+    page.evaluate(
+        """() => {
+            const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+            const permitted = new Promise((resolve) => { window.permit = resolve; });
+            window.tracks = [];
+            navigator.mediaDevices.getUserMedia = async (wanted) => {
+                await permitted;
+                const stream = await open(wanted);
+                window.tracks.push(...stream.getTracks());
+                return stream;
+            };
+        }"""
+    )
+    page.get_by_role("tab", name="Camera").click()
+    page.get_by_role("button", name="Start the camera").dblclick()
+    return page
+
+
+def test_double_click_opens_one_camera(pending):
+    pending.evaluate("permit()")
+    expect(pending.locator("#camera .guesses li")).to_have_count(5, timeout=PATIENCE)
+    assert pending.evaluate("tracks.map((track) => track.readyState)") == ["live"]
+    pending.get_by_role("button", name="Stop the camera").click()
+    assert pending.evaluate("tracks.map((track) => track.readyState)") == ["ended"]
+
+
+def test_camera_that_is_permitted_after_its_tab_was_left_is_turned_off(pending):
+    pending.get_by_role("tab", name="One photo").click()
+    pending.evaluate("permit()")
+    pending.wait_for_function("tracks.length > 0")
+    pending.wait_for_function("tracks.every((track) => track.readyState === 'ended')", timeout=5000)
+    assert pending.evaluate("document.querySelector('#camera video').srcObject") is None
+    pending.get_by_role("tab", name="Camera").click()
+    pending.get_by_role("button", name="Start the camera").click()
+    expect(pending.locator("#camera .guesses li")).to_have_count(5, timeout=PATIENCE)
+
+
+def test_frames_of_the_camera_do_not_stay_open(page):
+    page.evaluate(
+        """() => {
+            const make = createImageBitmap;
+            window.frames_made = [];
+            window.createImageBitmap = async (video) => {
+                const frame = await make(video);
+                window.frames_made.push(frame);
+                return frame;
+            };
+        }"""
+    )
+    page.get_by_role("tab", name="Camera").click()
+    page.get_by_role("button", name="Start the camera").click()
+    expect(page.locator("#camera .guesses li")).to_have_count(5, timeout=PATIENCE)
+    page.get_by_role("tab", name="One photo").click()
+    assert page.evaluate("frames_made[0].width") == 0  # what closed and given away ones have
+
+
 def test_model_tab_tells_what_it_knows_and_how_well(page, classifier):
     page.get_by_role("tab", name="The model").click()
     figures = classifier.config.figures["test"]
