@@ -216,6 +216,36 @@ def test_camera_answers_while_it_is_pointed(page):
     assert page.evaluate("document.querySelector('#camera video').srcObject") is None
 
 
+@pytest.mark.parametrize("arrives", [True, False], ids=["slow", "failing"])
+def test_slow_example_does_not_overtake_a_newer_photo(page, arrives):
+    page.evaluate(
+        """(arrives) => {
+            const get = fetch;
+            const waited = new Promise((resolve) => { window.go = resolve; });
+            window.fetch = async (address) => {
+                await waited;
+                if (!arrives) throw new TypeError("cut off");
+                return get(address);
+            };
+        }""",
+        arrives,
+    )
+    page.get_by_role("button", name="Waffles").click()
+    upload(page, EXAMPLES / "pizza.jpg")
+    expect(headline(page)).to_have_text("Pizza", timeout=PATIENCE)
+    page.evaluate("go()")
+    page.wait_for_timeout(500)  # long enough for an example that would overtake it
+    expect(headline(page)).to_have_text("Pizza")
+    expect(page.locator("#one #photo img")).to_have_attribute("alt", "pizza.jpg")
+
+
+def test_example_that_does_not_come_is_told(newcomer, own_host):
+    open_until_kept(newcomer, f"{own_host.url}/index.html")
+    newcomer.evaluate("() => { window.fetch = () => Promise.reject(new TypeError()); }")
+    newcomer.get_by_role("button", name="Waffles").click()
+    expect(answer_of(newcomer)).to_contain_text("The download broke off.")
+
+
 @pytest.fixture
 def pending(page):
     """A page whose camera is asked for, by a double click, but not permitted yet.
