@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 
@@ -25,11 +25,14 @@ def write_atomically(path: Path, content: bytes) -> None:
     sync_folder(path.parent)
 
 
-def write_folder(target: Path, files: Mapping[str, bytes]) -> None:
+def write_folder(
+    target: Path, files: Mapping[str, bytes], *, replaced: Collection[str] | None = None
+) -> None:
     """Write a folder so that a crash at any moment leaves the old one, or the new one, whole.
 
     files: contents by path inside of the folder. A folder cannot be replaced in one step: between
     the two renames the old one lies under its spare name, where `recover_folder` finds it.
+    replaced: what of the old folder does not stay, by path inside of it; all of it, unless said.
 
     Raises OSError if the disk does not take it.
     """
@@ -39,6 +42,8 @@ def write_folder(target: Path, files: Mapping[str, bytes]) -> None:
         for name, content in files.items():
             (beside / name).parent.mkdir(parents=True, exist_ok=True)
             write_durably(beside / name, content)
+        if replaced is not None and target.exists():
+            _carry_over(target, beside, replaced)
         beside.chmod(0o755)
         spare = _spare(target)
         if target.exists():
@@ -80,6 +85,35 @@ def sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _carry_over(old: Path, new: Path, replaced: Collection[str]) -> None:
+    """Copy what lies in a folder, as it is: links, modes and empty folders belong to a .git."""
+
+    def leave_out(folder: str, names: list[str]) -> list[str]:
+        place = Path(folder).relative_to(old)
+        return [name for name in names if _stays_behind(old, new, place / name, replaced)]
+
+    shutil.copytree(
+        old,
+        new,
+        symlinks=True,
+        ignore=leave_out,
+        copy_function=_copy_durably,
+        dirs_exist_ok=True,
+    )
+
+
+def _stays_behind(old: Path, new: Path, place: Path, replaced: Collection[str]) -> bool:
+    """Whether a place of the old folder is replaced, or taken in the new one."""
+    before, now = old / place, new / place
+    merged = now.is_dir() and before.is_dir() and not before.is_symlink()
+    return place.as_posix() in replaced or (now.exists() and not merged)
+
+
+def _copy_durably(source: str, target: str) -> None:
+    write_durably(Path(target), Path(source).read_bytes())
+    shutil.copystat(source, target)
 
 
 def _spare(folder: Path) -> Path:

@@ -4,6 +4,7 @@ import mimetypes
 import threading
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote
 
 ISOLATION = {
     "Cross-Origin-Embedder-Policy": "require-corp",
@@ -16,7 +17,7 @@ class StaticHost:
     """Serves the files of a folder as they were when it was given; a test may change them."""
 
     def __init__(self, folder, headers=None):
-        self.headers, self.asked, self.cut_off = headers or {}, [], set()
+        self.headers, self.asked, self.cut_off, self.redirects = headers or {}, [], set(), {}
         self.files = read_files(folder)
         host = self
 
@@ -32,7 +33,11 @@ class StaticHost:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def answer(self, handler):
-        path = handler.path.split("?")[0].lstrip("/") or "index.html"
+        address = handler.path.split("?")[0]
+        if address in self.redirects:
+            redirect(handler, self.redirects[address])
+            return
+        path = unquote(address).lstrip("/") or "index.html"
         self.asked.append(path)
         content = self.files.get(path)
         handler.send_response(200 if content is not None else 404)
@@ -51,6 +56,13 @@ class StaticHost:
     def close(self):
         self.server.shutdown()
         self.server.server_close()
+
+
+def redirect(handler, address):
+    handler.send_response(308)
+    handler.send_header("Location", address)
+    handler.send_header("Content-Length", "0")
+    handler.end_headers()
 
 
 def read_files(folder):

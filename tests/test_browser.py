@@ -5,8 +5,10 @@ import gzip
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import onnx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from conftest import EXAMPLES, REPOSITORY, make_photo
@@ -89,6 +91,13 @@ def open_until_kept(page, url):
     expect(page.locator("#kept")).to_have_text(
         "From now on this page works without a connection.", timeout=PATIENCE
     )
+
+
+def make_newer(folder):
+    """A checkpoint that differs in what its page is called."""
+    newer = shutil.copytree(BUNDLED, folder / "newer")
+    (newer / "page.json").write_text(json.dumps({"title": "Newer"}))
+    return read_checkpoint(newer)
 
 
 def answer_many(page, photos):
@@ -207,6 +216,98 @@ def test_camera_answers_while_it_is_pointed(page):
     assert page.evaluate("document.querySelector('#camera video').srcObject") is None
 
 
+@pytest.mark.parametrize("arrives", [True, False], ids=["slow", "failing"])
+def test_slow_example_does_not_overtake_a_newer_photo(page, arrives):
+    page.evaluate(
+        """(arrives) => {
+            const get = fetch;
+            const waited = new Promise((resolve) => { window.go = resolve; });
+            window.fetch = async (address) => {
+                await waited;
+                if (!arrives) throw new TypeError("cut off");
+                return get(address);
+            };
+        }""",
+        arrives,
+    )
+    page.get_by_role("button", name="Waffles").click()
+    upload(page, EXAMPLES / "pizza.jpg")
+    expect(headline(page)).to_have_text("Pizza", timeout=PATIENCE)
+    page.evaluate("go()")
+    page.wait_for_timeout(500)  # long enough for an example that would overtake it
+    expect(headline(page)).to_have_text("Pizza")
+    expect(page.locator("#one #photo img")).to_have_attribute("alt", "pizza.jpg")
+
+
+def test_example_that_does_not_come_is_told(newcomer, own_host):
+    open_until_kept(newcomer, f"{own_host.url}/index.html")
+    newcomer.evaluate("() => { window.fetch = () => Promise.reject(new TypeError()); }")
+    newcomer.get_by_role("button", name="Waffles").click()
+    expect(answer_of(newcomer)).to_contain_text("The download broke off.")
+
+
+@pytest.fixture
+def pending(page):
+    """A page whose camera is asked for, by a double click, but not permitted yet.
+
+    `permit()` permits it, `tracks` are what was opened.
+    """
+    page.evaluate(
+        """() => {
+            const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+            const permitted = new Promise((resolve) => { window.permit = resolve; });
+            window.tracks = [];
+            navigator.mediaDevices.getUserMedia = async (wanted) => {
+                await permitted;
+                const stream = await open(wanted);
+                window.tracks.push(...stream.getTracks());
+                return stream;
+            };
+        }"""
+    )
+    page.get_by_role("tab", name="Camera").click()
+    page.get_by_role("button", name="Start the camera").dblclick()
+    return page
+
+
+def test_double_click_opens_one_camera(pending):
+    pending.evaluate("permit()")
+    expect(pending.locator("#camera .guesses li")).to_have_count(5, timeout=PATIENCE)
+    assert pending.evaluate("tracks.map((track) => track.readyState)") == ["live"]
+    pending.get_by_role("button", name="Stop the camera").click()
+    assert pending.evaluate("tracks.map((track) => track.readyState)") == ["ended"]
+
+
+def test_camera_that_is_permitted_after_its_tab_was_left_is_turned_off(pending):
+    pending.get_by_role("tab", name="One photo").click()
+    pending.evaluate("permit()")
+    pending.wait_for_function("tracks.length > 0")
+    pending.wait_for_function("tracks.every((track) => track.readyState === 'ended')", timeout=5000)
+    assert pending.evaluate("document.querySelector('#camera video').srcObject") is None
+    pending.get_by_role("tab", name="Camera").click()
+    pending.get_by_role("button", name="Start the camera").click()
+    expect(pending.locator("#camera .guesses li")).to_have_count(5, timeout=PATIENCE)
+
+
+def test_frames_of_the_camera_do_not_stay_open(page):
+    page.evaluate(
+        """() => {
+            const make = createImageBitmap;
+            window.frames_made = [];
+            window.createImageBitmap = async (video) => {
+                const frame = await make(video);
+                window.frames_made.push(frame);
+                return frame;
+            };
+        }"""
+    )
+    page.get_by_role("tab", name="Camera").click()
+    page.get_by_role("button", name="Start the camera").click()
+    expect(page.locator("#camera .guesses li")).to_have_count(5, timeout=PATIENCE)
+    page.get_by_role("tab", name="One photo").click()
+    assert page.evaluate("frames_made[0].width") == 0  # what closed and given away ones have
+
+
 def test_model_tab_tells_what_it_knows_and_how_well(page, classifier):
     page.get_by_role("tab", name="The model").click()
     figures = classifier.config.figures["test"]
@@ -222,13 +323,49 @@ def test_page_opens_and_answers_without_a_connection_after_the_first_visit(newco
     expect(headline(newcomer)).to_have_text("Waffles", timeout=PATIENCE)
 
 
+def test_page_opens_again_from_a_host_that_redirects_its_index(newcomer, own_host):
+    own_host.redirects["/index.html"] = "/"
+    open_until_kept(newcomer, f"{own_host.url}/")
+    newcomer.goto(f"{own_host.url}/?example=waffles.jpg")
+    expect(headline(newcomer)).to_have_text("Waffles", timeout=PATIENCE)
+
+
+def test_example_with_an_unusual_name_is_shown_answered_and_kept(newcomer, tmp_path):
+    checkpoint = shutil.copytree(BUNDLED, tmp_path / "named")
+    (checkpoint / "examples").mkdir()
+    name = "pizza #2, 100%? (à la carte).jpg"
+    shutil.copy(EXAMPLES / "pizza.jpg", checkpoint / "examples" / name)
+    host = StaticHost(write_site(read_checkpoint(checkpoint), tmp_path / "site"))
+    open_until_kept(newcomer, f"{host.url}/index.html")
+    host.close()
+    newcomer.reload()
+    newcomer.get_by_role("button", name="Pizza #2, 100%? (à la carte)").click()
+    expect(headline(newcomer)).to_have_text("Pizza", timeout=PATIENCE)
+    shown = "[...document.querySelectorAll('#examples img')].map((image) => image.naturalWidth > 0)"
+    assert newcomer.evaluate(shown) == [True]
+    newcomer.get_by_role("link", name="Link to this example").click()
+    expect(headline(newcomer)).to_have_text("Pizza", timeout=PATIENCE)
+
+
+def test_pages_on_one_host_leave_each_other_what_they_keep(newcomer, own_host):
+    page = own_host.files
+    folders = ("", "a/", "a/b/")
+    own_host.files = {f"{folder}{path}": page[path] for folder in folders for path in page}
+    for number, folder in enumerate(folders):
+        release = page["release.js"].replace(b'"version": "', b'"version": "%d' % number)
+        own_host.files[f"{folder}release.js"] = release
+        open_until_kept(newcomer, f"{own_host.url}/{folder}index.html")
+    own_host.close()
+    for folder in reversed(folders):
+        newcomer.goto(f"{own_host.url}/{folder}index.html?example=waffles.jpg")
+        expect(headline(newcomer)).to_have_text("Waffles", timeout=PATIENCE)
+
+
 def test_new_release_replaces_the_old_one_and_fetches_only_what_changed(
     newcomer, own_host, tmp_path
 ):
     open_until_kept(newcomer, f"{own_host.url}/index.html")
-    checkpoint = shutil.copytree(BUNDLED, tmp_path / "newer")
-    (checkpoint / "page.json").write_text(json.dumps({"title": "Newer"}))
-    own_host.files = read_files(write_site(read_checkpoint(checkpoint), tmp_path / "site"))
+    own_host.files = read_files(write_site(make_newer(tmp_path), tmp_path / "site"))
     own_host.asked.clear()
     newcomer.reload()
     expect(newcomer).to_have_title("foodvision")
@@ -236,8 +373,29 @@ def test_new_release_replaces_the_old_one_and_fetches_only_what_changed(
     expect(newcomer).to_have_title("Newer", timeout=PATIENCE)
     expect(newcomer.locator("#kept")).not_to_be_empty(timeout=PATIENCE)
     names = newcomer.evaluate("caches.keys()")
-    assert sorted(name.rpartition("-")[0] for name in names) == ["foodvision", "foodvision-page"]
+    assert sorted(name.split()[0] for name in names) == ["foodvision-assets", "foodvision-page"]
     assert not [path for path in own_host.asked if path.endswith(".gz")]
+
+
+def test_new_model_is_fetched_though_the_browser_has_the_old_one_for_a_while(
+    newcomer, own_host, tmp_path
+):
+    own_host.headers["Cache-Control"] = "max-age=600"
+    open_until_kept(newcomer, f"{own_host.url}/index.html")
+    newer = make_newer(tmp_path)
+    graph = onnx.load_model_from_string(newer.graph)
+    graph.doc_string = "Newer"
+    newer = replace(newer, graph=graph.SerializeToString())
+    own_host.files = read_files(write_site(newer, tmp_path / "site"))
+    own_host.asked.clear()
+    newcomer.reload()
+    newcomer.get_by_role("button", name="Load it").click(timeout=PATIENCE)
+    expect(newcomer).to_have_title("Newer", timeout=PATIENCE)
+    expect(newcomer.locator("#kept")).not_to_be_empty(timeout=PATIENCE)
+    packed = [path for path in own_host.asked if path.endswith(".gz")]
+    assert packed == ["model/model.onnx.gz"]
+    kept = "caches.open('foodvision-assets').then((cache) => cache.keys()).then((k) => k.length)"
+    assert newcomer.evaluate(kept) == 3
 
 
 @pytest.mark.parametrize(

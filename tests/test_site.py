@@ -6,11 +6,13 @@ import hashlib
 import io
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -141,9 +143,78 @@ def test_export_replaces_its_own_folder_only(site, checkpoint, tmp_path, capsys)
         f"foodvision: {tmp_path / 'letters'} holds something else than an exported page: "
         "name another one\n"
     )
+    (tmp_path / "letters" / "release.js").write_text("export const version = 1;")
+    with pytest.raises(SiteError, match="holds something else"):
+        write_site(checkpoint, tmp_path / "letters")
+    assert (tmp_path / "letters" / "dear.txt").exists()
     assert write_site(checkpoint, site) == site
     with pytest.raises(SiteError, match="is a file: name a folder"):
         write_site(checkpoint, site / "index.html")
+
+
+def test_export_keeps_what_people_put_into_its_folder(checkpoint, tmp_path):
+    folder = write_site(checkpoint, tmp_path / "site")
+    git(folder, "init", "--quiet")
+    git(folder, "add", ".")
+    hook = folder / ".git" / "hooks" / "pre-push"
+    hook.write_text("#!/bin/sh")
+    hook.chmod(0o755)
+    (folder / "CNAME").write_text("dishes.example")
+    (folder / "examples" / "my own.txt").write_text("mine")
+    (folder / "latest").symlink_to("index.html")
+    (folder / "texts" / "en.json").write_text("{}")
+    (folder / "model" / "older.gz").write_bytes(b"")
+
+    newer = shutil.copytree(BUNDLED, tmp_path / "newer")
+    (newer / "page.json").write_text(json.dumps({"title": "Newer"}))
+    fresh = write_site(read_checkpoint(newer), tmp_path / "fresh")
+    write_site(read_checkpoint(newer), folder)
+
+    for path in fresh.rglob("*"):
+        if path.is_file():
+            assert path.read_bytes() == (folder / path.relative_to(fresh)).read_bytes(), path
+    assert (folder / "CNAME").read_text() == "dishes.example"
+    assert (folder / "examples" / "my own.txt").read_text() == "mine"
+    assert (folder / "latest").readlink() == Path("index.html")
+    assert hook.stat().st_mode & 0o777 == 0o755
+    # What only the old export wrote is gone: the newer checkpoint has no examples.
+    assert [path.name for path in (folder / "examples").iterdir()] == ["my own.txt"]
+    assert [path.name for path in (folder / "model").iterdir()] == ["model.onnx.gz"]
+    status = git(folder, "status", "--short")
+    assert "M index.html" in status
+    assert "D examples/pizza.jpg" in status
+
+
+def git(folder, *arguments):
+    return subprocess.run(
+        ["git", *arguments], cwd=folder, check=True, capture_output=True, text=True
+    ).stdout
+
+
+def test_new_file_takes_a_place_without_writing_through_a_link(checkpoint, tmp_path):
+    folder = write_site(checkpoint, tmp_path / "site")
+    elsewhere = tmp_path / "elsewhere"
+    shutil.move(folder / "icons", elsewhere)
+    (folder / "icons").symlink_to(elsewhere)
+    (elsewhere / "192.png").write_bytes(b"mine")
+    write_site(checkpoint, folder)
+    assert (elsewhere / "192.png").read_bytes() == b"mine"
+    assert (folder / "icons" / "192.png").read_bytes() != b"mine"
+
+
+def test_crash_while_exporting_again_leaves_the_old_folder(checkpoint, tmp_path, monkeypatch):
+    folder = write_site(checkpoint, tmp_path / "site")
+    (folder / "CNAME").write_text("dishes.example")
+    monkeypatch.setattr("foodvision.storage.shutil.copystat", fail)
+    with pytest.raises(OSError, match="disk"):
+        write_site(checkpoint, folder)
+    assert (folder / "CNAME").read_text() == "dishes.example"
+    assert (folder / "release.js").is_file()
+    assert [path.name for path in tmp_path.iterdir()] == ["site"]
+
+
+def fail(*values, **options):
+    raise OSError("the disk is full")
 
 
 def test_missing_checkpoint_is_one_line(tmp_path, capsys):
@@ -167,15 +238,20 @@ def test_registry_is_the_one_that_npm_would_use(tmp_path):
 
 @pytest.fixture
 def mirror(monkeypatch, tmp_path):
-    """A registry on the loopback whose package is another one, and an empty cache."""
+    """A registry on the loopback whose package is another one, and an empty cache.
+
+    Under /cut_off the package ends before its last byte.
+    """
     tarball = io.BytesIO()
     with tarfile.open(fileobj=tarball, mode="w:gz") as archive:
         archive.addfile(tarfile.TarInfo("package/dist/evil.js"))
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
-            found = self.path == "/onnxruntime-web/-/onnxruntime-web-1.30.0.tgz"
-            self.send_response(200 if found else 404)
+            package = "/onnxruntime-web/-/onnxruntime-web-1.30.0.tgz"
+            cut_off = self.path == f"/cut_off{package}"
+            self.send_response(200 if cut_off or self.path == package else 404)
+            self.send_header("Content-Length", str(len(tarball.getvalue()) + cut_off))
             self.end_headers()
             self.wfile.write(tarball.getvalue())
 
@@ -200,6 +276,12 @@ def test_package_that_is_another_one_is_refused(mirror, monkeypatch, tmp_path):
 def test_registry_that_does_not_have_it_is_told(mirror, monkeypatch):
     monkeypatch.setenv("npm_config_registry", f"{mirror}/elsewhere")
     with pytest.raises(SiteError, match=r"could not be downloaded .*404.* or use --cdn"):
+        fetch_runtime()
+
+
+def test_download_that_the_registry_cuts_off_is_told(mirror, monkeypatch):
+    monkeypatch.setenv("npm_config_registry", f"{mirror}/cut_off")
+    with pytest.raises(SiteError, match=r"could not be downloaded .*1 more.* or use --cdn"):
         fetch_runtime()
 
 

@@ -6,9 +6,9 @@ import io
 import os
 import re
 import tarfile
-import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
 
@@ -97,7 +97,7 @@ def _download() -> bytes:
     try:
         with urllib.request.urlopen(url, timeout=_SECONDS) as answer:  # noqa: S310 (seen above)
             content = bytes(answer.read())
-    except (urllib.error.URLError, OSError) as error:
+    except (OSError, HTTPException) as error:  # the latter where the answer is cut off
         raise SiteError(
             f"{url} could not be downloaded ({first_line(error)}): "
             "try again, name another registry in npm_config_registry, or use --cdn"

@@ -22,7 +22,8 @@ from foodvision.web.words import LANGUAGES
 
 _HERE = Path(__file__).parent
 _PAGE, _TEXTS = _HERE / "page", _HERE / "texts"
-_RELEASE = "release.js"
+_RELEASE, _README = "release.js", "README.md"
+_BEFORE_RELEASE, _AFTER_RELEASE = "self.release = ", ";\n"
 
 # By what the page calls them.
 _RUNTIME = {"script": SCRIPT, "wasm": WASM}
@@ -34,6 +35,8 @@ _SHOWN = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".avif")
 def write_site(checkpoint: Checkpoint, folder: Path, *, cdn: bool = False) -> Path:
     """Write the page around a checkpoint, for any static host; a crash leaves the old folder whole.
 
+    What people put into the folder of an older page (a `.git`, a `CNAME`) stays.
+
     cdn: leave onnxruntime-web to a CDN instead of copying it into the folder.
 
     Returns the folder. Raises SiteError if it holds something else, or onnxruntime-web cannot be
@@ -41,25 +44,39 @@ def write_site(checkpoint: Checkpoint, folder: Path, *, cdn: bool = False) -> Pa
     OSError if the disk does not take it.
     """
     recover_folder(folder)
-    _check_target(folder)
+    replaced = _written_before(folder)
     model = PageModel(name_of(checkpoint.folder), Classifier(checkpoint))
     large, assets = _large_files(checkpoint.graph, cdn=cdn)
     shell = _shell(model, assets, cdn=cdn)
     english = model.wording.choose(None)
     readme = site_readme(model.wording.title, introduce(model.classifier, english))
-    release = f"self.release = {_json(_release(shell))};\n"
+    release = f"{_BEFORE_RELEASE}{_json(_release(shell))}{_AFTER_RELEASE}"
     write_folder(
         folder,
-        shell | large | {_RELEASE: release.encode(), "README.md": readme.encode()},
+        shell | large | {_RELEASE: release.encode(), _README: readme.encode()},
+        replaced=replaced,
     )
     return folder
 
 
-def _check_target(folder: Path) -> None:
+def _written_before(folder: Path) -> set[str]:
+    """Return what an earlier export wrote into a folder, by path inside of it.
+
+    Raises SiteError if none did, and the folder holds something else.
+    """
     if folder.is_file():
         raise SiteError(f"{folder} is a file: name a folder")
-    if folder.exists() and not (folder / _RELEASE).is_file() and any(folder.iterdir()):
-        raise SiteError(f"{folder} holds something else than an exported page: name another one")
+    if not folder.exists() or not any(folder.iterdir()):
+        return set()
+    try:
+        said = (folder / _RELEASE).read_text("utf-8")
+        said = said.removeprefix(_BEFORE_RELEASE).removesuffix(_AFTER_RELEASE)
+        files = set(json.loads(said)["files"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        raise SiteError(
+            f"{folder} holds something else than an exported page: name another one"
+        ) from None
+    return files | {"model", "onnxruntime", _RELEASE, _README}
 
 
 def _large_files(graph: bytes, *, cdn: bool) -> tuple[dict[str, bytes], dict[str, Any]]:

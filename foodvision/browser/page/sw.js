@@ -5,7 +5,9 @@
 
 importScripts("release.js"); // self.release: version, and the SHA-256 of each file
 
-const PREFIX = "foodvision-page-";
+const FOLDER = new URL("./", self.location).href;
+// With the folder, because other pages of the same host have the same caches; no address has a space.
+const PREFIX = `foodvision-page ${FOLDER} `;
 const KEPT = PREFIX + self.release.version;
 
 self.addEventListener("install", (event) => {
@@ -32,9 +34,13 @@ async function keepAll() {
   try {
     await Promise.all(
       Object.entries(self.release.files).map(async ([path, digest]) => {
-        const got = await fetch(path, { cache: "reload", integrity: `sha256-${toBase64(digest)}` });
+        const address = addressOf(path);
+        const integrity = `sha256-${toBase64(digest)}`;
+        const got = await fetch(address, { cache: "reload", integrity });
         if (!got.ok) throw new Error(`${path}: status ${got.status}`);
-        await cache.put(path, got);
+        // Anew, because browsers open no page from an answer that came by a redirect, and some
+        // hosts send index.html by one.
+        await cache.put(address, new Response(got.body, got));
       }),
     );
   } catch (error) {
@@ -50,16 +56,20 @@ async function forgetOthers() {
 }
 
 async function answer(path, request) {
-  const kept = await caches.match(path, { cacheName: KEPT });
+  const kept = await caches.match(addressOf(path), { cacheName: KEPT });
   return kept ?? fetch(request); // the browser may clear a cache at any time
 }
 
 /** A request's path inside of the folder; the folder itself is its index.html, whatever is asked. */
 function pathOf(request) {
-  const folder = new URL("./", self.location).href;
   const address = request.url.split(/[?#]/)[0];
-  if (!address.startsWith(folder)) return "";
-  return decodeURIComponent(address.slice(folder.length)) || "index.html";
+  if (!address.startsWith(FOLDER)) return "";
+  return decodeURIComponent(address.slice(FOLDER.length)) || "index.html";
+}
+
+/** A path as it is asked for: people give examples names with spaces, #, ? and %. */
+function addressOf(path) {
+  return path.split("/").map(encodeURIComponent).join("/");
 }
 
 function toBase64(hexadecimal) {

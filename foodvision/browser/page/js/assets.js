@@ -60,12 +60,17 @@ async function getAsset(asset, base, cache, report) {
 
 /** By its hash, so that a new release fetches only what changed. */
 function keyOf(asset, base) {
-  return new URL(`kept/${asset.sha256}`, base).href;
+  return new URL(asset.sha256, keptFolder(base)).href;
+}
+
+function keptFolder(base) {
+  return new URL("kept/", base).href;
 }
 
 async function download(url, report) {
   try {
-    const answer = await fetch(url);
+    // Asked of the host even if the browser has it: the names of the files are every release's.
+    const answer = await fetch(url, { cache: "no-cache" });
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     const parts = [];
     let bytes = 0;
@@ -117,8 +122,9 @@ async function keep(cache, key, content) {
   }
 }
 
+/** Delete what earlier releases of this page kept; other pages of the same host keep theirs here too. */
 async function forgetOthers(cache, assets, base) {
   const current = new Set(Object.values(assets).map((asset) => keyOf(asset, base)));
-  for (const request of await cache.keys())
-    if (!current.has(request.url)) await cache.delete(request);
+  for (const { url } of await cache.keys())
+    if (new URL("./", url).href === keptFolder(base) && !current.has(url)) await cache.delete(url);
 }

@@ -8,22 +8,31 @@ const MILLISECONDS_BETWEEN = 300;
 /** @returns {{leave: () => void}} what stops the camera when the tab is left */
 export function connectCamera(room, model, words) {
   const [video, button, answer] = ["video", "button", ".answer"].map((part) => find(part, room));
+  // A promise of the camera from when it is asked for until it is stopped, and then its stream.
+  let asked = null;
   let stream = null;
 
   const stop = () => {
-    for (const track of stream?.getTracks() ?? []) track.stop();
-    stream = null;
+    turnOff(stream);
+    asked = stream = null;
     video.srcObject = null;
     button.textContent = words.say("camera_start");
   };
 
   const start = async () => {
-    try {
-      stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
-    } catch {
+    const mine = openCamera();
+    asked = mine;
+    const opened = await mine;
+    if (asked !== mine) {
+      turnOff(opened); // permission came when the tab had been left
+      return;
+    }
+    if (!opened) {
+      asked = null;
       showFailure(answer, words.say("camera_off"), words);
       return;
     }
+    stream = opened;
     button.textContent = words.say("camera_stop");
     video.srcObject = stream;
     await video.play();
@@ -41,8 +50,24 @@ export function connectCamera(room, model, words) {
     }
   };
 
-  button.addEventListener("click", () => (stream ? stop() : start()));
+  button.addEventListener("click", () => {
+    if (stream) stop();
+    else if (!asked) start();
+  });
   showEmpty(answer, words);
   stop();
   return { leave: stop };
+}
+
+/** @returns {Promise<MediaStream | null>} null without a camera, or the permission for it */
+async function openCamera() {
+  try {
+    return await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
+  } catch {
+    return null;
+  }
+}
+
+function turnOff(stream) {
+  for (const track of stream?.getTracks() ?? []) track.stop();
 }

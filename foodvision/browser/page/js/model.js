@@ -36,7 +36,7 @@ export class Model {
   }
 
   /**
-   * @param {Blob | ImageBitmap} photo
+   * @param {Blob | ImageBitmap} photo a file, or a frame, which is given away
    * @param {string} name what an error calls it
    * @param {{view?: boolean, thumbnail?: number}} wanted besides: the square that the model sees,
    *   a small picture with a longer side of so many pixels
@@ -46,7 +46,9 @@ export class Model {
   async answer(photo, name, wanted = {}) {
     if (photo instanceof Blob) await measure(photo, name);
     await this.ready;
-    return this.#ask("answer", { photo, name, ...wanted });
+    // A frame that is not handed over would stay open on this side too.
+    const handedOver = photo instanceof Blob ? [] : [photo];
+    return this.#ask("answer", { photo, name, ...wanted }, handedOver);
   }
 
   #start() {
@@ -56,12 +58,12 @@ export class Model {
     this.#worker.addEventListener("error", () => this.#failAll());
   }
 
-  #ask(action, given) {
+  #ask(action, given, handedOver = []) {
     this.#count += 1;
     const id = this.#count;
     return new Promise((resolve, reject) => {
       this.#asked.set(id, { resolve, reject });
-      this.#worker.postMessage({ id, action, ...given });
+      this.#worker.postMessage({ id, action, ...given }, handedOver);
     });
   }
 

@@ -62,12 +62,19 @@ class OneTab {
     }
   }
 
-  /** @param {string} name of a file in examples/ */
+  /** Take an example as a photo of one's own; what is chosen while it comes overtakes it.
+   * @param {string} name of a file in examples/ */
   async takeExample(name) {
-    const answer = await fetch(addressOf(name)).catch(() => null);
-    if (answer?.ok)
-      await this.take(await answer.blob(), name, `?example=${encodeURIComponent(name)}`);
-    else showFailure(this.answer, this.words.say("download_failed"), this.words);
+    this.#turn += 1;
+    const turn = this.#turn;
+    const photo = await fetchExample(name);
+    if (turn !== this.#turn) return;
+    if (photo) {
+      await this.take(photo, name, `?example=${encodeURIComponent(name)}`);
+    } else {
+      this.clear();
+      showFailure(this.answer, this.words.say("download_failed"), this.words);
+    }
   }
 
   /** Show a photo, and its answer when it comes; a newer photo overtakes it. */
@@ -139,6 +146,16 @@ class OneTab {
   async #saveCard() {
     const { headline, sentence } = inSentences(this.#prediction, this.words);
     save(await drawCard(this.photo, [headline, sentence, this.model.config.title]), "answer.jpg");
+  }
+}
+
+/** @returns {Promise<Blob | null>} null if it does not come whole */
+async function fetchExample(name) {
+  try {
+    const answer = await fetch(addressOf(name));
+    return answer.ok ? await answer.blob() : null;
+  } catch {
+    return null;
   }
 }
 
