@@ -230,6 +230,16 @@ sys.exit(main(["train", "examples"]))
     )
 
 
+def test_tracker_that_is_missing_is_told_before_there_is_a_run(
+    fruit, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setitem(sys.modules, "trackio", None)
+    call = ["train", str(fruit), "--model", "tinyvgg", "--track", "trackio"]
+    assert main([*call, "--output", str(tmp_path / "run")]) == 2
+    assert "this command needs the package trackio" in capsys.readouterr().err
+    assert not (tmp_path / "run" / "run.json").exists()
+
+
 def test_dataset_without_the_library_says_what_to_install(monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("FOODVISION_CACHE", str(tmp_path))
     for name in [name for name in sys.modules if name.partition(".")[0] == "datasets"]:

@@ -213,6 +213,16 @@ def test_dry_run_writes_the_folder_and_asks_nobody(hub, run, model, tmp_path):
     assert not list(folder.rglob("*.safetensors"))
 
 
+def test_model_without_examples_is_refused_before_anything_is_created(
+    hub, run, fruit_checkpoint, tmp_path
+):
+    for option in ([], ["--dry-run"]):
+        done = run("deploy", "cook/page", "--model", fruit_checkpoint, *option)
+        assert f"{fruit_checkpoint} has no examples/" in done.stderr
+    assert not hub.asked("POST")
+    assert not (tmp_path / "page").exists()
+
+
 def test_published_model_is_pinned_and_preloaded(hub, run, model, tmp_path):
     run("push", model, "cook/fruit")
     commit = hub.repo("cook/fruit").head.oid

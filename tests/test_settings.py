@@ -59,7 +59,7 @@ def test_balanced_is_the_default():
     [
         (["--config", "nowhere.yaml"], "nowhere.yaml: no such file of settings"),
         (["--preset", "fast"], "fast"),
-        (["--resume", "nowhere"], "nowhere/config.json: no such file of settings"),
+        (["--resume", "nowhere"], "nowhere: no such run"),
         (["--resume", "nowhere", "--epochs", "3"], "own settings: leave out --epochs"),
         (["--layer-decay", "2"], "layer-decay 2.0: above 0, at most 1"),
         (["--mixup", "-1", "--clip", "0"], "clip 0.0: above 0"),
