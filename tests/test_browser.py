@@ -281,8 +281,14 @@ def test_double_click_opens_one_camera(pending):
 def test_camera_that_is_permitted_after_its_tab_was_left_is_turned_off(pending):
     pending.get_by_role("tab", name="One photo").click()
     pending.evaluate("permit()")
-    pending.wait_for_function("tracks.length > 0")
-    pending.wait_for_function("tracks.every((track) => track.readyState === 'ended')", timeout=5000)
+    ended = """async () => {
+        const states = () => tracks.map((track) => track.readyState).join();
+        const end = performance.now() + 5000;
+        while (performance.now() < end && states() !== "ended")
+            await new Promise(requestAnimationFrame);
+        return states();
+    }"""
+    assert pending.evaluate(ended) == "ended"
     assert pending.evaluate("document.querySelector('#camera video').srcObject") is None
     pending.get_by_role("tab", name="Camera").click()
     pending.get_by_role("button", name="Start the camera").click()

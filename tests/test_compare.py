@@ -196,10 +196,8 @@ def test_runs_for_people_are_a_table(runs, capsys, monkeypatch):
     out = capsys.readouterr().out
     row = next(line for line in out.splitlines() if " old " in line)
     cells = [cell.strip() for cell in row.strip("│ ").split("│")]
-    assert cells[:9] == [
-        *("old", "finished", "efficientnet_lite0", "6", "90.0"),
-        *("53.3", "30.1 to 75.2", "15", "15 s"),
-    ]
+    assert cells[:3] == ["old", "finished", "efficientnet_lite0"]
+    assert cells[4:] == ["6", "90.0", "53.3", "30.1 to 75.2", "15", "15 s"]
 
 
 def test_spoiled_run_does_not_hide_the_others(runs, capsys):

@@ -280,6 +280,7 @@ def test_photos_beyond_one_block_are_compared(tmp_path, monkeypatch):
     assert list(inspection.by_kind()) == ["conflict", "duplicate", "few_photos"]
 
 
+@pytest.mark.slow
 def test_swapped_labels_of_the_classic_photos_are_found(classic, tmp_path, classifier):
     with zipfile.ZipFile(classic) as archive:
         archive.extractall(tmp_path)

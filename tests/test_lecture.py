@@ -61,6 +61,7 @@ def test_figures_and_drawing_of_the_page_are_there(page):
         assert (PAGE.parent / path).exists(), path
 
 
+@pytest.mark.slow
 def test_benchmark_runs_on_a_few_photos(classic):
     before = PAGE.read_bytes()
     done = subprocess.run(

@@ -60,12 +60,11 @@ def assert_same_weights(one, other):
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "seed"),
-    [
-        pytest.param(EVERYTHING, "1", id="everything"),
-        pytest.param(PROBE_THEN_FINETUNE, "3", id="probe then finetune", marks=pytest.mark.slow),
-    ],
+    [(EVERYTHING, "1"), (PROBE_THEN_FINETUNE, "3")],
+    ids=["everything", "probe then finetune"],
 )
 def test_killed_run_ends_in_the_same_weights_bit_for_bit(settings, seed, fruit, tmp_path):
     done = subprocess.run(
@@ -89,6 +88,7 @@ def test_killed_run_ends_in_the_same_weights_bit_for_bit(settings, seed, fruit, 
     assert [row | {"seconds": 0} for row in cut] == [row | {"seconds": 0} for row in whole]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_run_that_is_asked_to_stop_saves_its_place_within_the_epoch(number, fruit, tmp_path):
     settings = {**EVERYTHING, "epochs": 4}

@@ -106,6 +106,7 @@ def test_frozen_backbone_keeps_its_weights_and_learns_a_head(fruit, tmp_path):
     theirs.load_state_dict(weights)
 
 
+@pytest.mark.slow
 def test_whole_network_is_trained_without_freezing(fruit, tmp_path):
     config = TrainConfig(
         model="efficientnet_lite0",
@@ -152,6 +153,7 @@ def test_listed_photos_are_left_out(tmp_path):
     assert data["train"] + data["val"] == 17
 
 
+@pytest.mark.slow
 def test_photos_of_other_things_choose_how_known_is_decided(fruit, tmp_path):
     rng = np.random.default_rng(0)
     for number in range(12):
@@ -218,6 +220,7 @@ def test_head_then_whole_network_keeps_the_head(fruit, tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_own_checkpoint_is_a_backbone_and_a_teacher(fruit, tmp_path):
     first = TrainConfig(
         model="efficientnet_lite0",
@@ -298,6 +301,7 @@ def test_classic_photos_end_to_end(classic, tmp_path):
     assert np.isclose(sum(of["n"] for of in figures["per_class"].values()), 75)
 
 
+@pytest.mark.slow
 def test_lectures_run_on_the_classic_photos(classic, tmp_path):
     config = TrainConfig(model="tinyvgg", image_size=64, output=tmp_path)
     classifier = foodvision.load(run(classic, config, QUIET))
