@@ -58,7 +58,7 @@ def many_tab(models: PageModels, chosen: ModelChoice, i18n: gr.I18n) -> gr.File:
                 if request.session_hash not in running:
                     break
                 done.append(answer_one(models[chosen], photo))
-                if _is_shown(len(done)):
+                if _is_shown(len(done)) and len(done) < len(photos):
                     yield done, *_outcome(done, photos, words)
                 else:
                     yield done, _count(done, photos, words), gr.skip(), gr.skip()
