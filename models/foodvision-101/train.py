@@ -154,7 +154,8 @@ def main() -> None:
         figures["known_by"] = {"score": calibration.known.kind, "auroc_on_validation": aurocs}
     weights = weights_of(network, half=True)
     figures["measured_on"] = measured_on(checkpoint.graph, weights)
-    checkpoint = replace(checkpoint, config=replace(checkpoint.config, figures=figures))
+    data = checkpoint.config.data | {"source": "food101"}
+    checkpoint = replace(checkpoint, config=replace(checkpoint.config, data=data, figures=figures))
     card = write_card(checkpoint, "foodvision-101", "make model", CARD)
     write_checkpoint(output, checkpoint.config, checkpoint.graph, card, weights, pictures)
     shutil.rmtree(state)
