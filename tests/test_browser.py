@@ -353,6 +353,7 @@ def test_example_with_an_unusual_name_is_shown_answered_and_kept(newcomer, tmp_p
     expect(headline(newcomer)).to_have_text("Pizza", timeout=PATIENCE)
 
 
+@pytest.mark.slow
 def test_pages_on_one_host_leave_each_other_what_they_keep(newcomer, own_host):
     page = own_host.files
     folders = ("", "a/", "a/b/")

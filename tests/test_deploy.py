@@ -48,6 +48,7 @@ def model(fruit_checkpoint, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_space_is_filled_and_answers_as_the_model_does_here(hub, run, model, tmp_path):
     refused = run("deploy", "cook/page", "--model", model)
     assert refused.returncode == 2
@@ -144,6 +145,7 @@ def test_failed_build_shows_its_log(hub, run, model):
     )
 
 
+@pytest.mark.slow
 def test_space_that_exists_keeps_its_hardware_or_gets_what_is_asked_for(hub, run, model):
     hub.stages = ["BUILD_ERROR"]
     run("deploy", "cook/page", "--model", model, "--hardware", "zero-a10g")

@@ -176,6 +176,7 @@ def test_two_processes_train_the_head_that_one_does(uneven, tmp_path):
     assert foodvision.load(tmp_path / "two").classes == tuple(COLOURS)
 
 
+@pytest.mark.slow
 def test_failure_of_one_process_ends_all_in_one_line(uneven, tmp_path):
     # Without a GPU the CPU need not be asked for.
     settings = write_settings(tmp_path / "settings.json", WHOLE_NETWORK | {"device": "auto"})
@@ -213,6 +214,7 @@ def test_batch_that_processes_cannot_share_is_refused(monkeypatch):
     assert str(caught.value) == "batch-size 32 is shared out to 3 processes: take a multiple of 3"
 
 
+@pytest.mark.slow
 def test_runs_of_several_precisions_follow_each_other_in_one_process(uneven, tmp_path):
     settings = WHOLE_NETWORK | {"epochs": 1}
     losses = {}
@@ -231,6 +233,7 @@ def test_precision_that_a_cpu_would_pass_over_is_refused():
     assert str(caught.value) == "precision float16 cannot be had on a CPU: take bfloat16"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["efficientnet_lite0", "torchvision/mobilenet_v3_small"])
 def test_batch_norms_that_share_statistics_serve_like_others(name):
     preprocess = preprocess_for(name, 32)

@@ -225,6 +225,7 @@ def test_dataset_comes_from_the_hub_and_then_from_this_disk(hub, say, repository
     assert (kept.root / "train" / "tomato" / "00000-000001.jpeg").read_bytes() == published
 
 
+@pytest.mark.slow
 def test_download_that_was_killed_goes_on_and_is_not_used_before(hub, start, say):
     hub.held = "train-00001"
     with start("hf://cook/fruit") as process:

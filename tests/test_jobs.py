@@ -209,6 +209,7 @@ sys.exit(main())
     assert f"{volume['path']}/train_on_hub.py" in done.stdout
 
 
+@pytest.mark.slow
 def test_script_trains_and_uploads_checkpoint_and_run(fruit, hub, start, tmp_path):
     options = ("--model", "tinyvgg", "--image-size", "32", "--epochs", "1", "--device", "cpu")
     start(sys.executable, SCRIPT, fruit, "cook/fruit", *options, cwd=tmp_path)

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 from conftest import shared
 from torch.utils.data import TensorDataset
@@ -70,6 +71,7 @@ def test_worker_processes_give_the_same_batches(fruit):
     assert labels.tolist() == dataset.targets
 
 
+@pytest.mark.slow
 def test_grey_photos_of_the_small_set_are_rgb():
     with open_source(shared("food101_64px.tar.gz")) as folder:
         photos = find_photos(folder)

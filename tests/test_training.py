@@ -78,6 +78,7 @@ def test_weights_are_the_graphs(fruit, fruit_checkpoint):
     np.testing.assert_allclose(theirs / theirs[1], ours / ours[1], rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_same_seed_gives_the_same_weights_bit_for_bit(fruit, tmp_path):
     one, same, other = (
         load_file(run(fruit, quick(tmp_path / name, seed=seed), QUIET) / "model.safetensors")
@@ -94,6 +95,7 @@ def test_class_folders_alone_are_split_and_trained_on(tmp_path):
     assert (data["train"], data["val"], data["test"]) == (18, 6, 6)
 
 
+@pytest.mark.slow
 def test_frozen_backbone_keeps_its_weights_and_learns_a_head(fruit, tmp_path):
     config = TrainConfig(model="efficientnet_lite0", image_size=64, epochs=6, output=tmp_path)
     folder = run(fruit, config, QUIET)
@@ -242,6 +244,7 @@ def test_own_checkpoint_is_a_backbone_and_a_teacher(fruit, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_model_that_ships_is_a_backbone(fruit, tmp_path):
     config = TrainConfig(model="foodvision_101", image_size=64, epochs=3, output=tmp_path)
     classifier = foodvision.load(run(fruit, config, QUIET))
@@ -271,6 +274,7 @@ def test_unreadable_test_photo_is_told_before_the_training(tmp_path):
         run(tmp_path / "data", quick(tmp_path / "run", epochs=10**9), QUIET)
 
 
+@pytest.mark.slow
 def test_single_photo_left_over_does_not_stop_the_training(tmp_path):
     make_split(tmp_path / "data" / "train", 11)
     make_split(tmp_path / "data" / "val", 1)
@@ -288,6 +292,7 @@ def test_settings_out_of_range_are_told_all_at_once():
     )
 
 
+@pytest.mark.slow
 def test_classic_photos_end_to_end(classic, tmp_path):
     folder = run(classic, TrainConfig(output=tmp_path), QUIET)
     classifier = foodvision.load(folder)
