@@ -10,12 +10,16 @@ import foodvision
 from foodvision.checkpoint import BUNDLED
 
 RECIPE = REPOSITORY / "models" / "foodvision-101" / "train.py"
+PHOTOS = (
+    *("food101_64px.tar.gz", "food101_sharp.zip", "pizza_steak_sushi.zip"),
+    *("not_food.zip", "other_food.zip"),
+)
 COMMAND = [sys.executable, str(RECIPE), "--data", str(SHARED), "--smoke"]
 
 
 @pytest.mark.slow
 def test_recipe_goes_on_where_it_was_killed_and_writes_the_checkpoint(tmp_path):
-    for name in ("food101_64px.tar.gz", "food101_sharp.zip", "not_food.zip", "other_food.zip"):
+    for name in PHOTOS:
         shared(name)
     before = (BUNDLED / "config.json").read_bytes()
     with subprocess.Popen(COMMAND, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
