@@ -11,8 +11,11 @@ from foodvision.checkpoint import BUNDLED
 
 RECIPE = REPOSITORY / "models" / "foodvision-101" / "train.py"
 PHOTOS = (
-    *("food101_64px.tar.gz", "food101_sharp.zip", "pizza_steak_sushi.zip"),
-    *("not_food.zip", "other_food.zip"),
+    "food101_64px.tar.gz",
+    "food101_sharp.zip",
+    "pizza_steak_sushi.zip",
+    "not_food.zip",
+    "other_food.zip",
 )
 COMMAND = [sys.executable, str(RECIPE), "--data", str(SHARED), "--smoke"]
 
