@@ -1,26 +1,20 @@
 """The story of a run, from photos to a checkpoint; every step is a call into a room."""
 
-import shutil
 import tempfile
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, fields, replace
-from datetime import datetime, timedelta
-from importlib import import_module
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
 
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import InitProcessGroupKwargs, broadcast_object_list
-from filelock import FileLock, Timeout
+from accelerate.utils import InitProcessGroupKwargs
 from rich.console import Console
 from torch import nn
 
-from foodvision.checkpoint import check_target, measured_on, write_checkpoint
+from foodvision.checkpoint import measured_on, write_checkpoint
 from foodvision.classifier import Classifier
 from foodvision.config import TrainConfig
 from foodvision.data import (
@@ -35,7 +29,7 @@ from foodvision.data import (
 from foodvision.data.sheet import augmentation_sheet
 from foodvision.engine import RateSweep
 from foodvision.errors import SettingsError, Stopped
-from foodvision.evaluation import MOST_PHOTOS, Figures, Judgement, answer, judge
+from foodvision.evaluation import MOST_PHOTOS, Judgement, answer, judge
 from foodvision.export import export_body
 from foodvision.fitting import fit, try_rates
 from foodvision.models import check_network, create_model, preprocess_for
@@ -46,20 +40,16 @@ from foodvision.outcome import (
     compute_features,
     weights_of,
 )
+from foodvision.recording import Recorder, agree_on_folder, kept
 from foodvision.runs import (
-    State,
     list_answers,
     read_run,
     write_answers,
     write_figures,
-    write_metrics,
-    write_start,
-    write_state,
 )
 from foodvision.runs.card import draw_pictures, write_card
 from foodvision.runs.drawings import draw_rates
 from foodvision.runs.report import write_report
-from foodvision.runs.tracking import Tracker, open_tracker
 from foodvision.stages import Growing, Row, Run, head_stage, network_stage
 from foodvision.storage import write_atomically
 from foodvision.tables import figures_table, overall_table, photos_table
@@ -184,7 +174,7 @@ def choose_photos(found: Photos, config: TrainConfig) -> Photos:
     return drop_unreadable(photos)
 
 
-def train_network(this: Run, recorder: "Recorder") -> tuple[nn.Module, bytes]:
+def train_network(this: Run, recorder: Recorder) -> tuple[nn.Module, bytes]:
     """Return the trained network and the graph of its body."""
     network, exported = start_network(this), None
     if this.config.trains_head_first:
@@ -229,7 +219,7 @@ def write_outcome(
     exported: bytes,
     this: Run,
     unknown: Sequence[LabelledPhoto],
-    recorder: "Recorder",
+    recorder: Recorder,
 ) -> Judgement:
     """Calibrate, measure on the test photos, and write checkpoint and report.
 
@@ -277,92 +267,6 @@ def write_outcome(
     return judgement
 
 
-class Recorder:
-    """What is written of a run while it goes on."""
-
-    def __init__(self, folder: Path, tracker: Tracker | None) -> None:
-        """Take the run folder and the tracker that is told of every epoch, if any."""
-        self._folder, self._tracker = folder, tracker
-        self._finished: list[Row] = []
-        self._started = time.perf_counter()
-        self.rows: list[Row] = []
-
-    @property
-    def seconds(self) -> float:
-        """Of this process, since the run started or went on."""
-        return time.perf_counter() - self._started
-
-    def __call__(self, rows: list[Row]) -> None:
-        """Write the epochs so far: a stage's under way, after those of the finished ones."""
-        self.rows = [*self._finished, *rows]
-        write_metrics(self._folder, self.rows)
-        if self._tracker:
-            self._tracker.log(self.rows[-1], len(self.rows))
-
-    def finish(self, rows: list[Row]) -> None:
-        """Take a stage's epochs for finished."""
-        self._finished += rows
-        self.rows = list(self._finished)
-
-    def close(self, figures: Figures) -> None:
-        """Write what came out."""
-        write_metrics(self._folder, self.rows)
-        self.end("finished", figures.to_dict())
-
-    def end(self, state: State, figures: Mapping[str, Any] = MappingProxyType({})) -> None:
-        """Write how the run ended."""
-        write_state(self._folder, state, self.seconds)
-        if self._tracker:
-            self._tracker.finish(figures)
-
-
-@contextmanager
-def kept(
-    folder: Path, data: str | Path, config: TrainConfig, accelerator: Accelerator
-) -> Iterator[Recorder]:
-    """Give the recorder of a run whose folder is this process's alone; say how the run ended.
-
-    Raises SettingsError if another run writes to the folder.
-    """
-    if not accelerator.is_main_process:
-        with told_how_to_go_on(data, folder):
-            yield Recorder(folder, None)
-        return
-    if config.track:
-        import_module(config.track)  # better missed now than when there is a run
-    with locked(folder), told_how_to_go_on(data, folder):
-        if (folder / "run.json").exists():
-            write_state(folder, "running", 0.0)
-        else:
-            command = ["foodvision", "train", str(data), *_as_options(config)]
-            write_start(folder, config, str(data), command, {"device": str(accelerator.device)})
-        settings = asdict(config)
-        tracker = (
-            open_tracker(config.track, folder, folder.name, settings) if config.track else None
-        )
-        recorder = Recorder(folder, tracker)
-        try:
-            yield recorder
-        except (Stopped, KeyboardInterrupt):
-            recorder.end("stopped")
-            raise
-        except BaseException:
-            recorder.end("failed")
-            raise
-        shutil.rmtree(folder / "state", ignore_errors=True)
-
-
-@contextmanager
-def told_how_to_go_on(data: str | Path, folder: Path) -> Iterator[None]:
-    """Say with which command a run goes on that is stopped."""
-    try:
-        yield
-    except (Stopped, KeyboardInterrupt):
-        raise Stopped(
-            f"stopped, the state is saved: go on with foodvision train {data} --resume {folder}"
-        ) from None
-
-
 @contextmanager
 def ended_together(accelerator: Accelerator) -> Iterator[None]:
     """Let no process of a run leave before the first one has written everything.
@@ -378,68 +282,6 @@ def ended_together(accelerator: Accelerator) -> Iterator[None]:
     accelerator.end_training()
     if stopped:
         raise stopped
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keep other runs out of a folder; a run that was killed keeps nobody out.
-
-    Raises SettingsError if one is in it.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(folder / ".lock", timeout=0):
-            yield
-    except Timeout:
-        raise SettingsError(f"another run is writing to {folder}: name another --output") from None
-
-
-def check_run_folder(folder: Path, resume: bool) -> None:
-    """See that a run can start in a folder, or go on in it.
-
-    Raises SettingsError if there is a run already, or none to go on with; CheckpointError if the
-    folder cannot be written.
-    """
-    check_target(folder / "checkpoint")
-    exists = (folder / "run.json").exists()
-    if exists and not resume:
-        raise SettingsError(f"{folder} holds a run: go on with --resume {folder}, or name another")
-    if resume and not exists:
-        raise SettingsError(f"{folder} holds no run to go on with")
-    if resume and not (folder / "state").exists() and (folder / "checkpoint").exists():
-        raise SettingsError(f"{folder} is finished: there is nothing to go on with")
-
-
-def agree_on_folder(config: TrainConfig, resume: bool, accelerator: Accelerator) -> Path:
-    """Return the first process's run folder, in all processes, before anything is written to it.
-
-    Raises what `check_run_folder` does.
-    """
-    folder = run_folder(config)
-    if accelerator.is_main_process:
-        check_run_folder(folder, resume)
-    agreed: Path = broadcast_object_list([folder])[0]
-    return agreed
-
-
-def run_folder(config: TrainConfig) -> Path:
-    """Return the folder asked for, or a new name under runs/."""
-    name = f"{datetime.now():%Y%m%d-%H%M%S}-{Path(config.model).name}"
-    return config.output or Path("runs") / name
-
-
-def _as_options(config: TrainConfig) -> list[str]:
-    """The options that differ from the defaults, as they are typed."""
-    default, options = TrainConfig(), []
-    for field in fields(config):
-        value, flag = getattr(config, field.name), field.name.replace("_", "-")
-        if value == getattr(default, field.name) or field.name == "output":
-            continue
-        if isinstance(value, bool):
-            options.append(f"--{flag}" if value else f"--no-{flag}")
-        else:
-            options += [f"--{flag}", str(value)]
-    return options
 
 
 def _last_epoch_in_words(rows: Sequence[Row]) -> str:

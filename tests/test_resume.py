@@ -18,7 +18,8 @@ from foodvision.cli import main
 from foodvision.config import TrainConfig
 from foodvision.engine import EarlyStopping, Results, Snapshot
 from foodvision.errors import DataError, FoodVisionError, SettingsError
-from foodvision.training import locked, run
+from foodvision.recording import locked
+from foodvision.training import run
 
 QUIET = Console(quiet=True)
 
