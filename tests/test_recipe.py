@@ -26,11 +26,13 @@ def test_recipe_goes_on_where_it_was_killed_and_writes_the_checkpoint(tmp_path):
         shared(name)
     before = (BUNDLED / "config.json").read_bytes()
     with subprocess.Popen(COMMAND, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
-        next(line for line in process.stdout if line.startswith("sharp, epoch 1"))
+        next(line for line in process.stdout if line.startswith("long sharp, epoch 1"))
         process.kill()
     done = subprocess.run(COMMAND, cwd=tmp_path, capture_output=True, text=True, check=True)
     stages = [line.partition(",")[0] for line in done.stdout.splitlines()]
-    assert stages == ["long", "calm", *["head"] * 10]
+    long = ["long mixed", "long calm", *["long head"] * 10]
+    brief = ["brief small", "brief sharp", *["brief head"] * 10]
+    assert stages == [*long, *brief, "taught"]
 
     config = foodvision.load(tmp_path / "runs" / "smoke").config
     assert len(config.classes) == 101

@@ -1,6 +1,6 @@
 """Learning from a larger network: labels become a mixture with its answers."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import nn
@@ -18,9 +18,16 @@ class Taught:
     """
 
     def __init__(
-        self, batches: Batches, teacher: "Teacher", share: float, temperature: float
+        self,
+        batches: Batches,
+        teacher: Callable[[torch.Tensor], torch.Tensor],
+        share: float,
+        temperature: float,
     ) -> None:
-        """Take a loader of (n, 3, size, size) images and (n,) labels or (n, classes) shares."""
+        """Take a loader of (n, 3, size, size) images and (n,) labels or (n, classes) shares.
+
+        teacher: gives logits, (n, classes), of images.
+        """
         self._batches, self._teacher = batches, teacher
         self._share, self._temperature = share, temperature
 

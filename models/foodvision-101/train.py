@@ -1,22 +1,25 @@
-"""Train foodvision-101, the model that ships: three parts of food's features, one of ImageNet's.
+"""Train foodvision-101, the model that ships: one small network, taught by two of its kind.
 
     python models/foodvision-101/train.py --data ../shared/data
 
 (`make model`.) The 40,400 small photos carry the classes, the 4,912 sharp ones the detail:
 
 1. a linear head on frozen ImageNet features of the sharp photos;
-2. the network from there, but for its first stages, in four phases of growing sizes and sharpness;
-3. its weights averaged with ImageNet's, three to one (Wortsman et al., "Robust fine-tuning of
-   zero-shot models", CVPR 2022), which keeps what tells food from other things;
-4. a new linear head on the frozen features of that.
+2. two networks from there, but for their first stages, in phases of growing sizes and sharpness:
+   one for long, the other briefly and normalised by ImageNet's statistics all the while;
+3. the weights of each averaged with ImageNet's (Wortsman et al., "Robust fine-tuning of zero-shot
+   models", CVPR 2022), which keeps what tells food from other things, and a new linear head on
+   the frozen features of that;
+4. the first of them, taught by what both together answer to the same crops of mixed photos (Beyer
+   et al., "Knowledge distillation: A good teacher is patient and consistent", CVPR 2022).
 
 Of the sharp training photos 15% are set aside for calibration and to watch the training; half of
 the photos without food teach how it is told that a photo shows no dish. The sharp test photos and
 the other half are answered once, at the end. What else was tried, and judged on what:
 docs/model.md.
 
-Writes `foodvision/bundled/`. Expect 70 top-1 on the 710 validation photos and 73.3 (70.2 to 76.1)
-on the 849 test photos; all figures stand in its README.md, with n and interval. It takes three
+Writes `foodvision/bundled/`. Expect 71 top-1 on the 710 validation photos and 73.1 (70.1 to 76.0)
+on the 849 test photos; all figures stand in its README.md, with n and interval. It takes six
 hours on two cores; what is interrupted goes on when it is started again (its state is in
 runs/foodvision-101, features in the user's cache). `--smoke` sees in minutes whether it runs.
 """
@@ -24,7 +27,9 @@ runs/foodvision-101, features in the user's cache). `--smoke` sees in minutes wh
 import argparse
 import shutil
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -38,10 +43,10 @@ from torch.utils.data import ConcatDataset, TensorDataset
 from foodvision.checkpoint import BUNDLED, measured_on, write_checkpoint
 from foodvision.config import TrainConfig
 from foodvision.data import LabelledPhoto, Photos, carve, find_photos, open_heap, open_source
-from foodvision.data.batches import InMemory, Shorten
+from foodvision.data.batches import Batches, InMemory, Shorten, mixing
 from foodvision.data.loaders import PhotoDataset, photo_dataset
 from foodvision.data.transforms import Square
-from foodvision.engine import keep_freed_memory
+from foodvision.engine import Taught, keep_freed_memory
 from foodvision.export import export_body
 from foodvision.fitting import fit
 from foodvision.models import create_model, preprocess_for, split_head
@@ -69,11 +74,14 @@ HEAD = TrainConfig(
 NETWORK = TrainConfig(
     model=BACKBONE,
     freeze=False,
+    batch_size=64,
     weight_decay=0.02,
     ema=0.998,
     label_smoothing=0.1,
     low_resolution=0.2,
 )
+# Without it a network whose statistics are held is gone in its first steps.
+SLOWLY = replace(NETWORK, warmup_epochs=0.2, clip=1.0)
 
 
 @dataclass(frozen=True)
@@ -84,39 +92,60 @@ class Phase:
     config: TrainConfig
     size: int
     sharp_share: float
-    every: int  # of the small photos, every so many-th
+    every: int = 1  # of the small photos, every so many-th
 
 
-PHASES = (
-    Phase(
-        "small",
-        replace(NETWORK, epochs=4, batch_size=64, learning_rate=1.5e-3, start_size=80),
-        112,
-        0.25,
-        1,
+@dataclass(frozen=True)
+class Training:
+    """How a network that knows ImageNet learns from labels.
+
+    frozen: of the seven stages of blocks, those that see edges and textures stay as ImageNet
+        taught them, which makes a step faster.
+    trained_share: of the trained weights against ImageNet's, in the end.
+    """
+
+    name: str
+    phases: tuple[Phase, ...]
+    frozen: tuple[str, ...]
+    holds_statistics: bool
+    trained_share: float
+
+
+STEM = ("conv_stem", "bn1", "blocks.0", "blocks.1")
+
+LONG = Training(
+    "long",
+    (
+        Phase("small", replace(NETWORK, epochs=4, learning_rate=1.5e-3, start_size=80), 112, 0.25),
+        Phase("sharp", replace(NETWORK, epochs=2, learning_rate=5e-4, start_size=128), 160, 0.5, 2),
+        Phase("mixed", replace(NETWORK, epochs=4, learning_rate=1.2e-3), 128, 0.3),
+        Phase("calm", replace(NETWORK, epochs=2, learning_rate=4e-4), 160, 0.5),
     ),
-    Phase(
-        "sharp",
-        replace(NETWORK, epochs=2, batch_size=64, learning_rate=5e-4, start_size=128),
-        160,
-        0.5,
-        2,
-    ),
-    Phase("long", replace(NETWORK, epochs=4, batch_size=64, learning_rate=1.2e-3), 128, 0.3, 1),
-    Phase("calm", replace(NETWORK, epochs=2, batch_size=64, learning_rate=4e-4), 160, 0.5, 1),
+    (*STEM, "blocks.2"),
+    holds_statistics=False,
+    trained_share=0.75,
 )
-
-# Of the seven stages of blocks: what sees edges and textures stays as ImageNet taught it, which
-# makes a step a third faster.
-FROZEN = ("conv_stem", "bn1", "blocks.0", "blocks.1", "blocks.2")
+BRIEF = Training(
+    "brief",
+    (
+        Phase("small", replace(SLOWLY, epochs=2, learning_rate=6e-4), 128, 0.12),
+        Phase("sharp", replace(SLOWLY, epochs=2, learning_rate=4e-4), 160, 0.5, 2),
+    ),
+    STEM,
+    holds_statistics=True,
+    trained_share=0.8,
+)
+TAUGHT = Phase(
+    "taught",
+    replace(SLOWLY, epochs=3, learning_rate=2e-4, start_size=144, mixup=1.0, label_smoothing=0.0),
+    160,
+    0.5,
+)
 
 CARD = Path(__file__).parent / "card.md"
 
 # How often the head draws a sharp and a small photo.
 HEAD_WEIGHTS = (2.0, 0.3)
-
-# Of the trained backbone against ImageNet's.
-TRAINED_SHARE = 0.75
 
 
 def main() -> None:
@@ -139,13 +168,14 @@ def main() -> None:
     ):
         small = find_photos(small_folder).splits["train"]
         sharp = split_sharp(sharp_folder)
-        phases = PHASES
+        trainings, taught = (LONG, BRIEF), TAUGHT
         if arguments.smoke:
             small = a_few(small)
             sharp = replace(sharp, splits={n: a_few(of) for n, of in sharp.splits.items()})
-            phases = tuple(replace(p, config=replace(p.config, epochs=1)) for p in PHASES)
+            trainings = tuple(replace(of, phases=tuple(map(once, of.phases))) for of in trainings)
+            taught = once(taught)
         this = Run(HEAD, sharp, SERVED, state, Accelerator(cpu=True), on_epoch=tell)
-        network = train_network(this, small, phases)
+        network = train_network(this, small, trainings, taught)
         body = export_body(network, this.preprocess)
         calibration, aurocs = calibrate(network, body, this, not_food[::2])
         checkpoint = build_checkpoint(network, body, calibration, this)
@@ -161,26 +191,74 @@ def main() -> None:
     shutil.rmtree(state)
 
 
-def train_network(this: Run, small: Sequence[LabelledPhoto], phases: Sequence[Phase]) -> nn.Module:
+def train_network(
+    this: Run, small: Sequence[LabelledPhoto], trainings: Sequence[Training], taught: Phase
+) -> nn.Module:
     """Return the network after all four steps."""
     torch.manual_seed(HEAD.seed)
-    network = create_model(BACKBONE, len(this.photos.classes))
-    imagenet = {name: value.clone() for name, value in network.state_dict().items()}
-    fit_head("first head", network, [this.photos.splits["train"]], this)
+    start = create_model(BACKBONE, len(this.photos.classes))
+    fit_head("first head", start, [this.photos.splits["train"]], this)
     keep_freed_memory()
-    freeze(network, FROZEN)
-    for phase in phases:
-        fit_phase(phase, network, small, this)
-    unfreeze(network, FROZEN)
+    networks = [train_by_labels(start, training, small, this) for training in trainings]
+    student, teacher = deepcopy(networks[0]), Together(networks)
+    with held(student, trainings[0].frozen, statistics=True):
+        fit_phase(taught, student, small, this, lambda batches: Taught(batches, teacher, 1.0, 1.0))
+    return student
+
+
+def train_by_labels(
+    start: nn.Module, training: Training, small: Sequence[LabelledPhoto], this: Run
+) -> nn.Module:
+    """Return a network trained from `start`, its weights averaged with that, with a new head."""
+    network = deepcopy(start)
+    with held(network, training.frozen, statistics=training.holds_statistics):
+        for phase in training.phases:
+            named = replace(phase, name=f"{training.name} {phase.name}")
+            fit_phase(named, network, small, this)
+    before = start.state_dict()
     averaged = {
-        name: torch.lerp(imagenet[name], value, TRAINED_SHARE)
+        name: torch.lerp(before[name], value, training.trained_share)
         if value.is_floating_point() and not name.startswith("classifier")
         else value
         for name, value in network.state_dict().items()
     }
     network.load_state_dict(averaged)
-    fit_head("head", network, [this.photos.splits["train"], small], this)
+    fit_head(f"{training.name} head", network, [this.photos.splits["train"], small], this)
     return network
+
+
+@contextmanager
+def held(network: nn.Module, frozen: Sequence[str], *, statistics: bool) -> Iterator[None]:
+    """Keep layers as they are while the others train, and perhaps all layers' statistics.
+
+    The statistics of a batch are mostly of small photos: what learnt by them would be another
+    network than the one that answers sharp photos.
+    """
+
+    def hold(layer: nn.Module, _: object) -> None:
+        layer.eval()
+
+    freeze(network, list(frozen))
+    layers = [layer for layer in network.modules() if isinstance(layer, nn.BatchNorm2d)]
+    hooks = [layer.register_forward_pre_hook(hold) for layer in layers if statistics]
+    yield
+    for hook in hooks:
+        hook.remove()
+    unfreeze(network, list(frozen))
+
+
+class Together:
+    """Networks that teach by the mean of their probabilities."""
+
+    def __init__(self, networks: Sequence[nn.Module]) -> None:
+        """Take networks of the same classes."""
+        self._networks = [network.eval() for network in networks]
+
+    @torch.inference_mode()
+    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the logarithms of the probabilities, (n, classes), of (n, 3, size, size)."""
+        answers = [network(images).softmax(dim=1) for network in self._networks]
+        return torch.stack(answers).mean(dim=0).log()
 
 
 def fit_head(
@@ -206,7 +284,13 @@ def fit_head(
     fit(stage, this)
 
 
-def fit_phase(phase: Phase, network: nn.Module, small: Sequence[LabelledPhoto], this: Run) -> None:
+def fit_phase(
+    phase: Phase,
+    network: nn.Module,
+    small: Sequence[LabelledPhoto],
+    this: Run,
+    teach: Callable[[Batches], Taught | Batches] = lambda batches: batches,
+) -> None:
     """Train the whole network on sharp and small photos."""
     square = replace(SERVED, size=phase.size)
     then = replace(this, config=phase.config, preprocess=square)
@@ -232,13 +316,13 @@ def fit_phase(phase: Phase, network: nn.Module, small: Sequence[LabelledPhoto], 
             ConcatDataset(train_sets),
             weights=weights,
             transform_of=Growing(square, phase.config),
-            finish=Finish(square),
+            finish=Finish(square, mixing(phase.config.mixup, 0.0, len(photos.classes))),
             before_batch=this.stop.check,
         ),
         then.batches(val_set, shuffle=False, finish=Finish(SERVED)),
         phase.config.epochs,
         phase.config.learning_rate or 0.0,
-        phase.config.layer_decay,
+        teach=teach,
     )
     fit(stage, then)
 
@@ -260,6 +344,11 @@ def tell(rows: list[Row]) -> None:
         f"validation {100 * last['val_acc']:.1f}, {last['seconds']:.0f} s",
         flush=True,
     )
+
+
+def once(phase: Phase) -> Phase:
+    """Return a phase of one epoch."""
+    return replace(phase, config=replace(phase.config, epochs=1))
 
 
 def a_few(photos: Sequence[LabelledPhoto]) -> tuple[LabelledPhoto, ...]:
