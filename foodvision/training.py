@@ -41,12 +41,7 @@ from foodvision.outcome import (
     weights_of,
 )
 from foodvision.recording import Recorder, agree_on_folder, kept
-from foodvision.runs import (
-    list_answers,
-    read_run,
-    write_answers,
-    write_figures,
-)
+from foodvision.runs import list_answers, read_run, write_answers, write_figures
 from foodvision.runs.card import draw_pictures, write_card
 from foodvision.runs.drawings import draw_rates
 from foodvision.runs.report import write_report

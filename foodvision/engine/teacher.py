@@ -1,4 +1,4 @@
-"""Learning from a larger network: labels become a mixture with its answers."""
+"""Learning from a teacher: labels become a mixture with its answers."""
 
 from collections.abc import Callable, Iterator
 

@@ -238,13 +238,13 @@ def held(network: nn.Module, frozen: Sequence[str], *, statistics: bool) -> Iter
     def hold(layer: nn.Module, _: object) -> None:
         layer.eval()
 
-    freeze(network, list(frozen))
+    freeze(network, frozen)
     layers = [layer for layer in network.modules() if isinstance(layer, nn.BatchNorm2d)]
     hooks = [layer.register_forward_pre_hook(hold) for layer in layers if statistics]
     yield
     for hook in hooks:
         hook.remove()
-    unfreeze(network, list(frozen))
+    unfreeze(network, frozen)
 
 
 class Together:
