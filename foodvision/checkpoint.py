@@ -26,6 +26,7 @@ BUNDLED = Path(__file__).parent / "bundled"
 """The checkpoint that ships with the package."""
 
 _GRAPH, _WEIGHTS, _CONFIG, _CARD = "model.onnx", "model.safetensors", "config.json", "README.md"
+_PICTURES = "pictures"
 
 # What the folder of a run has, around its checkpoint.
 _RUN = "run.json"
@@ -131,20 +132,21 @@ def write_checkpoint(
 
     graph, weights: the contents of `model.onnx` and `model.safetensors`.
     card: the text of `README.md`.
-    pictures: what the card shows, by their place in the folder.
+    pictures: what the card shows, by their place in the folder, below `pictures/`.
 
-    A `page.json` and `examples/` that lie in the folder stay. Returns the folder. Raises
+    What people put beside them stays (`page.json`, `examples/`). Returns the folder. Raises
     CheckpointError if the graph does not fit the configuration, OSError if the disk does not take
     it.
     """
     target = Path(folder)
+    recover_folder(target)
     check_target(target)
     check_graph(graph, config, target / _GRAPH)
     raw = {"schema_version": SCHEMA_VERSION, "sha256": _sha256(graph), **asdict(config)}
     files = {_GRAPH: graph, _CONFIG: _to_json(raw).encode(), _CARD: card.encode(), **pictures}
     if weights is not None:
         files[_WEIGHTS] = weights
-    write_folder(target, files | _beside(target))
+    write_folder(target, files, replaced=(_WEIGHTS, _PICTURES))
     return target
 
 
@@ -335,10 +337,3 @@ def _sha256(content: bytes) -> str:
 
 def _to_json(raw: dict[str, Any]) -> str:
     return json.dumps(raw, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _beside(folder: Path) -> dict[str, bytes]:
-    """Return what people put beside a checkpoint, by its place in the folder."""
-    paths = [folder / "page.json", *(folder / "examples").glob("*")]
-    found = [path for path in paths if path.is_file()]
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
