@@ -87,7 +87,10 @@ def load_image(source: Photo) -> Image.Image:
                 f"{name} has floating point pixels, of no stated range: save it with 8 or 16 bits"
             )
         image.load()
-        return _to_srgb(_upright(image))
+        image = _to_srgb(_upright(image))
+        # Pillow writes comments and profiles into whatever is saved of it.
+        image.info = {}
+        return image
     except FileNotFoundError:
         raise PhotoError(f"{name}: no such file") from None
     except IsADirectoryError:

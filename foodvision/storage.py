@@ -25,24 +25,23 @@ def write_atomically(path: Path, content: bytes) -> None:
     sync_folder(path.parent)
 
 
-def write_folder(
-    target: Path, files: Mapping[str, bytes], *, replaced: Collection[str] | None = None
-) -> None:
+def write_folder(target: Path, files: Mapping[str, bytes], *, replaced: Collection[str]) -> None:
     """Write a folder so that a crash at any moment leaves the old one, or the new one, whole.
 
     files: contents by path inside of the folder. A folder cannot be replaced in one step: between
     the two renames the old one lies under its spare name, where `recover_folder` finds it.
-    replaced: what of the old folder does not stay, by path inside of it; all of it, unless said.
+    replaced: what of the old folder does not stay, by path inside of it, beside what is written.
 
     Raises OSError if the disk does not take it.
     """
+    target = target.resolve()  # a link stays one
     target.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
         for name, content in files.items():
             (beside / name).parent.mkdir(parents=True, exist_ok=True)
             write_durably(beside / name, content)
-        if replaced is not None and target.exists():
+        if target.exists():
             _carry_over(target, beside, replaced)
         beside.chmod(0o755)
         spare = _spare(target)
@@ -58,6 +57,7 @@ def write_folder(
 
 def recover_folder(folder: Path) -> None:
     """Bring back the old folder, where replacing it was cut off."""
+    folder = folder.resolve()
     spare = _spare(folder)
     if spare.exists() and not folder.exists():
         spare.rename(folder)

@@ -45,7 +45,8 @@ def test_what_people_put_beside_a_checkpoint_stays(folder):
     write_checkpoint(folder, checkpoint.config, checkpoint.graph, "card")
     assert (folder / "page.json").read_text() == '{"title": "Orchard"}'
     assert (folder / "examples" / "kiwi.jpg").read_bytes() == b"kiwi"
-    assert not (folder / "pictures").exists() and not (folder / "model.safetensors").exists()
+    assert not (folder / "pictures").exists()
+    assert not (folder / "model.safetensors").exists()
 
 
 def test_run_folder_stands_for_the_checkpoint_in_it(fruit_checkpoint):

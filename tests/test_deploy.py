@@ -159,6 +159,17 @@ def test_space_that_exists_keeps_its_hardware_or_gets_what_is_asked_for(hub, run
     assert b"spaces.GPU" not in space.read("app.py")
 
 
+@pytest.mark.slow
+def test_hardware_stays_where_the_page_cannot_be_made(hub, run, model, fruit_checkpoint):
+    hub.stages = ["BUILD_ERROR"]
+    run("deploy", "cook/page", "--model", model)
+    space = hub.repo("cook/page", "space").space
+    own = space.hardware
+    done = run("deploy", "cook/page", "--model", fruit_checkpoint, "--hardware", "t4-small")
+    assert "has no examples/" in done.stderr
+    assert space.hardware == own
+
+
 def test_somebody_elses_space_is_left_alone(hub, run, model):
     files = {"README.md": b"---\nsdk: gradio\n---\n", "app.py": b"print('mine')\n"}
     hub.add("cook/page", files, "space")

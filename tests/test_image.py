@@ -299,3 +299,11 @@ def test_no_bytes_raise_anything_but_a_photo_error(noise, kind):
             assert load_image(bytes(content)).mode == "RGB"
         except PhotoError as error:
             assert "\n" not in str(error)  # noqa: PT017 (most bytes raise nothing)
+
+
+def test_nothing_beside_the_pixels_is_handed_on(tmp_path):
+    picture = Image.new("RGB", (40, 30), "red")
+    picture.save(tmp_path / "a.gif", comment=b"x" * 70_000)
+    photo = load_image(tmp_path / "a.gif")
+    assert photo.info == {}
+    photo.save(tmp_path / "a.jpg")  # a comment of that length would be no JPEG

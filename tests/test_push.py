@@ -111,6 +111,34 @@ def test_dry_run_lists_and_asks_nobody(hub, run, fruit_checkpoint):
     assert hub.requests == []
 
 
+def test_model_on_the_hub_is_not_pushed_from_there(hub, run, fruit_checkpoint):
+    run("push", fruit_checkpoint, "cook/fruit")
+    head = hub.repo("cook/fruit").head.oid
+    # What serving downloads has no weights: they would be gone from the Hub.
+    done = run("push", "cook/fruit", "cook/fruit", "--license", "mit")
+    assert "cook/fruit: no such folder (what is on the Hub comes whole with" in error_of(done)
+    assert hub.repo("cook/fruit").head.oid == head
+
+
+def test_card_that_was_on_the_hub_says_once_how_it_is_used(fruit_checkpoint, tmp_path):
+    folder = shutil.copytree(fruit_checkpoint, tmp_path / "checkpoint")
+    first = hub_card(read_checkpoint(folder), "cook/one")
+    (folder / "README.md").write_text(first)
+    second = hub_card(read_checkpoint(folder), "cook/two")
+    assert second.count("foodvision.load(") == first.count("foodvision.load(")
+    assert second.replace("cook/two", "cook/one").replace("two", "one") == first
+
+
+def test_hidden_files_and_folders_beside_the_examples_stay_here(run, fruit_checkpoint, tmp_path):
+    folder = shutil.copytree(fruit_checkpoint, tmp_path / "checkpoint")
+    make_photo(folder / "examples" / "kiwi.jpg", (60, 190, 60), seed=5)
+    (folder / "examples" / ".DS_Store").touch()
+    (folder / "examples" / "older").mkdir()
+    done = run("push", folder, "cook/fruit", "--dry-run")
+    assert "examples/kiwi.jpg" in done.stdout
+    assert ".DS_Store" not in done.stdout
+
+
 @pytest.mark.parametrize("spoiled", ["model.safetensors", "config.json"])
 def test_figures_of_another_model_are_refused(hub, run, fruit_checkpoint, tmp_path, spoiled):
     folder = shutil.copytree(fruit_checkpoint, tmp_path / "checkpoint")

@@ -185,6 +185,18 @@ def test_export_keeps_what_people_put_into_its_folder(checkpoint, tmp_path):
     assert "D examples/pizza.jpg" in status
 
 
+def test_folder_one_stands_in_is_refused_and_a_link_stays_one(checkpoint, tmp_path, monkeypatch):
+    (tmp_path / "www").mkdir()
+    (tmp_path / "site").symlink_to("www")
+    for _ in range(2):
+        write_site(checkpoint, tmp_path / "site", cdn=True)
+        assert (tmp_path / "site").readlink() == Path("www")
+        assert (tmp_path / "www" / "index.html").is_file()
+    monkeypatch.chdir(tmp_path / "www")
+    with pytest.raises(SiteError, match=r"\. is the folder you stand in: go out of it and name it"):
+        write_site(checkpoint, Path())
+
+
 def git(folder, *arguments):
     return subprocess.run(
         ["git", *arguments], cwd=folder, check=True, capture_output=True, text=True

@@ -1,5 +1,6 @@
 """What the page is made of, without a browser: words, feedback, where the model looked."""
 
+import io
 import json
 import string
 
@@ -9,10 +10,12 @@ from conftest import COLOURS, EXAMPLES, make_photo
 from PIL import Image
 
 import foodvision
+from foodvision.classifier import Prediction
 from foodvision.data import find_photos
 from foodvision.errors import CheckpointError, PhotoError, SettingsError
+from foodvision.web import build_page
 from foodvision.web.feedback import Feedback
-from foodvision.web.pictures import where_it_looked
+from foodvision.web.pictures import draw_card, where_it_looked
 from foodvision.web.words import LANGUAGES, read_wording
 
 
@@ -76,18 +79,61 @@ def test_feedback_comes_back_as_a_dataset_without_place_and_time(tmp_path):
     with Image.open(photo) as image:
         exif = image.getexif()
         exif[0x0132] = "2026:11:24 10:00:00"
-        image.save(photo, exif=exif)
+        image.save(photo, exif=exif, comment=b"at home, 12 Elm Street")
     feedback = Feedback(tmp_path / "kept")
     first = feedback.keep(str(photo), "Green Kiwi!")
     assert feedback.keep(str(photo), "green kiwi") == first
     feedback.keep(str(make_photo(tmp_path / "b.jpg", COLOURS["tomato"], seed=2)), "tomato")
     with Image.open(first) as kept:
         assert not kept.getexif()
+        assert "comment" not in kept.info
     photos = find_photos(tmp_path / "kept")
     assert photos.classes == ("green_kiwi", "tomato")
     for label in ("../..", "", "x" * 61):
         with pytest.raises(PhotoError, match="is no name"):
             feedback.keep(str(photo), label)
+
+
+def test_feedback_has_the_models_own_names_of_its_classes(tmp_path):
+    photo = str(make_photo(tmp_path / "a.jpg", COLOURS["kiwi"], seed=1))
+    feedback = Feedback(tmp_path / "kept")
+    classes = ("Pad Thai", "hot-dog", "../..", "a/../b")
+    for label, folder in (
+        ("Pad Thai", "Pad Thai"),
+        ("pad thai", "Pad Thai"),
+        ("hot-dog", "hot-dog"),
+        ("a/../b", "a_b"),
+        ("Soup", "soup"),
+    ):
+        path = feedback.keep(photo, label, classes)
+        assert path.relative_to(tmp_path / "kept").parent.as_posix() == folder
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_card_to_share_shows_all_of_its_text(known, tmp_path):
+    label = "a_soup_of_everything_that_was_left_over_on_sunday"
+    prediction = Prediction(
+        label=label,
+        confidence=0.9,
+        top=((label, 0.9),),
+        known=known,
+        known_score=0.5,
+        certainty="likely" if known else "not known",
+        seconds=0.1,
+    )
+    photo = make_photo(tmp_path / "a.jpg", COLOURS["kiwi"], seed=1, size=(720, 300))
+    card = draw_card(str(photo), prediction, read_wording(tmp_path, "fruit"))
+    text = np.asarray(Image.open(io.BytesIO(card)).convert("L"))[310:]
+    assert text[:, 36:-36].min() < 100
+    assert text[:, -30:].min() > 200
+
+
+def test_two_visitors_are_answered_at_a_time(fruit_checkpoint):
+    page = build_page(foodvision.load(fruit_checkpoint))
+    for function in page.fns.values():
+        page._queue.create_event_queue_for_fn(function)
+    assert page._queue.event_queue_per_concurrency_id["answer"].concurrency_limit == 2
+    page.close()
 
 
 def test_model_looks_at_the_food_beside_a_man():

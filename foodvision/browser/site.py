@@ -39,10 +39,12 @@ def write_site(checkpoint: Checkpoint, folder: Path, *, cdn: bool = False) -> Pa
 
     cdn: leave onnxruntime-web to a CDN instead of copying it into the folder.
 
-    Returns the folder. Raises SiteError if it holds something else, or onnxruntime-web cannot be
-    had; CheckpointError if the checkpoint's `page.json` is spoiled or its graph does not run;
-    OSError if the disk does not take it.
+    Returns the folder. Raises SiteError if it holds something else, or one stands in it, or
+    onnxruntime-web cannot be had; CheckpointError if the checkpoint's `page.json` is spoiled or its
+    graph does not run; OSError if the disk does not take it.
     """
+    if Path.cwd().is_relative_to(folder.resolve()):
+        raise SiteError(f"{folder} is the folder you stand in: go out of it and name it")
     recover_folder(folder)
     replaced = _written_before(folder)
     model = PageModel(name_of(checkpoint.folder), Classifier(checkpoint))

@@ -48,14 +48,17 @@ def deploy_space(
     api, repo_id = HfApi(), settings.repo_id
     with told(repo_id):
         exists = api.repo_exists(repo_id, repo_type="space")
-    if exists:
-        settings = _as_it_is(api, settings)
+    own = _own_hardware(api, repo_id) if exists else None
+    settings = replace(settings, hardware=settings.hardware or own)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         write_space(folder, settings)
         if not exists:
             _create(api, settings)
         with told(repo_id):
+            if exists and settings.hardware != own:
+                # The Hub knows more kinds than its client lists.
+                api.request_space_hardware(repo_id, settings.hardware)  # type: ignore[arg-type]
             for key, value in secrets.items():
                 api.add_space_secret(repo_id, key, value)
             for key, value in variables.items():
@@ -117,18 +120,15 @@ def deploy_static(settings: SpaceSettings, say: Callable[[str], None] = print) -
     return f"https://huggingface.co/spaces/{repo_id}"
 
 
-def _as_it_is(api: Any, settings: SpaceSettings) -> SpaceSettings:
-    """Return the settings for a Space that exists: on its own hardware unless another is asked for.
+def _own_hardware(api: Any, repo_id: str) -> str | None:
+    """Return the hardware of a Space that exists.
 
     Raises HubError if it is somebody else's work, or of another kind.
     """
-    repo_id, hardware = settings.repo_id, settings.hardware
     with told(repo_id):
         _check_ours(api, repo_id, "gradio", page="app.py", mark=DESCRIPTION)
-        own = api.get_space_runtime(repo_id).requested_hardware
-        if hardware and hardware != own:
-            api.request_space_hardware(repo_id, hardware)
-    return replace(settings, hardware=hardware or own)
+        hardware: str | None = api.get_space_runtime(repo_id).requested_hardware
+    return hardware
 
 
 def _check_ours(api: Any, repo_id: str, sdk: str, page: str, mark: str) -> None:

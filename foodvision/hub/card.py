@@ -12,6 +12,7 @@ classifier = foodvision.load("{repo_id}")
 print(classifier.predict("photo.jpg"))
 ```
 """
+_USE_STARTS, _, _USE_ENDS = _USE.partition("{repo_id}")
 
 
 def hub_card(checkpoint: Checkpoint, repo_id: str, license: str | None = None) -> str:  # noqa: A002
@@ -51,6 +52,8 @@ def hub_card(checkpoint: Checkpoint, repo_id: str, license: str | None = None) -
         eval_results=results or None,
     )
     _, _, text = read_card(checkpoint).partition("\n")  # its title is the repository's name
+    if text.lstrip().startswith(_USE_STARTS):  # it has been on the Hub before
+        _, _, text = text.partition(_USE_ENDS)
     return f"---\n{data.to_yaml()}\n---\n\n# {name}\n\n{_USE.format(repo_id=repo_id)}{text}"
 
 

@@ -91,7 +91,7 @@ def files_to_push(
     """
     check_figures(checkpoint)
     folder = checkpoint.folder
-    inside = [path for name in _FOLDERS for path in sorted((folder / name).glob("*"))]
-    paths = [path for name in _FILES if (path := folder / name).is_file()] + inside
+    inside = [path for name in _FOLDERS for path in sorted((folder / name).glob("[!.]*"))]
+    paths = [path for path in (*(folder / name for name in _FILES), *inside) if path.is_file()]
     files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
     return {"README.md": hub_card(checkpoint, repo_id, license).encode(), **files}

@@ -37,7 +37,6 @@ def camera_tab(models: PageModels, chosen: ModelChoice, i18n: gr.I18n) -> None:
         headline,
         stream_every=_SECONDS_BETWEEN,
         time_limit=_LONGEST_SECONDS,
-        concurrency_limit=2,
         show_progress="hidden",
         api_visibility="private",
     )

@@ -5,6 +5,7 @@ import io
 import re
 import shutil
 import tempfile
+from collections.abc import Iterable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,21 +33,26 @@ class Feedback:
         """Take the folder, made with the first photo, and what brings it to the Hub, if it does."""
         self.folder, self._scheduler = folder, scheduler
 
-    def keep(self, photo: str, label: str) -> Path:
+    def keep(self, photo: str, label: str, classes: Iterable[str] = ()) -> Path:
         """Write a photo into the folder of a class, and return the file.
 
-        It is decoded and written anew: where and when it was taken is not kept. The same photo is
-        the same file.
+        It is decoded and written anew: nothing beside the pixels is kept, not where and when it was
+        taken. The same photo is the same file.
+
+        classes: the model's, whose folders are called as they are; a new one is written small and
+            with "_" for all but letters and digits.
 
         Raises PhotoError for what is no photo or no name.
         """
-        name = re.sub(r"[^\w]+", "_", label.strip().lower()).strip("_")
+        name = _written(label)
         if not name or len(name) > _LONGEST_NAME:
             raise PhotoError(f"{label!r} is no name: 1 to {_LONGEST_NAME} letters")
+        # A stranger's checkpoint may call its classes by paths.
+        known = {_written(of): of for of in classes if Path(of).name == of}
         content = io.BytesIO()
         load_image(photo).save(content, "JPEG", quality=95)
         digest = hashlib.sha256(content.getvalue()).hexdigest()[:16]
-        path = self.folder / name / f"{digest}.jpg"
+        path = self.folder / known.get(name, name) / f"{digest}.jpg"
         with self._scheduler.lock if self._scheduler else nullcontext():
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, content.getvalue())
@@ -98,6 +104,10 @@ def open_feedback(place: str) -> Feedback:
     return Feedback(scheduler.folder_path, scheduler)
 
 
+def _written(label: str) -> str:
+    return re.sub(r"[^\w]+", "_", label.strip().lower()).strip("_")
+
+
 def feedback_form(
     feedback: Feedback, models: PageModels, chosen: ModelChoice, i18n: gr.I18n, photo: gr.Image
 ) -> None:
@@ -115,7 +125,7 @@ def feedback_form(
             raise gr.Error(words("ask_text"), print_exception=False)
         try:
             with told_by_name(path):
-                feedback.keep(path, label)
+                feedback.keep(path, label, models[chosen].classifier.classes)
         except PhotoError as error:
             raise gr.Error(str(error), print_exception=False) from None
         gr.Info(words("feedback_thanks"))

@@ -115,7 +115,6 @@ def _connect_answer(models: PageModels, chosen: ModelChoice, photo: gr.Image, to
         show_progress="minimal",
         api_visibility="private",
         concurrency_id="answer",
-        concurrency_limit=2,
     ).then(
         show_where,
         [photo, chosen],

@@ -19,6 +19,9 @@ from foodvision.web.programs import add_endpoints
 from foodvision.web.theme import CSS, SCRIPT, THEME
 from foodvision.web.words import Words
 
+# Answers at a time. Gradio takes the lowest of the events that wait in one line: it is said once.
+_AT_ONCE = 2
+
 # Visitors' photos are deleted within two hours: looked for, and old, after this many seconds.
 _KEPT_SECONDS = 3600
 
@@ -68,7 +71,7 @@ def build_page(
         add_endpoints(shown, chosen, photo, photos)
         page.load(None, js=SCRIPT.read_text("utf-8"))
     page.i18n_instance, page.feedback = i18n, feedback
-    return page.queue(max_size=50)  # type: ignore[no-any-return]
+    return page.queue(max_size=50, default_concurrency_limit=_AT_ONCE)  # type: ignore[no-any-return]
 
 
 def launch_page(

@@ -56,8 +56,15 @@ def draw_card(photo: Photo, prediction: Prediction, wording: Wording) -> bytes:
         (sentence, 24, _INK, 44),
         (wording.title, 18, _SOFT, 0),
     ):
-        draw.text((_CARD_MARGIN, top), text, colour, ImageFont.load_default(size))
+        draw.text((_CARD_MARGIN, top), text, colour, _font_for(text, size))
         top += down
     content = io.BytesIO()
     sheet.save(content, "JPEG", quality=88)
     return content.getvalue()
+
+
+def _font_for(text: str, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Return the font in a size, or in as much smaller a one as a line of the card asks for."""
+    room = _CARD_WIDTH - 2 * _CARD_MARGIN
+    wide = ImageFont.load_default(size).getlength(text)
+    return ImageFont.load_default(size * min(1.0, room / max(wide, 1)))

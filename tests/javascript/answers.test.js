@@ -45,6 +45,13 @@ test("the end of a thumbnail in the headers is not the photo's", () => {
   assert.equal(hasEnd(new Uint8Array([...header, 0xff, 0xd9])), true);
 });
 
+test("a marker may have others before it to fill up", () => {
+  const scan = [0xff, 0xda, 0, 2, 1, 2, 3];
+  const filled = [0xff, 0xd8, 0xff, 0xff, 0xff, 0xdb, 0, 4, 1, 1, ...scan];
+  assert.equal(hasEnd(new Uint8Array(filled)), false);
+  assert.equal(hasEnd(new Uint8Array([...filled, 0xff, 0xd9])), true);
+});
+
 test("the orientation is read in both byte orders, and spoiled EXIF is none", () => {
   const exif = (...tiff) =>
     new Uint8Array([0xff, 0xd8, 0xff, 0xe1, 0, 40, 69, 120, 105, 102, 0, 0, ...tiff, 0xff, 0xd9]);

@@ -1,5 +1,7 @@
 /** Elements, made and found: no markup is ever put together from strings. */
 
+const UNTIL_READ = 60_000; // milliseconds
+
 /**
  * @param {string} tag
  * @param {object} properties of the element; `class` and names with a dash become attributes
@@ -20,11 +22,11 @@ export function find(selector, within = document) {
   return within.querySelector(selector);
 }
 
-/** Have the browser save a file. */
+/** Have the browser save a file; some read it only after they have asked where to. */
 export function save(blob, name) {
   const link = element("a", { href: URL.createObjectURL(blob), download: name });
   link.click();
-  URL.revokeObjectURL(link.href);
+  setTimeout(() => URL.revokeObjectURL(link.href), UNTIL_READ);
 }
 
 /** Take the photos that are dropped on an element. */

@@ -40,6 +40,10 @@ export function orientationOf(bytes) {
 function segments(bytes) {
   const found = [];
   for (let place = 2; place + 4 < bytes.length && bytes[place] === 0xff; ) {
+    if (bytes[place + 1] === 0xff) {
+      place += 1; // any number of them may fill up before a marker
+      continue;
+    }
     found.push({ marker: bytes[place + 1], start: place + 4 });
     if (bytes[place + 1] === SOS) break;
     place += 2 + bytes[place + 2] * 256 + bytes[place + 3];
