@@ -64,6 +64,7 @@ for _command in (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status: 0, 1 if photos are at fault, 2 for a wrong call."""
     warnings.showwarning = _warn
+    _show_any_name()
     try:
         status = app(
             sys.argv[1:] if arguments is None else arguments,
@@ -102,11 +103,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def script() -> None:
     """Be the `foodvision` that pip installs."""
+    sys.exit(main())
+
+
+def _show_any_name() -> None:
+    """See that a file name that the terminal cannot show does not end the command."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # A file name that the terminal cannot show must not end the command.
             stream.reconfigure(errors="backslashreplace")
-    sys.exit(main())
 
 
 def _warn(

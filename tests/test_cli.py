@@ -1,3 +1,4 @@
+import io
 import json
 import os
 import re
@@ -209,6 +210,14 @@ def test_wrong_call_is_one_line_and_status_two(call, message, capsys, monkeypatc
     assert captured.err.startswith("foodvision: ")
     assert captured.err.count("\n") == 1
     assert message.replace('"', "") in captured.err.replace('"', "")
+
+
+def test_name_that_the_terminal_cannot_show_is_no_error(monkeypatch):
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding="cp1252", errors="strict")
+    monkeypatch.setattr("sys.stderr", terminal)
+    assert main(["predict", "피자.jpg"]) == 2
+    terminal.flush()
+    assert b"\\ud53c\\uc790.jpg: no such file" in terminal.buffer.getvalue()
 
 
 def test_training_without_torch_says_what_to_install():

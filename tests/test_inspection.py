@@ -14,7 +14,7 @@ from PIL import Image, ImageEnhance, ImageOps
 
 from foodvision.classifier import load
 from foodvision.cli import main
-from foodvision.data import find_photos
+from foodvision.data import exclude, find_photos, open_photos
 from foodvision.inspection import KINDS, Finding, Inspection, Suspicion
 from foodvision.inspection.inspect import inspect_photos
 from foodvision.inspection.papers import write_exclude_list, write_inspection
@@ -403,3 +403,41 @@ def test_names_on_the_page_are_no_markup(fruit, tmp_path):
     page = (tmp_path / "page.html").read_text()
     assert "<b>kiwi/1.jpg" not in page
     assert "<b>title" not in page
+
+
+def test_photos_that_a_list_finds_elsewhere_are_looked_at(tmp_path, capsys):
+    make_split(tmp_path / "photos", 2)
+    (tmp_path / "lists").mkdir()
+    listed = tmp_path / "lists" / "photos.csv"
+    lines = [f"../photos/{label}/{n}.jpg,{label}" for label in COLOURS for n in range(2)]
+    listed.write_text("\n".join(["path,label", *lines, lines[0].replace("0.jpg", "9.jpg")]))
+    first = tmp_path / "photos" / "blueberry" / "0.jpg"
+    shutil.copy(first, first.with_name("9.jpg"))
+    assert main(["data", str(listed), "--write-exclude", str(tmp_path / "exclude.txt")]) == 1
+    with open_photos(listed) as photos:
+        left = exclude(photos, tmp_path / "exclude.txt")
+    assert sum(len(members) for members in left.splits.values()) == 6
+
+
+def test_name_that_is_no_text_is_shown_by_its_numbers(fruit, tmp_path):
+    finding = Finding("unreadable", "train/kiwi/\udce9.jpg is no photo", ("train/kiwi/\udce9.jpg",))
+    inspection = Inspection({"train": {"kiwi": 1}}, (finding,), "Left out: nothing.")
+    write_inspection(tmp_path / "page.html", inspection, fruit, "caf\udce9.zip")
+    assert "caf\\udce9.zip" in (tmp_path / "page.html").read_text("utf-8")
+
+
+def test_names_that_begin_like_a_reason_are_left_out_all_the_same(tmp_path):
+    for folder in ("#best", "worst"):
+        make_photo(tmp_path / "photos" / folder / "1.jpg", COLOURS["kiwi"], seed=1)
+    photos = find_photos(tmp_path / "photos")
+    finding = Finding("conflict", "the same photo", ("#best/1.jpg",), ("#best/1.jpg",))
+    write_exclude_list(tmp_path / "x.txt", Inspection({}, (finding,), "Left out: nothing."))
+    assert len(exclude(photos, tmp_path / "x.txt").splits["all"]) == 1
+
+
+@pytest.mark.parametrize("option", ["--html", "--write-exclude"])
+def test_place_that_cannot_be_written_is_told_before_the_photos_are_looked_at(
+    option, tmp_path, capsys
+):
+    assert main(["data", str(tmp_path / "nowhere"), option, str(tmp_path)]) == 2
+    assert f"{tmp_path} is a folder: name a file in it" in capsys.readouterr().err

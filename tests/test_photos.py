@@ -64,6 +64,12 @@ def test_file_name_that_is_no_text_has_a_fingerprint(tmp_path):
     assert len(find_photos(tmp_path).fingerprint()) == 64
 
 
+def test_class_name_that_is_no_text_can_be_carved_from(tmp_path):
+    photos = [LabelledPhoto(tmp_path / f"{number}.jpg", "caf\udce9") for number in range(5)]
+    stays, taken = carve(photos, 0.2, "seed")
+    assert (len(stays), len(taken)) == (4, 1)
+
+
 def test_what_is_left_out_is_told_in_one_line(tmp_path):
     fill(
         tmp_path,

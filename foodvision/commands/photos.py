@@ -24,7 +24,8 @@ def data(
     Parameters
     ----------
     source:
-        A folder, .zip or .tar.gz with class folders, or with train/ and test/ of them.
+        A folder, .zip or .tar.gz with class folders, or with train/ and test/ of them; or another
+        source that `train` takes.
     model:
         Whose features tell wrong labels and crops: a checkpoint folder, or user/name on the Hub;
         the model that ships if not given. Its classes do not matter.
@@ -39,9 +40,14 @@ def data(
     """
     from foodvision.classifier import load
     from foodvision.data import open_photos
+    from foodvision.documents import check_place
     from foodvision.inspection.inspect import inspect_photos
     from foodvision.inspection.papers import write_exclude_list, write_inspection
 
+    if html:
+        check_place(html)
+    if write_exclude:
+        check_place(write_exclude, "exclude.txt")
     classifier = load(model)
     with open_photos(source) as photos:
         inspection = inspect_photos(photos, classifier)

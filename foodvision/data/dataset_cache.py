@@ -6,7 +6,6 @@ download that was cut goes on at the first shard without one, and nothing is use
 """
 
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -47,11 +46,6 @@ class Part:
 
     photos: tuple[KeptPhoto, ...]
     left_out: tuple[tuple[str, str], ...]
-
-
-def cache_folder() -> Path:
-    """Where datasets are kept: FOODVISION_CACHE, or ~/.cache/foodvision."""
-    return Path(os.environ.get("FOODVISION_CACHE") or "~/.cache/foodvision").expanduser()
 
 
 def photo_path(split: str, label: str, number: str, suffix: str) -> str:

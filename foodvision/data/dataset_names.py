@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-from foodvision.data.dataset_cache import cache_folder
 from foodvision.errors import DataError
 from foodvision.hub import is_repo_id
+from foodvision.storage import cache_folder
 
 _SOURCE = re.compile(
     r"hf://(?:datasets/)?(?P<name>[^@?]+)(?:@(?P<revision>[^?]+))?(?:\?(?P<options>.*))?"

@@ -22,19 +22,21 @@ _TEMPLATES = Environment(
 
 
 def write_document(path: Path, template: str, **values: Any) -> None:
-    """Write a page from a template of this room; it extends `base.html`."""
-    write_atomically(path, _TEMPLATES.get_template(template).render(**values).encode())
+    """Write a page from a template of this room; it extends `base.html`.
+
+    Bytes of a file's name that are no text are written as their numbers.
+    """
+    page = _TEMPLATES.get_template(template).render(**values)
+    write_atomically(path, page.encode(errors="backslashreplace"))
 
 
-def check_place(path: Path) -> None:
-    """See that a page can be written to a file, before the work for it begins.
+def check_place(path: Path, name: str = "page.html") -> None:
+    """See that a file can be written, before the work for it begins.
 
     Raises SettingsError if it is a folder, or lies where nothing can be written.
     """
     if path.is_dir():
-        raise SettingsError(
-            f"{path} is a folder: name a file for the page, as {path / 'page.html'}"
-        )
+        raise SettingsError(f"{path} is a folder: name a file in it, as {path / name}")
     nearest = next(folder for folder in path.absolute().parents if folder.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
         raise SettingsError(f"{path} cannot be written: {nearest} is no folder of yours")

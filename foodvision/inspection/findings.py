@@ -38,7 +38,8 @@ KINDS: Mapping[str, Kind] = {
     "unreadable": Kind(
         "severe",
         "Files that cannot be read",
-        "Copy or download them again, or leave them out: training stops at them.",
+        "Copy or download them again, or leave them out: training skips them, and stops at one in "
+        "test/.",
     ),
     "duplicate": Kind(
         "severe",

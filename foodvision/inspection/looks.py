@@ -116,7 +116,9 @@ def _batches(photos: Photos, classifier: Classifier | None) -> Iterator[list[_It
 def _places(photos: Photos) -> Iterator[Place]:
     for split, members in photos.splits.items():
         for photo in members:
-            yield Place(photo.path.relative_to(photos.root).as_posix(), split, photo.label)
+            # What a CSV lists may lie elsewhere.
+            name = Path(os.path.relpath(photo.path, photos.root)).as_posix()
+            yield Place(name, split, photo.label)
 
 
 def _look(root: Path, classifier: Classifier | None, place: Place) -> _Item:

@@ -57,7 +57,8 @@ def write_exclude_list(path: Path, inspection: Inspection, *, suspects: bool = F
     """
     lines = ["# Photos that `foodvision train --exclude` leaves out, by `foodvision data`."]
     for name, reason in inspection.exclude(suspects=suspects).items():
-        lines += [f"# {reason}", name]
+        # A line that begins with # is passed over, and "./" changes nothing.
+        lines += [f"# {reason}", f"./{name}" if name.startswith("#") else name]
     content = "\n".join(lines) + "\n"
     # A name may hold bytes that are no text; it must come back as it was.
     write_atomically(path, content.encode(errors="surrogateescape"))
