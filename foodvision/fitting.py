@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from foodvision.config import TrainConfig
 from foodvision.engine import (
     Accumulated,
     Averaged,
@@ -36,17 +37,28 @@ def fit(stage: Stage, this: Run) -> list[Row]:
 
 def try_rates(stage: Stage, this: Run) -> RateSweep:
     """Try learning rates on a stage, which is as before when it returns."""
-    optimizer = create_optimizer(
-        stage.network, this.config.optimizer, stage.learning_rate, layer_decay=stage.layer_decay
-    )
-    network, optimizer = this.accelerator.prepare(stage.network, optimizer)
+    network, optimizer = this.accelerator.prepare(stage.network, _optimizer_of(stage, this.config))
     return find_learning_rate(
         network,
         stage.teach(stage.train_batches),
         optimizer,
         loss_function(this),
         device=this.accelerator.device,
+        backward=this.accelerator.backward,
     )
+
+
+def _optimizer_of(stage: Stage, config: TrainConfig) -> torch.optim.Optimizer:
+    optimizer = create_optimizer(
+        stage.network,
+        config.optimizer,
+        stage.learning_rate,
+        weight_decay=config.weight_decay,
+        layer_decay=stage.layer_decay,
+    )
+    if config.clip:
+        clip_gradients(optimizer, config.clip)
+    return optimizer
 
 
 @dataclass
@@ -103,13 +115,7 @@ class _Fitting:
 
     def _create_optimizer(self) -> tuple[torch.optim.Optimizer, Schedule]:
         stage, config = self._stage, self._this.config
-        optimizer = create_optimizer(
-            stage.network,
-            config.optimizer,
-            stage.learning_rate,
-            weight_decay=config.weight_decay,
-            layer_decay=stage.layer_decay,
-        )
+        optimizer = _optimizer_of(stage, config)
         steps = len(stage.train_batches) / config.accumulate
         schedule = Schedule(
             optimizer,
@@ -117,8 +123,6 @@ class _Fitting:
             max(1, round(stage.epochs * steps)),
             round(config.warmup_epochs * steps),
         )
-        if config.clip:
-            clip_gradients(optimizer, config.clip)
         return optimizer, schedule
 
     def _parts(self) -> dict[str, Any]:

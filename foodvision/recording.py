@@ -19,7 +19,7 @@ from foodvision.checkpoint import check_target
 from foodvision.config import TrainConfig
 from foodvision.errors import SettingsError, Stopped
 from foodvision.evaluation import Figures
-from foodvision.runs import State, write_metrics, write_start, write_state
+from foodvision.runs import State, read_run, write_metrics, write_start, write_state
 from foodvision.runs.tracking import Tracker, open_tracker
 from foodvision.stages import Row
 
@@ -61,22 +61,26 @@ def check_run_folder(folder: Path, resume: bool) -> None:
 class Recorder:
     """What is written of a run while it goes on."""
 
-    def __init__(self, folder: Path, tracker: Tracker | None) -> None:
-        """Take the run folder and the tracker that is told of every epoch, if any."""
+    def __init__(self, folder: Path, tracker: Tracker | None, seconds: float = 0.0) -> None:
+        """Take the run folder and the tracker that is told of every epoch, if any.
+
+        seconds: that the run took before, if it goes on.
+        """
         self._folder, self._tracker = folder, tracker
         self._finished: list[Row] = []
-        self._started = time.perf_counter()
+        self._started = time.perf_counter() - seconds
         self.rows: list[Row] = []
 
     @property
     def seconds(self) -> float:
-        """Of this process, since the run started or went on."""
+        """What the run took so far, without the time that it lay still."""
         return time.perf_counter() - self._started
 
     def __call__(self, rows: list[Row]) -> None:
         """Write the epochs so far: a stage's under way, after those of the finished ones."""
         self.rows = [*self._finished, *rows]
         write_metrics(self._folder, self.rows)
+        write_state(self._folder, "running", self.seconds)
         if self._tracker:
             self._tracker.log(self.rows[-1], len(self.rows))
 
@@ -112,8 +116,10 @@ def kept(
     if config.track:
         import_module(config.track)  # better missed now than when there is a run
     with locked(folder), told_how_to_go_on(data, folder):
+        seconds = 0.0
         if (folder / "run.json").exists():
-            write_state(folder, "running", 0.0)
+            seconds = read_run(folder).seconds
+            write_state(folder, "running", seconds)
         else:
             command = ["foodvision", "train", str(data), *_as_options(config)]
             write_start(folder, config, str(data), command, {"device": str(accelerator.device)})
@@ -121,7 +127,7 @@ def kept(
         tracker = (
             open_tracker(config.track, folder, folder.name, settings) if config.track else None
         )
-        recorder = Recorder(folder, tracker)
+        recorder = Recorder(folder, tracker, seconds)
         try:
             yield recorder
         except (Stopped, KeyboardInterrupt):

@@ -1,17 +1,19 @@
 """Settings that come from a file, a preset or the run that is resumed; options win over them."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 
 from cyclopts import App
 from cyclopts.argument import ArgumentCollection
-from cyclopts.config import Dict, Json, Yaml
+from cyclopts.config import Dict
 
 from foodvision.config import PRESETS, TrainConfig
-from foodvision.errors import SettingsError
+from foodvision.errors import SettingsError, first_line
 
 _FLAGS = {f"--{field.name.replace('_', '-')}" for field in fields(TrainConfig)}
+_FLAGS |= {"--config", "--preset"}
 
 
 def fill_settings(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
@@ -27,7 +29,7 @@ def fill_settings(app: App, commands: tuple[str, ...], arguments: ArgumentCollec
         source(app, commands, arguments)
 
 
-def _sources(given: dict[str, str]) -> Iterable[Dict | Json | Yaml]:
+def _sources(given: dict[str, str]) -> Iterable[Dict]:
     if resume := given.get("--resume"):
         if contradicted := sorted(_FLAGS & set(given)):
             raise SettingsError(
@@ -43,8 +45,19 @@ def _sources(given: dict[str, str]) -> Iterable[Dict | Json | Yaml]:
         yield Dict(dict(PRESETS[preset]), use_commands_as_keys=False, source=f"preset {preset}")
 
 
-def _file(path: Path) -> Json | Yaml:
+def _file(path: Path) -> Dict:
+    import yaml
+
     if not path.is_file():
         raise SettingsError(f"{path}: no such file of settings")
-    kind = Json if path.suffix == ".json" else Yaml
-    return kind(path, use_commands_as_keys=False)
+    read = json.loads if path.suffix == ".json" else yaml.safe_load
+    try:
+        settings = read(path.read_text("utf-8"))
+    except (ValueError, yaml.YAMLError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{path}, line {mark.line + 1}" if mark else path
+        raise SettingsError(
+            f"{place} cannot be read ({first_line(error)}): it should be NAME: VALUE in each line, "
+            "or JSON in a file that ends in .json"
+        ) from None
+    return Dict(settings or {}, use_commands_as_keys=False, source=str(path))

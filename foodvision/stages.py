@@ -27,7 +27,13 @@ from foodvision.data.batches import (
 )
 from foodvision.data.loaders import photo_dataset
 from foodvision.data.transforms import Square, augmentation, normalise
-from foodvision.engine import StopSignal, Taught, Teacher, keep_freed_memory
+from foodvision.engine import (
+    StopSignal,
+    Taught,
+    Teacher,
+    create_optimizer,
+    keep_freed_memory,
+)
 from foodvision.engine.steps import Batches as AnyBatches
 from foodvision.engine.steps import LossFunction
 from foodvision.errors import SettingsError
@@ -145,6 +151,16 @@ def network_stage(network: nn.Module, this: Run) -> Stage:
         config.layer_decay,
         **({"teach": _teaching(this)} if config.teacher else {}),
     )
+
+
+def check_network_stage(network: nn.Module, this: Run) -> None:
+    """See that a network can be trained as the settings say, before its head is.
+
+    Raises SettingsError, and what a teacher that cannot be loaded raises.
+    """
+    create_optimizer(network, "sgd", 1.0, layer_decay=this.config.layer_decay)
+    if this.config.teacher:
+        _teaching(this)
 
 
 def loss_function(this: Run) -> LossFunction:

@@ -45,7 +45,15 @@ from foodvision.runs import list_answers, read_run, write_answers, write_figures
 from foodvision.runs.card import draw_pictures, write_card
 from foodvision.runs.drawings import draw_rates
 from foodvision.runs.report import write_report
-from foodvision.stages import Growing, Row, Run, head_stage, network_stage
+from foodvision.stages import (
+    Growing,
+    Row,
+    Run,
+    Stage,
+    check_network_stage,
+    head_stage,
+    network_stage,
+)
 from foodvision.storage import write_atomically
 from foodvision.tables import figures_table, overall_table, photos_table
 
@@ -109,11 +117,12 @@ def sweep_learning_rates(
         photos = choose_photos(found, config)
         this = Run(config, photos, preprocess, Path(folder), accelerator)
         network = start_network(this)
+        if config.trains_head_first:
+            stage, _ = start_head(network, this)
         if config.trains_network:
+            if config.trains_head_first:
+                fit(stage, this)  # the network's stage begins with a trained head
             stage = network_stage(network, this)
-        else:
-            exported = body_of_start(this) or export_body(network, this.preprocess)
-            stage = head_stage(network, head_features(network, exported, this), this)
         sweep = try_rates(stage, this)
     write_atomically(plot, draw_rates(sweep.rates, sweep.losses, sweep.suggestion))
     console.print(
@@ -162,20 +171,18 @@ def check_devices(config: TrainConfig, accelerator: Accelerator) -> None:
 
 def choose_photos(found: Photos, config: TrainConfig) -> Photos:
     """Return train, val and test photos that can be read; what is left out is in `left_out`."""
-    photos = exclude(found, config.exclude) if config.exclude else found
-    photos = split_photos(
+    photos = drop_unreadable(exclude(found, config.exclude) if config.exclude else found)
+    return split_photos(
         photos, val_share=config.val_share, test_share=config.test_share, seed=config.seed
     )
-    return drop_unreadable(photos)
 
 
 def train_network(this: Run, recorder: Recorder) -> tuple[nn.Module, bytes]:
     """Return the trained network and the graph of its body."""
     network, exported = start_network(this), None
     if this.config.trains_head_first:
-        exported = body_of_start(this) or export_body(network, this.preprocess)
-        features = head_features(network, exported, this)
-        recorder.finish(fit(head_stage(network, features, this), this))
+        stage, exported = start_head(network, this)
+        recorder.finish(fit(stage, this))
     if this.config.trains_network:
         recorder.finish(fit(network_stage(network, this), this))
         exported = None
@@ -185,7 +192,8 @@ def train_network(this: Run, recorder: Recorder) -> tuple[nn.Module, bytes]:
 def start_network(this: Run) -> nn.Module:
     """Return the network that the settings name, with a new head.
 
-    Raises SettingsError if it does not take the photos or does not end in a head.
+    Raises SettingsError if it does not take the photos, does not end in a head, or cannot be
+    trained as the settings say.
     """
     config = this.config
     torch.manual_seed(config.seed)
@@ -196,17 +204,24 @@ def start_network(this: Run) -> nn.Module:
         hidden_units=config.hidden_units,
     )
     check_network(network, config.model, this.preprocess.size)
+    if config.trains_network:
+        check_network_stage(network, this)
     return network
 
 
-def head_features(network: nn.Module, exported: bytes, this: Run) -> dict[str, torch.Tensor]:
-    """Return what the head learns from: several views of train photos, one of val photos."""
+def start_head(network: nn.Module, this: Run) -> tuple[Stage, bytes]:
+    """Return the stage that trains the head, and the graph of the body that it stands on.
+
+    It learns from several views of train photos and is watched on one of val photos.
+    """
+    exported = body_of_start(this) or export_body(network, this.preprocess)
     # The other processes of a run find in the cache what the first one computed.
     with this.accelerator.main_process_first():
-        return {
+        features = {
             split: compute_features(network, exported, this.photos.splits[split], this, views)
             for split, views in (("train", this.config.views), ("val", 1))
         }
+    return head_stage(network, features, this), exported
 
 
 def write_outcome(
@@ -281,8 +296,9 @@ def ended_together(accelerator: Accelerator) -> Iterator[None]:
 
 def _last_epoch_in_words(rows: Sequence[Row]) -> str:
     last = rows[-1]
+    seconds = {row["stage"]: row["seconds"] for row in rows}
     return (
-        f"Trained in {last['seconds']:.0f} seconds. Last epoch: "
+        f"Trained in {sum(seconds.values()):.0f} seconds. Last epoch: "
         f"train loss {last['train_loss']:.3f}, accuracy {100 * last['train_acc']:.1f}; "
         f"validation loss {last['val_loss']:.3f}, accuracy {100 * last['val_acc']:.1f}."
     )

@@ -33,6 +33,7 @@ from foodvision.evaluation import (
     measure,
     wilson_interval,
 )
+from foodvision.tables import claims_table
 
 CLASSES = [f"class {index}" for index in range(8)]
 
@@ -264,3 +265,16 @@ def test_sure_answers_are_right_as_often_as_said():
 def test_few_validation_photos_make_no_answer_sure(photos, ever_sure):
     sure_from, _ = fit_certainty(np.full(photos, 0.99), np.ones(photos, bool))
     assert (sure_from <= 0.99) is ever_sure
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_figures_lie_in_their_intervals_and_hold_against_themselves(seed):
+    rng = np.random.default_rng(seed)
+    probabilities = softmax(3 * rng.normal(size=(300, 8)), axis=1).astype(np.float32)
+    labels = [rng.choice(8, p=row / row.sum()) for row in probabilities.astype(np.float64)]
+    figures = measure(probabilities, np.array(labels), CLASSES)  # it means what it says
+    for name in ("top1", "top5", "macro_f1", "ece"):
+        low, high = getattr(figures, f"{name}_interval")
+        assert low <= getattr(figures, name) <= high, name
+    _, holds = claims_table(figures.to_dict(), figures)
+    assert holds

@@ -115,6 +115,8 @@ def test_weights_out_of_reach_name_the_ways(monkeypatch):
 def test_unknown_name_suggests_a_near_one(build):
     with pytest.raises(SettingsError, match=r"no model 'efficientnet_lit0': did you mean .*lite0"):
         build("efficientnet_lit0")
+    with pytest.raises(SettingsError, match=r"no model 'resnet18\.foo': did you mean resnet18"):
+        build("resnet18.foo")
     with pytest.raises(SettingsError, match="try efficientnet_lite0"):
         build("???")
 
@@ -154,3 +156,12 @@ def test_preprocessing_is_the_one_of_the_pretraining():
     assert (ours.mean, ours.std) == (theirs.mean, theirs.std)
     assert preprocess_for("efficientnet_lite0", 160).size == 160
     assert preprocess_for("tinyvgg").size == 64
+
+
+def test_checkpoint_without_its_weights_is_its_architecture_alone(fruit_checkpoint):
+    trained, random = (
+        create_model(str(fruit_checkpoint), 5, pretrained=pretrained).state_dict()
+        for pretrained in (True, False)
+    )
+    assert trained.keys() == random.keys()
+    assert not any(torch.equal(trained[name], random[name]) for name in trained)

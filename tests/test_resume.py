@@ -9,6 +9,7 @@ import sys
 
 import pytest
 import torch
+from accelerate import Accelerator
 from conftest import REPOSITORY
 from rich.console import Console
 from safetensors.torch import load_file
@@ -18,7 +19,8 @@ from foodvision.cli import main
 from foodvision.config import TrainConfig
 from foodvision.engine import EarlyStopping, Results, Snapshot
 from foodvision.errors import DataError, FoodVisionError, SettingsError
-from foodvision.recording import locked
+from foodvision.recording import kept, locked
+from foodvision.runs import read_run, write_state
 from foodvision.training import run
 
 QUIET = Console(quiet=True)
@@ -202,3 +204,14 @@ def test_second_run_into_a_folder_refuses(fruit, tmp_path):
         run(fruit, config, QUIET, resume=True)
     with pytest.raises(SettingsError, match="holds no run to go on with"):
         run(fruit, TrainConfig(output=tmp_path / "none"), QUIET, resume=True)
+
+
+def test_time_of_a_run_is_counted_over_all_its_parts(tmp_path):
+    row = {"epoch": 1, "stage": "head", "val_acc": 0.5}
+    for before in (0, 500):
+        with kept(tmp_path, "photos", TrainConfig(), Accelerator(cpu=True)) as recorder:
+            recorder([row])  # what a run that is killed leaves
+            run_so_far = read_run(tmp_path)
+        assert run_so_far.state == "running"
+        assert before < run_so_far.seconds < before + 500
+        write_state(tmp_path, "stopped", 500.0)

@@ -61,6 +61,10 @@ def test_balanced_is_the_default():
         (["--preset", "fast"], "fast"),
         (["--resume", "nowhere"], "nowhere: no such run"),
         (["--resume", "nowhere", "--epochs", "3"], "own settings: leave out --epochs"),
+        (
+            ["--resume", "nowhere", "--preset", "best", "--config", "x.yaml"],
+            "own settings: leave out --config, --preset",
+        ),
         (["--layer-decay", "2"], "layer-decay 2.0: above 0, at most 1"),
         (["--mixup", "-1", "--clip", "0"], "clip 0.0: above 0"),
         (
@@ -85,6 +89,27 @@ def test_unknown_setting_in_a_file_names_the_near_one(tmp_path, capsys):
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert "epoch" in error
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        (
+            "settings.yaml",
+            "views: 1\nepochs: 5: 6\n",
+            "yaml, line 2 cannot be read (mapping values",
+        ),
+        ("settings.yaml", "- epochs\n", "must be a mapping, but got list"),
+        ("settings.json", '{"epochs": 5', "settings.json cannot be read (Expecting"),
+        ("settings.json", "\xff", "settings.json cannot be read ('utf-8' codec"),
+    ],
+)
+def test_file_that_cannot_be_read_says_where_and_why(name, content, message, tmp_path, capsys):
+    (tmp_path / name).write_text(content, encoding="latin-1")
+    assert main(["train", "photos", "--config", str(tmp_path / name)]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert message in error
 
 
 def test_runs_own_file_repeats_it(tmp_path):

@@ -1,4 +1,5 @@
 import json
+import math
 import re
 from dataclasses import replace
 
@@ -20,7 +21,7 @@ from foodvision.errors import DataError, PhotoError, SettingsError
 from foodvision.evaluation import evaluate
 from foodvision.image import load_image
 from foodvision.models import create_model
-from foodvision.training import run
+from foodvision.training import choose_photos, run, sweep_learning_rates
 
 QUIET = Console(quiet=True)
 
@@ -252,9 +253,22 @@ def test_model_that_ships_is_a_backbone(fruit, tmp_path):
     assert classifier.classes == ("blueberry", "kiwi", "tomato")
 
 
-def test_teacher_that_does_not_know_a_class_says_so(fruit, tmp_path):
-    with pytest.raises(SettingsError, match="teacher foodvision_101 does not know the class"):
-        run(fruit, quick(tmp_path / "run", teacher="foodvision_101"), QUIET)
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"teacher": "foodvision_101"}, "teacher foodvision_101 does not know the class"),
+        ({"layer_decay": 0.5}, "TinyVGG does not tell its layers"),
+    ],
+)
+def test_what_the_network_cannot_be_trained_with_is_told_before_its_head_is(
+    setting, message, fruit, fruit_checkpoint, tmp_path
+):
+    config = TrainConfig(
+        model=str(fruit_checkpoint), finetune_epochs=1, **setting, output=tmp_path / "run"
+    )
+    with pytest.raises(SettingsError, match=message):
+        run(fruit, config, QUIET)
+    assert not (tmp_path / "run" / "metrics.csv").exists()
 
 
 def test_learning_rate_is_suggested_and_drawn(fruit, tmp_path, capsys):
@@ -264,6 +278,31 @@ def test_learning_rate_is_suggested_and_drawn(fruit, tmp_path, capsys):
     assert re.search(r"Suggested learning rate of the network: \d", capsys.readouterr().out)
     with Image.open(plot) as drawing:
         assert drawing.width > 300
+
+
+def test_rates_of_the_whole_network_are_tried_after_its_head_was_trained(
+    fruit, fruit_checkpoint, tmp_path
+):
+    config = TrainConfig(model=str(fruit_checkpoint), epochs=20, finetune_epochs=1)
+    sweep = sweep_learning_rates(fruit, config, tmp_path / "rates.png", QUIET)
+    assert sweep.losses[0] < 0.5 * math.log(3)
+
+
+def test_unreadable_photo_of_a_heap_is_skipped_wherever_chance_would_put_it(tmp_path):
+    make_split(tmp_path, 6)
+    (tmp_path / "kiwi" / "0.jpg").write_text("no photo")
+    for seed in range(6):
+        photos = choose_photos(find_photos(tmp_path), TrainConfig(seed=seed, test_share=0.5))
+        assert sum(len(members) for members in photos.splits.values()) == 17
+
+
+def test_class_without_a_photo_that_can_be_read_is_told(tmp_path):
+    make_split(tmp_path / "train", 3)
+    make_split(tmp_path / "test", 1)
+    for photo in (tmp_path / "train" / "kiwi").iterdir():
+        photo.write_text("<html>404</html>")
+    with pytest.raises(DataError, match="test/ has kiwi, which train/ has not"):
+        choose_photos(find_photos(tmp_path), TrainConfig())
 
 
 def test_unreadable_test_photo_is_told_before_the_training(tmp_path):

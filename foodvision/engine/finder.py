@@ -1,6 +1,7 @@
 """How the loss answers to the learning rate, before a rate is chosen."""
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain, repeat
 
@@ -34,8 +35,11 @@ def find_learning_rate(
     loss_fn: LossFunction,
     steps: int = 100,
     device: torch.device | str = "cpu",
+    backward: Callable[[torch.Tensor], None] = torch.Tensor.backward,
 ) -> RateSweep:
     """Raise the learning rate at each step until the loss runs away (Smith, WACV 2017).
+
+    backward: computes the gradients of a loss.
 
     The network and the optimiser are as before when it returns. Suggests the rate at which the loss
     falls most steeply, as fastai does, which leaves room before it diverges.
@@ -59,7 +63,7 @@ def find_learning_rate(
         rates.append(float(rate))
         losses.append(debiased)
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        backward(loss)
         optimizer.step()
     model.load_state_dict(before[0])
     optimizer.load_state_dict(before[1])

