@@ -111,12 +111,11 @@ def test_dry_run_lists_and_asks_nobody(hub, run, fruit_checkpoint):
     assert hub.requests == []
 
 
-def test_model_on_the_hub_is_not_pushed_from_there(hub, run, fruit_checkpoint):
+def test_what_serving_downloads_is_not_pushed(hub, run, fruit_checkpoint):
     run("push", fruit_checkpoint, "cook/fruit")
     head = hub.repo("cook/fruit").head.oid
-    # What serving downloads has no weights: they would be gone from the Hub.
     done = run("push", "cook/fruit", "cook/fruit", "--license", "mit")
-    assert "cook/fruit: no such folder (what is on the Hub comes whole with" in error_of(done)
+    assert "has no model.safetensors, on which its figures were measured" in error_of(done)
     assert hub.repo("cook/fruit").head.oid == head
 
 

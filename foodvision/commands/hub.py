@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -39,18 +38,11 @@ def push(
     dry_run:
         List what would be pushed, and ask nobody for anything.
     """
-    from foodvision.checkpoint import BUNDLED, read_checkpoint
-    from foodvision.classifier import BUNDLED_NAME
+    from foodvision.checkpoint import read_checkpoint
+    from foodvision.classifier import find_checkpoint
     from foodvision.hub import files_to_push, push_checkpoint
 
-    folder = BUNDLED if checkpoint == BUNDLED_NAME else Path(checkpoint)
-    if not folder.exists():
-        # What `load` downloads has no weights and pictures: pushed, it would take them away there.
-        raise SettingsError(
-            f"{checkpoint}: no such folder (what is on the Hub comes whole with hf download "
-            "user/name --local-dir FOLDER)"
-        )
-    found = read_checkpoint(folder)
+    found = read_checkpoint(find_checkpoint(checkpoint))
     if dry_run:
         for path, content in files_to_push(found, name, license).items():
             print(f"{len(content):>12,} bytes  {path}")

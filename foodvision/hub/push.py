@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from foodvision.checkpoint import Checkpoint, check_figures
-from foodvision.errors import HubError
+from foodvision.errors import CheckpointError, HubError
 from foodvision.hub.card import hub_card
 from foodvision.hub.client import READ_ONLY, check_name, told
 
@@ -38,7 +38,7 @@ def push_checkpoint(
     revision: a branch, created if it is not there; the main branch if None.
     license: of the weights, as the Hub names licences; "other" if None.
 
-    Raises CheckpointError if the figures are another model's, HubError with the way out.
+    Raises what `files_to_push` does, HubError with the way out.
     """
     from huggingface_hub import HfApi
 
@@ -87,11 +87,19 @@ def files_to_push(
 ) -> Mapping[str, bytes]:
     """Return what is pushed, by name.
 
-    Raises CheckpointError if the figures are another model's.
+    Raises CheckpointError if the figures are another model's, or files that they were measured on
+    are missing.
     """
     check_figures(checkpoint)
     folder = checkpoint.folder
     inside = [path for name in _FOLDERS for path in sorted((folder / name).glob("[!.]*"))]
     paths = [path for path in (*(folder / name for name in _FILES), *inside) if path.is_file()]
     files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+    measured_on = checkpoint.config.figures.get("measured_on", {})
+    if missing := sorted(measured_on.keys() - files.keys()):
+        # So it is with what `load` takes from the Hub; pushed there, it would be gone there too.
+        raise CheckpointError(
+            f"{folder} has no {missing[0]}, on which its figures were measured: get all of it, "
+            "from the Hub with hf download user/name --local-dir FOLDER"
+        )
     return {"README.md": hub_card(checkpoint, repo_id, license).encode(), **files}
