@@ -210,18 +210,19 @@ def start_network(this: Run) -> nn.Module:
 
 
 def start_head(network: nn.Module, this: Run) -> tuple[Stage, bytes]:
-    """Return the stage that trains the head, and the graph of the body that it stands on.
-
-    It learns from several views of train photos and is watched on one of val photos.
-    """
+    """Return the stage that trains the head, and the graph of the body that it stands on."""
     exported = body_of_start(this) or export_body(network, this.preprocess)
+    return head_stage(network, head_features(network, exported, this), this), exported
+
+
+def head_features(network: nn.Module, exported: bytes, this: Run) -> dict[str, torch.Tensor]:
+    """Return what the head learns from: several views of train photos, one of val photos."""
     # The other processes of a run find in the cache what the first one computed.
     with this.accelerator.main_process_first():
-        features = {
+        return {
             split: compute_features(network, exported, this.photos.splits[split], this, views)
             for split, views in (("train", this.config.views), ("val", 1))
         }
-    return head_stage(network, features, this), exported
 
 
 def write_outcome(
