@@ -21,10 +21,18 @@ COMMAND = [sys.executable, str(RECIPE), "--data", str(SHARED), "--smoke"]
 
 
 @pytest.mark.slow
-def test_recipe_goes_on_where_it_was_killed_and_writes_the_checkpoint(tmp_path):
+def test_recipe_goes_on_where_it_was_stopped_and_writes_the_checkpoint(tmp_path):
     for name in PHOTOS:
         shared(name)
     before = (BUNDLED / "config.json").read_bytes()
+    with subprocess.Popen(
+        COMMAND, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        next(line for line in process.stdout if line.startswith("long small, epoch 1"))
+        process.terminate()
+        _, said = process.communicate()
+    assert process.returncode == 1
+    assert said.splitlines()[-1] == "stopped, the state is saved: start it again to go on"
     with subprocess.Popen(COMMAND, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
         next(line for line in process.stdout if line.startswith("long sharp, epoch 1"))
         process.kill()

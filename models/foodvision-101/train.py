@@ -26,6 +26,7 @@ runs/foodvision-101, features in the user's cache). `--smoke` sees in minutes wh
 
 import argparse
 import shutil
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -47,6 +48,7 @@ from foodvision.data.batches import Batches, InMemory, Shorten, mixing
 from foodvision.data.loaders import PhotoDataset, photo_dataset
 from foodvision.data.transforms import Square
 from foodvision.engine import Taught, keep_freed_memory
+from foodvision.errors import Stopped
 from foodvision.export import export_body
 from foodvision.fitting import fit
 from foodvision.models import create_model, preprocess_for, split_head
@@ -317,7 +319,7 @@ def fit_phase(
             weights=weights,
             transform_of=Growing(square, phase.config),
             finish=Finish(square, mixing(phase.config.mixup, 0.0, len(photos.classes))),
-            before_batch=this.stop.check,
+            before_batch=then.stop.check,
         ),
         then.batches(val_set, shuffle=False, finish=Finish(SERVED)),
         phase.config.epochs,
@@ -367,4 +369,7 @@ def split_sharp(folder: Path) -> Photos:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except Stopped:
+        sys.exit("stopped, the state is saved: start it again to go on")
