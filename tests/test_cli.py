@@ -129,7 +129,7 @@ def test_page_that_cannot_be_written_is_told_before_the_work(tmp_path, capsys):
         f"{tmp_path / 'file'} is no folder of yours\n"
     )
     assert main(["evaluate", "nowhere", "--html", str(tmp_path)]) == 2
-    assert "is a folder: name a file for the page" in capsys.readouterr().err
+    assert "is a folder: name a file in it" in capsys.readouterr().err
 
 
 def test_evaluation_needs_no_torch(fruit, fruit_checkpoint, tmp_path):
@@ -284,6 +284,7 @@ def test_model_comes_from_the_environment_where_no_option_names_one(photo, fruit
     assert ": kiwi " in done.stdout
 
 
+@pytest.mark.slow
 def test_train_py_is_the_train_command(fruit, tmp_path):
     done = subprocess.run(
         [

@@ -32,6 +32,7 @@ def between_markers(page, name):
     return table.splitlines()
 
 
+@pytest.mark.slow
 def test_command_of_the_page_is_what_the_benchmark_trains(classic, page, benchmark, tmp_path):
     command = shlex.split(re.search(r"python train\.py (pizza.*)", page)[1])
     shorter = " ".join(command[1:]).replace("--epochs 10", "--epochs 1")

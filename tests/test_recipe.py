@@ -1,13 +1,22 @@
 """The recipe of the model that ships, on a few photos: whole, and killed on the way."""
 
+import importlib.util
+import os
+import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
+from accelerate import Accelerator
 from conftest import REPOSITORY, SHARED, shared
 
 import foodvision
 from foodvision.checkpoint import BUNDLED
+from foodvision.data import find_photos, split_photos
+from foodvision.errors import Stopped
+from foodvision.models import create_model
+from foodvision.stages import Run
 
 RECIPE = REPOSITORY / "models" / "foodvision-101" / "train.py"
 PHOTOS = (
@@ -20,19 +29,42 @@ PHOTOS = (
 COMMAND = [sys.executable, str(RECIPE), "--data", str(SHARED), "--smoke"]
 
 
+class Interrupted:
+    """A loader in whose first batch the process is asked to stop."""
+
+    def __init__(self, batches):
+        self.batches = batches
+
+    def __len__(self):
+        return len(self.batches)
+
+    def __iter__(self):
+        for batch in self.batches:
+            os.kill(os.getpid(), signal.SIGTERM)
+            yield batch
+
+
+def test_phase_of_the_recipe_hears_that_it_shall_stop(fruit, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(RECIPE.parent)
+    spec = importlib.util.spec_from_file_location("recipe", RECIPE)
+    recipe = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "recipe", recipe)
+    spec.loader.exec_module(recipe)
+    photos = split_photos(find_photos(fruit))
+    this = Run(recipe.HEAD, photos, recipe.SERVED, tmp_path, Accelerator(cpu=True))
+    config = replace(recipe.TAUGHT.config, batch_size=16)
+    phase = replace(recipe.TAUGHT, config=config, size=32)
+    network = create_model("tinyvgg", 3)
+    with pytest.raises(Stopped):
+        recipe.fit_phase(phase, network, photos.splits["train"], this, Interrupted)
+    assert (tmp_path / "state" / "taught.safetensors").exists()
+
+
 @pytest.mark.slow
-def test_recipe_goes_on_where_it_was_stopped_and_writes_the_checkpoint(tmp_path):
+def test_recipe_goes_on_where_it_was_killed_and_writes_the_checkpoint(tmp_path):
     for name in PHOTOS:
         shared(name)
     before = (BUNDLED / "config.json").read_bytes()
-    with subprocess.Popen(
-        COMMAND, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        next(line for line in process.stdout if line.startswith("long small, epoch 1"))
-        process.terminate()
-        _, said = process.communicate()
-    assert process.returncode == 1
-    assert said.splitlines()[-1] == "stopped, the state is saved: start it again to go on"
     with subprocess.Popen(COMMAND, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
         next(line for line in process.stdout if line.startswith("long sharp, epoch 1"))
         process.kill()
