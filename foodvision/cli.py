@@ -90,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except OSError as error:
         # A full disk, a folder that may not be written: the system's reason says it best.
-        _tell(f"{error.filename or ''} {error.strerror or error}")
+        _tell(f"{error.filename or ''} {error.strerror or error}".strip())
         return 2
     except KeyboardInterrupt:
         return 130
