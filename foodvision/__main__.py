@@ -1,5 +1,7 @@
 """`python -m foodvision`, the same as `foodvision`."""
 
-from foodvision.cli import script
+import sys
 
-script()
+from foodvision.cli import main
+
+sys.exit(main())

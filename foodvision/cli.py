@@ -101,11 +101,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def script() -> None:
-    """Be the `foodvision` that pip installs."""
-    sys.exit(main())
-
-
 def _show_any_name() -> None:
     """See that a file name that the terminal cannot show does not end the command."""
     for stream in (sys.stdout, sys.stderr):

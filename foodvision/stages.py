@@ -75,6 +75,31 @@ class Run:
         """Which part of every batch this process takes."""
         return Shard(self.accelerator.process_index, self.accelerator.num_processes)
 
+    @cached_property
+    def teach(self) -> Callable[[Batches], AnyBatches]:
+        """What has a teacher, if the settings name one, answer the training batches.
+
+        Raises SettingsError if it does not know a class, and what a load that fails raises.
+        """
+        config, wanted = self.config, self.photos.classes
+        if not config.teacher:
+            return lambda batches: batches
+        checkpoint = load(config.teacher).checkpoint
+        known = checkpoint.config.classes
+        if strange := sorted(set(wanted) - set(known)):
+            raise SettingsError(
+                f"the teacher {config.teacher} does not know the class {strange[0]}"
+            )
+        teacher = Teacher(
+            load_network(checkpoint).to(self.accelerator.device),
+            checkpoint.config.preprocess,
+            self.preprocess,
+            [known.index(name) for name in wanted],
+        )
+        return lambda batches: Taught(
+            batches, teacher, config.teacher_share, config.teacher_temperature
+        )
+
     def labels(self, split: str) -> list[int]:
         """Class indices of a split's photos."""
         index = {name: place for place, name in enumerate(self.photos.classes)}
@@ -149,7 +174,7 @@ def network_stage(network: nn.Module, this: Run) -> Stage:
         config.network_epochs,
         _network_rate(config),
         config.layer_decay,
-        **({"teach": _teaching(this)} if config.teacher else {}),
+        this.teach,
     )
 
 
@@ -159,8 +184,7 @@ def check_network_stage(network: nn.Module, this: Run) -> None:
     Raises SettingsError, and what a teacher that cannot be loaded raises.
     """
     create_optimizer(network, "sgd", 1.0, layer_decay=this.config.layer_decay)
-    if this.config.teacher:
-        _teaching(this)
+    _ = this.teach
 
 
 def loss_function(this: Run) -> LossFunction:
@@ -244,20 +268,3 @@ def _draws(this: Run) -> torch.Tensor | None:
 
 def _any_view(views: torch.Tensor) -> torch.Tensor:
     return views[torch.randint(len(views), ())]
-
-
-def _teaching(this: Run) -> Callable[[Batches], AnyBatches]:
-    config = this.config
-    checkpoint = load(config.teacher).checkpoint
-    known, wanted = checkpoint.config.classes, this.photos.classes
-    if strange := sorted(set(wanted) - set(known)):
-        raise SettingsError(f"the teacher {config.teacher} does not know the class {strange[0]}")
-    teacher = Teacher(
-        load_network(checkpoint).to(this.accelerator.device),
-        checkpoint.config.preprocess,
-        this.preprocess,
-        [known.index(name) for name in wanted],
-    )
-    return lambda batches: Taught(
-        batches, teacher, config.teacher_share, config.teacher_temperature
-    )
