@@ -20,7 +20,7 @@ from foodvision.commands.photos import data
 from foodvision.commands.runs import compare, runs
 from foodvision.commands.training import find_lr, train
 from foodvision.errors import FoodVisionError, HubWarning, Stopped
-from foodvision.processes import tells_first
+from foodvision.processes import is_first, tells_first
 from foodvision.settings import fill_settings
 
 # The extra that brings a package, by the name that is imported.
@@ -35,6 +35,8 @@ _PACKAGES = {
     ),
 }
 _EXTRA_OF = {package: extra for extra, names in _PACKAGES.items() for package in names}
+# Commands whose extra brings what `evaluate` does, and more.
+_FULLER = {"train": "train", "find-lr": "train", "data": "inspect"}
 
 app = App(
     name="foodvision",
@@ -65,9 +67,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status: 0, 1 if photos are at fault, 2 for a wrong call."""
     warnings.showwarning = _warn
     _show_any_name()
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
         status = app(
-            sys.argv[1:] if arguments is None else arguments,
+            arguments,
             exit_on_error=False,
             print_error=False,
             result_action="return_value",
@@ -83,9 +86,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         package = (error.name or "").partition(".")[0]
         if package not in _EXTRA_OF:
             raise
+        extra = _EXTRA_OF[package]
+        if extra == "evaluate":
+            extra = _FULLER.get(arguments[0], extra)
         _tell(
             f"this command needs the package {package}: "
-            f"pip install '.[{_EXTRA_OF[package]}]' in foodvision's folder"
+            f"pip install '.[{extra}]' in foodvision's folder"
         )
         return 2
     except OSError as error:
@@ -118,7 +124,8 @@ def _warn(
 ) -> None:
     """Show a warning of ours as a line like the errors, and others as Python does."""
     if issubclass(category, HubWarning):
-        _tell(str(message))
+        if is_first():
+            print("foodvision:", message, file=sys.stderr)
     else:
         sys.stderr.write(warnings.formatwarning(message, category, filename, lineno, line))
 

@@ -105,8 +105,8 @@ class TrainConfig:
     """adamw keeps weights small by itself; adam is the lecture's; sgd has a momentum of 0.9."""
 
     learning_rate: Annotated[float | None, _STEPS] = None
-    """If not given 0.003 for a head alone, 0.0005 for a pretrained network, else 0.001. `foodvision
-    find-lr` draws how the loss answers to it."""
+    """If not given 0.003 for a head alone, 0.0005 for a pretrained network, else 0.001.
+    `foodvision find-lr` draws how the loss answers to it."""
 
     finetune_learning_rate: Annotated[float, _STEPS] = 5e-4
     """Of the whole network, after the head was trained alone."""
@@ -177,7 +177,7 @@ class TrainConfig:
 
     unknown: Annotated[Path | None, _DATA] = None
     """Photos of other things, in a folder, .zip or .tar.gz: half of them choose how the model tells
-    that a photo is none of its classes, by the other half that is measured."""
+    that a photo is none of its classes; on the other half that is measured."""
 
     output: Annotated[Path | None, _RUN] = None
     """Run folder; a new one under runs/ if not given."""

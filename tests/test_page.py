@@ -223,7 +223,7 @@ def test_camera_answers_while_it_is_pointed(page):
     page.get_by_role("tab", name="Camera").click()
     page.get_by_text("Click to Access Webcam").click()
     page.get_by_role("button", name="capture photo").click(timeout=20_000)
-    expect(page.locator("#seen .answer h2")).to_be_visible(timeout=30_000)
+    expect(page.locator("#seen .guesses li")).to_have_count(5, timeout=30_000)
 
 
 def test_correction_is_kept_as_a_photo_of_its_class(page, url):

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 import yaml
-from conftest import make_photo
+from conftest import EXAMPLES, make_photo
 from loopback_hub import Account, LoopbackHub
 from safetensors.torch import load_file
 
@@ -250,11 +250,18 @@ def test_published_card_is_verified(hub, run, fruit, fruit_checkpoint, tmp_path)
     assert done.stdout.endswith("the card of cook/fruit does not hold\n")
 
 
-def test_weights_load_with_timm_alone():
+def test_network_that_the_config_names_answers_with_timm_alone():
     import timm
+    import torch
 
-    network = timm.create_model("efficientnet_lite0", num_classes=101)
+    classifier = foodvision.load()
+    network = timm.create_model(classifier.config.architecture, num_classes=101).eval()
     network.load_state_dict(load_file(BUNDLED / "model.safetensors"), strict=True)
+    for photo in sorted(EXAMPLES.glob("*.jpg")):
+        image = torch.tensor(classifier.pixels(photo)).permute(2, 0, 1) / 127.5 - 1
+        with torch.inference_mode():
+            answered = int(network(image[None]).argmax())
+        assert classifier.classes[answered] == classifier.predict(photo).label, photo
 
 
 def test_python_pushes_and_loads(hub, fruit_checkpoint, tmp_path):

@@ -88,7 +88,7 @@ def test_unknown_setting_in_a_file_names_the_near_one(tmp_path, capsys):
     assert main(["train", "photos", "--config", str(tmp_path / "settings.yaml")]) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1
-    assert "epoch" in error
+    assert "--epochs" in error
 
 
 @pytest.mark.parametrize(

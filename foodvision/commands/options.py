@@ -13,7 +13,7 @@ ModelNames = Annotated[
         negative="",
         consume_multiple=False,
         env_var="FOODVISION_MODEL",
-        env_var_split=lambda _, value: value.split(os.pathsep),
+        env_var_split=lambda _, value, **__: value.split(os.pathsep),
     ),
 ]
 Port = Annotated[int | None, Parameter(validator=Number(gte=1, lte=65535))]

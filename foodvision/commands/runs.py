@@ -58,8 +58,10 @@ def compare(
 
     Parameters
     ----------
-    first, second:
-        Folders of runs.
+    first:
+        The folder of a run.
+    second:
+        That of another.
     json:
         One JSON object: first, second, difference, interval, only_first, only_second, p_value,
         is_more_than_noise, in_words.

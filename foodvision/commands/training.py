@@ -76,7 +76,8 @@ def find_lr(
     data:
         As in train.
     settings:
-        As in train.
+        As in train; those of the run's folder and end (output, track, unknown, half-storage) do
+        nothing here.
     preset:
         As in train.
     config:

@@ -126,9 +126,9 @@ def find_start(name: str) -> Checkpoint | None:
 
 
 def architecture_of(name: str) -> str:
-    """Return the network's name: the name itself, or what a checkpoint was trained as."""
+    """Return the network's name as its library knows it, or what a checkpoint was trained as."""
     start = find_start(name)
-    return start.config.architecture if start else name
+    return start.config.architecture if start else _timm_name(name)
 
 
 def base_model_of(name: str) -> str:
