@@ -17,6 +17,7 @@ import onnx
 from onnx.external_data_helper import uses_external_data
 
 from foodvision.errors import CheckpointError, SettingsError, first_line
+from foodvision.image import SUFFIXES, check_publishable
 from foodvision.preprocess import Preprocess
 from foodvision.storage import recover_folder, write_folder
 
@@ -25,8 +26,15 @@ SCHEMA_VERSION = 1
 BUNDLED = Path(__file__).parent / "bundled"
 """The checkpoint that ships with the package."""
 
-_GRAPH, _WEIGHTS, _CONFIG, _CARD = "model.onnx", "model.safetensors", "config.json", "README.md"
+WEIGHTS = "model.safetensors"
+"""The file of the network's weights, which serving does not read."""
+
+_GRAPH, _CONFIG, _CARD = "model.onnx", "config.json", "README.md"
 _PICTURES = "pictures"
+
+FILES = (_CONFIG, _GRAPH, WEIGHTS, "page.json")
+FOLDERS = ("examples", _PICTURES)
+"""What is published of a checkpoint's folder, beside its card."""
 
 # What the folder of a run has, around its checkpoint.
 _RUN = "run.json"
@@ -100,11 +108,25 @@ def read_checkpoint(folder: str | os.PathLike[str]) -> Checkpoint:
     return Checkpoint(path, config, graph)
 
 
+def checkpoint_files(folder: Path) -> list[Path]:
+    """Return what of a folder belongs to a checkpoint, its card left out: all that is published.
+
+    Raises PhotoError for an example that tells where it was taken.
+    """
+    inside = [path for name in FOLDERS for path in sorted((folder / name).glob("[!.]*"))]
+    found = [path for path in (*(folder / name for name in FILES), *inside) if path.is_file()]
+    for path in found:
+        if path.suffix.lower() in SUFFIXES:
+            check_publishable(path)
+    return found
+
+
 def read_card(checkpoint: Checkpoint) -> str:
     """Return the text of a checkpoint's `README.md`, without what the Hub reads of it."""
     path = checkpoint.folder / _CARD
     text = path.read_text("utf-8") if path.is_file() else ""
-    return text.split("\n---\n", 1)[1].lstrip() if text.startswith("---\n") else text
+    _, end, rest = text.partition("\n---\n")
+    return rest.lstrip() if text.startswith("---\n") and end else text
 
 
 def weights_file(checkpoint: Checkpoint) -> Path:
@@ -112,10 +134,10 @@ def weights_file(checkpoint: Checkpoint) -> Path:
 
     Raises CheckpointError for a checkpoint that is for serving only.
     """
-    path = checkpoint.folder / _WEIGHTS
+    path = checkpoint.folder / WEIGHTS
     if not path.is_file():
         raise CheckpointError(
-            f"{checkpoint.folder} has no {_WEIGHTS}, it is for serving only: choose another model"
+            f"{checkpoint.folder} has no {WEIGHTS}, it is for serving only: choose another model"
         )
     return path
 
@@ -145,8 +167,8 @@ def write_checkpoint(
     raw = {"schema_version": SCHEMA_VERSION, "sha256": _sha256(graph), **asdict(config)}
     files = {_GRAPH: graph, _CONFIG: _to_json(raw).encode(), _CARD: card.encode(), **pictures}
     if weights is not None:
-        files[_WEIGHTS] = weights
-    write_folder(target, files, replaced=(_WEIGHTS, _PICTURES))
+        files[WEIGHTS] = weights
+    write_folder(target, files, replaced=(WEIGHTS, _PICTURES))
     return target
 
 
@@ -155,7 +177,7 @@ def measured_on(graph: bytes, weights: bytes | None) -> dict[str, str]:
 
     `config.figures["measured_on"]` is this, so that figures of another model are found out.
     """
-    files = {_GRAPH: graph} | ({_WEIGHTS: weights} if weights is not None else {})
+    files = {_GRAPH: graph} | ({WEIGHTS: weights} if weights is not None else {})
     return {name: _sha256(content) for name, content in files.items()}
 
 
@@ -164,7 +186,7 @@ def check_figures(checkpoint: Checkpoint) -> None:
 
     Raises CheckpointError if they were not, or do not say; not if there are none.
     """
-    path = checkpoint.folder / _WEIGHTS
+    path = checkpoint.folder / WEIGHTS
     weights = path.read_bytes() if path.is_file() else None
     figures = checkpoint.config.figures
     claimed, found = figures.get("measured_on", {}), measured_on(checkpoint.graph, weights)

@@ -89,7 +89,8 @@ class TrainConfig:
 
     finetune_epochs: Annotated[int, _LENGTH] = 0
     """Then unfreeze, keep the head, and train the whole network for so many more epochs: better
-    from a few hundred photos a class on (Kumar et al., ICLR 2022)."""
+    from a few hundred photos a class on (Kumar et al., ICLR 2022). Without a frozen backbone there
+    is no then, and epochs counts."""
 
     views: Annotated[int, _LENGTH] = 2
     """How often a frozen backbone looks at a photo: as it is, mirrored, then at random crops. What
@@ -102,7 +103,8 @@ class TrainConfig:
     """Photos a step."""
 
     optimizer: Annotated[Literal["adam", "adamw", "sgd"], _STEPS] = "adamw"
-    """adamw keeps weights small by itself; adam is the lecture's; sgd has a momentum of 0.9."""
+    """adamw keeps weights small by itself; adam is the lecture's; sgd has Nesterov's
+    momentum of 0.9."""
 
     learning_rate: Annotated[float | None, _STEPS] = None
     """If not given 0.003 for a head alone, 0.0005 for a pretrained network, else 0.001.
@@ -112,7 +114,8 @@ class TrainConfig:
     """Of the whole network, after the head was trained alone."""
 
     weight_decay: Annotated[float, _STEPS] = 0.01
-    """How strongly weights are pulled to zero at each step; biases and norms are left alone."""
+    """How strongly weights are pulled to zero at each step; biases and norms are left alone, and by
+    adam everything."""
 
     layer_decay: Annotated[float, _STEPS] = 1.0
     """Factor on the learning rate for each layer further from the head: below 1, early layers,

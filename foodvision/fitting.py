@@ -23,7 +23,7 @@ from foodvision.engine import (
     find_learning_rate,
     train,
 )
-from foodvision.errors import Stopped
+from foodvision.errors import SettingsError, Stopped
 from foodvision.stages import Row, Run, Stage, loss_function
 
 
@@ -79,6 +79,12 @@ class EpochLog:
 class _Fitting:
     def __init__(self, stage: Stage, this: Run) -> None:
         self._stage, self._this = stage, this
+        batches = stage.epochs * len(stage.train_batches)
+        if batches < this.config.accumulate:
+            raise SettingsError(
+                f"accumulate {this.config.accumulate}: the {stage.name} sees {batches} batches in "
+                "all, which is less than one step: take fewer"
+            )
         self._results, self._log = Results(), EpochLog()
         self._tally = Tally(this.accelerator.device)
         self._optimizer, self._schedule = self._create_optimizer()
@@ -155,6 +161,7 @@ class _Fitting:
                     after_epoch=self._after_epoch,
                     backward=this.accelerator.backward,
                 )
+                this.stop.check()  # what came while the last epoch was judged
         except Stopped:
             self._tally.pool()
             self._save()

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 import pillow_heif
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from foodvision.errors import PhotoError, first_line
 
@@ -116,6 +116,21 @@ def format_of(content: bytes) -> str | None:
         return str(_identify(io.BytesIO(content)).format).lower()
     except (*_DECODER_ERRORS, Image.DecompressionBombError):
         return None
+
+
+def check_publishable(path: Path) -> None:
+    """See that a file does not tell where its photo was taken, before everybody can read it.
+
+    Raises PhotoError if it does.
+    """
+    place = None
+    with suppress(*_DECODER_ERRORS), Image.open(path, formats=_FORMATS) as image:
+        place = image.getexif().get_ifd(ExifTags.IFD.GPSInfo)
+    if place:
+        raise PhotoError(
+            f"{path} tells where it was taken (GPS in its EXIF) and would be published: save it "
+            "anew without that, or take it away"
+        )
 
 
 def _name(source: Photo) -> str:

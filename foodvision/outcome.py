@@ -15,6 +15,7 @@ from torch import nn
 import foodvision
 from foodvision.checkpoint import Checkpoint, CheckpointConfig
 from foodvision.classifier import Classifier
+from foodvision.config import TrainConfig
 from foodvision.data import LabelledPhoto
 from foodvision.engine import (
     FeatureCache,
@@ -195,6 +196,10 @@ def describe(this: Run, calibration: Calibration) -> CheckpointConfig:
         name: str(value or "") if name in ("output", "exclude", "unknown") else value
         for name, value in asdict(this.config).items()
     }
+    if start := find_start(this.config.model):
+        settings["hidden_units"] = start.config.training.get(
+            "hidden_units", TrainConfig.hidden_units
+        )
     counts = {split: len(members) for split, members in this.photos.splits.items()}
     return CheckpointConfig(
         classes=this.photos.classes,

@@ -1,8 +1,9 @@
 """The two ways to train, made ready: the head on what a frozen backbone saw, the whole network."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ from foodvision.engine import (
 from foodvision.engine.steps import Batches as AnyBatches
 from foodvision.engine.steps import LossFunction
 from foodvision.errors import SettingsError
-from foodvision.models import load_network, split_head
+from foodvision.models import check_training, load_network, split_head
 from foodvision.preprocess import Preprocess
 
 Row = dict[str, Any]
@@ -183,7 +184,9 @@ def check_network_stage(network: nn.Module, this: Run) -> None:
 
     Raises SettingsError, and what a teacher that cannot be loaded raises.
     """
-    create_optimizer(network, "sgd", 1.0, layer_decay=this.config.layer_decay)
+    config = this.config
+    create_optimizer(network, "sgd", 1.0, layer_decay=config.layer_decay)
+    check_training(network, config.model, Growing(this.preprocess, config).size(0))
     _ = this.teach
 
 
@@ -192,8 +195,12 @@ def loss_function(this: Run) -> LossFunction:
     weights = None
     if this.config.balance == "loss":
         weights = class_weights(this.labels("train"), len(this.photos.classes))
-    loss_fn = nn.CrossEntropyLoss(weights, label_smoothing=this.config.label_smoothing)
-    return loss_fn.to(this.accelerator.device)
+    smoothing = this.config.label_smoothing
+    loss_fn = nn.CrossEntropyLoss(weights, label_smoothing=smoothing, reduction="none")
+    loss_fn.to(this.accelerator.device)
+    # torch's own mean divides by the weights of the batch: in one of a single class they would
+    # count for nothing.
+    return lambda logits, labels: loss_fn(logits, labels).mean()
 
 
 class Growing:
@@ -202,11 +209,19 @@ class Growing:
     def __init__(self, square: Preprocess, config: TrainConfig) -> None:
         """Take the full square and the settings."""
         self._square, self._config = square, config
-        self._of_size = cache(self._augmentation)  # building it takes as long as one photo
+        self._of_size: dict[int, v2.Transform] = {}  # building it takes as long as one photo
 
     def __call__(self, epoch: int) -> v2.Transform:
         """Return the augmentation."""
-        return self._of_size(self.size(epoch))
+        size = self.size(epoch)
+        if size not in self._of_size:
+            self._of_size[size] = augmentation(
+                self._square,
+                self._config.augment,
+                size=size,
+                low_resolution=self._config.low_resolution,
+            )
+        return self._of_size[size]
 
     def size(self, epoch: int) -> int:
         """Return the side of an epoch's squares, in pixels."""
@@ -214,13 +229,7 @@ class Growing:
         if self._config.start_size is None or epoch >= last:
             return full
         grown = self._config.start_size + (full - self._config.start_size) * epoch / last
-        return min(full, round(grown / _SIZE_STEP) * _SIZE_STEP)
-
-    def _augmentation(self, size: int) -> v2.Transform:
-        config = self._config
-        return augmentation(
-            self._square, config.augment, size=size, low_resolution=config.low_resolution
-        )
+        return min(full, max(1, round(grown / _SIZE_STEP)) * _SIZE_STEP)
 
 
 class Finish:
@@ -240,9 +249,8 @@ class Finish:
 
 def _photo_batches(this: Run) -> Batches:
     config, square = this.config, this.preprocess
-    room = round(_ROOM_TO_CROP * square.size)
-    is_cropped = config.augment != "none" and square.resize == "short"
-    before_crop = Shorten(room) if is_cropped else Square(square)
+    room = math.ceil(max(_ROOM_TO_CROP, 1 / square.crop) * square.size)
+    before_crop = Shorten(room) if square.resize == "short" else Square(square)
     return this.batches(
         in_memory(photo_dataset(this.photos, "train", before_crop), room),
         weights=_draws(this),

@@ -1,9 +1,11 @@
+import pickle
 from itertools import chain
 
 import pytest
 import torch
 from torch.utils.data import TensorDataset
 
+from foodvision.config import TrainConfig
 from foodvision.data import find_photos
 from foodvision.data.batches import (
     Batches,
@@ -19,6 +21,7 @@ from foodvision.data.loaders import photo_dataset
 from foodvision.data.transforms import augmentation
 from foodvision.image import load_image
 from foodvision.preprocess import Preprocess
+from foodvision.stages import Growing
 
 PREPROCESS = Preprocess(size=32)
 
@@ -69,6 +72,14 @@ def test_chance_in_a_photo_depends_on_its_place_alone(fruit):
     taken_up.load_state_dict({"epoch": 0, "batch": 2})
     assert not torch.equal(images, next_epoch)
     assert torch.equal(next(iter(taken_up))[0], images[14:21])
+
+
+def test_photo_that_is_drawn_twice_is_not_the_same_crop_twice(fruit):
+    dataset = photo_dataset(find_photos(fruit), "train", Shorten(48))
+    only_one = torch.zeros(60).index_fill(0, torch.tensor([3]), 1.0)
+    light = augmentation(PREPROCESS)
+    ((images, _),) = Batches(dataset, 60, seed=1, weights=only_one, transform_of=lambda _: light)
+    assert len(images.unique(dim=0)) > 50
 
 
 def test_chance_of_the_data_shifts_no_other():
@@ -145,6 +156,13 @@ def test_photos_in_memory_are_those_on_the_disk(fruit):
         assert torch.equal(kept[index][0], dataset[index][0])
         assert kept[index][1] == dataset[index][1]
     assert in_memory(dataset, 10**6) is dataset
+
+
+def test_augmentation_is_sent_to_processes_that_are_not_forked():
+    growing = Growing(PREPROCESS, TrainConfig(freeze=False, epochs=3, start_size=16))
+    growing(0)
+    assert pickle.loads(pickle.dumps(growing)).size(0) == 16
+    assert Growing(PREPROCESS, TrainConfig(freeze=False, start_size=8)).size(0) == 16
 
 
 def test_photos_are_shortened_to_what_crops_need(fruit):

@@ -286,6 +286,16 @@ def test_model_comes_from_the_environment_where_no_option_names_one(photo, fruit
     assert ": kiwi " in done.stdout
 
 
+def test_photos_behind_a_link_to_a_folder_are_answered(fruit_checkpoint, tmp_path, capsys):
+    make_photo(tmp_path / "elsewhere" / "kiwi.jpg", (60, 190, 60), seed=5)
+    make_photo(tmp_path / "photos" / ".hidden" / "kiwi.jpg", (60, 190, 60), seed=5)
+    (tmp_path / "photos" / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "photos" / "around").symlink_to(tmp_path / "photos")
+    assert main(["predict", str(tmp_path / "photos"), "--model", str(fruit_checkpoint)]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith(str(tmp_path / "photos" / "linked" / "kiwi.jpg"))
+
+
 def test_page_takes_several_models_from_the_environment(fruit_checkpoint, monkeypatch, capsys):
     monkeypatch.setenv("FOODVISION_MODEL", f"{fruit_checkpoint}{os.pathsep}nowhere")
     assert main(["demo"]) == 2

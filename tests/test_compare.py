@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -104,6 +105,12 @@ def test_runs_of_the_same_name_are_told_apart_by_their_folders(tmp_path):
         record(tmp_path / "a" / "run", answers), record(tmp_path / "b" / "run", answers)
     )
     assert comparison.first.name == str(tmp_path / "a" / "run")
+
+
+def test_run_is_not_compared_with_itself(tmp_path):
+    one = record(tmp_path / "run", ())
+    with pytest.raises(RunError, match="is the same run: compare it with another"):
+        compare(one, replace(one, folder=tmp_path / "x" / ".." / "run"))
 
 
 def test_runs_on_other_photos_are_not_compared(tmp_path):

@@ -228,6 +228,19 @@ def test_dry_run_writes_the_folder_and_asks_nobody(hub, run, model, tmp_path):
     assert not list(folder.rglob("*.safetensors"))
 
 
+def test_space_has_what_belongs_to_the_model_and_nothing_else_of_its_folder(model, tmp_path):
+    folder = shutil.copytree(model, tmp_path / "orchard")
+    (folder / "hf_token.txt").write_text("hf_secret")
+    (tmp_path / "space").mkdir()
+    write_space(tmp_path / "space", SpaceSettings("cook/page", str(folder)))
+    served = json.loads((tmp_path / "space" / "space.json").read_text())
+    assert served == {"models": ["checkpoint/orchard"]}
+    copied = tmp_path / "space" / "checkpoint" / "orchard"
+    names = {path.name for path in copied.iterdir()}
+    assert {"model.onnx", "config.json", "README.md", "examples"} <= names
+    assert not {"hf_token.txt", "model.safetensors"} & names
+
+
 def test_model_without_examples_is_refused_before_anything_is_created(
     hub, run, fruit_checkpoint, tmp_path
 ):

@@ -7,7 +7,7 @@ from sklearn.metrics import accuracy_score
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from foodvision.engine import test_step, train, train_step
+from foodvision.engine import Tally, test_step, train, train_step
 from foodvision.errors import FoodVisionError
 
 evaluate_step = test_step
@@ -85,6 +85,14 @@ def test_train_step_reports_what_it_saw(network):
     loss, accuracy = train_step(network, loader, nn.CrossEntropyLoss(), frozen)
     assert accuracy == pytest.approx(accuracy_score(labels[:32], logits.argmax(1)))
     assert loss == pytest.approx(nn.functional.cross_entropy(logits, labels[:32]).item(), abs=1e-6)
+
+
+def test_counts_taken_up_are_where_those_to_come_will_be():
+    counted = Tally()
+    counted.add(torch.tensor(1.0), torch.eye(2), torch.tensor([0, 1]))
+    elsewhere = Tally("meta")
+    elsewhere.load_state_dict(counted.state_dict())
+    assert {value.device.type for value in elsewhere.state_dict()["loss"].values()} == {"meta"}
 
 
 def test_test_step_changes_nothing(network):

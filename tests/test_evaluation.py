@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -30,6 +31,7 @@ from foodvision.evaluation import (
     fit_known_threshold,
     fit_temperature,
     measure,
+    measure_known,
     wilson_interval,
 )
 from foodvision.tables import claims_table
@@ -192,6 +194,22 @@ def test_bootstrap_is_the_same_every_time():
     assert measure(probabilities, labels, names) == first
 
 
+def test_interval_is_no_point_where_all_is_right():
+    figures = measure(np.eye(3)[[0, 1, 2] * 5], np.array([0, 1, 2] * 5), ["a", "b", "c"])
+    wilson = proportion_confint(15, 15, method="wilson")
+    assert figures.macro_f1_interval == pytest.approx(wilson)
+    assert figures.per_class["a"].f1_interval == pytest.approx(
+        proportion_confint(5, 5, method="wilson")
+    )
+    apart = measure_known(np.ones(30), np.zeros(8), 0.5)
+    assert apart.auroc_interval == pytest.approx(proportion_confint(8, 8, method="wilson"))
+
+
+def test_answers_of_the_same_confidence_are_sure_together_or_not_at_all():
+    right = np.arange(100) < 49
+    assert fit_certainty(np.ones(100), right).sure_from > 1
+
+
 def test_fewer_than_five_classes_are_always_among_the_first_five():
     figures = measure(np.array([[0.2, 0.8], [0.9, 0.1]]), np.array([0, 0]), ["a", "b"])
     assert (figures.top1, figures.top5) == (0.5, 1.0)
@@ -225,15 +243,16 @@ def test_evaluation_is_measured_on_the_served_answers(fruit, fruit_checkpoint):
     assert figures.top1 == np.mean(right)
 
 
-def test_split_that_is_not_there_names_those_that_are(fruit):
-    photos = find_photos(fruit)
+def test_split_that_is_not_there_names_those_that_are(fruit, fruit_checkpoint):
+    photos, config = find_photos(fruit), foodvision.load(fruit_checkpoint).config
     with pytest.raises(DataError, match="has no photos in val/, only in train, test: name one"):
-        choose_split(photos, "val", photos.classes)
+        choose_split(photos, "val", config)
 
 
-def test_class_that_the_model_does_not_know_is_named(fruit):
+def test_class_that_the_model_does_not_know_is_named(fruit, fruit_checkpoint):
+    config = replace(foodvision.load(fruit_checkpoint).config, classes=("kiwi", "tomato"))
     with pytest.raises(DataError, match="has the class blueberry, which the model does not know"):
-        choose_split(find_photos(fruit), "test", ["kiwi", "tomato"])
+        choose_split(find_photos(fruit), "test", config)
 
 
 def test_unreadable_photo_is_an_error_in_evaluation(fruit_checkpoint, tmp_path):

@@ -161,6 +161,18 @@ def test_every_score_is_fitted_and_tells_known_from_unknown(clusters):
         assert roc_auc_score(is_known, np.r_[ours, others]) > least, score.kind
 
 
+def test_no_score_depends_on_the_temperature_that_is_fitted_after_it(clusters):
+    known, labels, new, _, head = clusters
+    body = onnx.parser.parse_model(
+        '<ir_version: 10, opset_import: ["" : 20]> body (float[N,24] pixels) => '
+        "(float[N,24] embedding) { embedding = Identity (pixels) }"
+    ).SerializeToString()
+    for score in fit_known_scores(known, labels, head):
+        graph = complete_graph(body, head, Calibration(20.0, score, 0.0, 2.0, 2.0))
+        served = run(graph, new)["known_score"]
+        np.testing.assert_allclose(served, score_known(score, head, new), rtol=1e-5)
+
+
 def test_contrast_is_the_regression_that_scikit_learn_fits(clusters):
     known, _, new, unknown, head = clusters
     rows = np.concatenate([known, unknown])

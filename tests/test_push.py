@@ -11,6 +11,7 @@ import pytest
 import yaml
 from conftest import EXAMPLES, make_photo
 from loopback_hub import Account, LoopbackHub
+from PIL import ExifTags, Image
 from safetensors.torch import load_file
 
 import foodvision
@@ -136,6 +137,20 @@ def test_hidden_files_and_folders_beside_the_examples_stay_here(run, fruit_check
     done = run("push", folder, "cook/fruit", "--dry-run")
     assert "examples/kiwi.jpg" in done.stdout
     assert ".DS_Store" not in done.stdout
+
+
+def test_example_that_tells_where_it_was_taken_is_not_published(
+    hub, run, fruit_checkpoint, tmp_path
+):
+    folder = shutil.copytree(fruit_checkpoint, tmp_path / "checkpoint")
+    photo = make_photo(folder / "examples" / "kiwi.jpg", (60, 190, 60), seed=5)
+    with Image.open(photo) as image:
+        exif = image.getexif()
+        exif.get_ifd(ExifTags.IFD.GPSInfo)[1] = "N"
+        image.save(photo, exif=exif)
+    done = run("push", folder, "cook/fruit")
+    assert "kiwi.jpg tells where it was taken (GPS in its EXIF)" in error_of(done)
+    assert hub.requests == []
 
 
 @pytest.mark.parametrize("spoiled", ["model.safetensors", "config.json"])

@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 import timm
 import torch
-from conftest import make_split
+from conftest import COLOURS, make_photo, make_split
 from PIL import Image
 from rich.console import Console
 from safetensors.torch import load_file
@@ -18,9 +18,9 @@ from foodvision.cli import main
 from foodvision.config import TrainConfig
 from foodvision.data import find_photos, open_source
 from foodvision.errors import DataError, PhotoError, SettingsError
-from foodvision.evaluation import evaluate
+from foodvision.evaluation import choose_split, evaluate
 from foodvision.image import load_image
-from foodvision.models import create_model
+from foodvision.models import create_model, load_network
 from foodvision.training import choose_photos, run, sweep_learning_rates
 
 QUIET = Console(quiet=True)
@@ -97,6 +97,31 @@ def test_class_folders_alone_are_split_and_trained_on(tmp_path):
 
 
 @pytest.mark.slow
+def test_evaluation_of_the_photos_of_a_training_takes_those_it_set_aside(tmp_path):
+    make_split(tmp_path / "photos", 10)
+    photos = find_photos(tmp_path / "photos")
+    trained = foodvision.load(run(tmp_path / "photos", quick(tmp_path / "run"), QUIET))
+    test = choose_split(photos, "test", trained.config)
+    assert len(test) == trained.config.data["test"] == 6
+    assert evaluate(trained, test).to_dict() == {
+        name: trained.config.figures["test"][name] for name in evaluate(trained, test).to_dict()
+    }
+    make_photo(tmp_path / "photos" / "kiwi" / "new.jpg", COLOURS["kiwi"], seed=77)
+    assert len(choose_split(find_photos(tmp_path / "photos"), "test", trained.config)) == 31
+
+
+def test_checkpoint_of_a_wide_tinyvgg_starts_another_and_is_read_again(fruit, tmp_path):
+    wide = run(fruit, quick(tmp_path / "1", hidden_units=16), QUIET)
+    next_one = run(fruit, quick(tmp_path / "2", model=str(wide)), QUIET)
+    network = load_network(foodvision.load(next_one).checkpoint)
+    assert network.conv_block_1[0].out_channels == 16
+
+
+def test_accumulating_more_than_all_batches_is_told(fruit, tmp_path):
+    with pytest.raises(SettingsError, match="the network sees 4 batches in all"):
+        run(fruit, quick(tmp_path / "run", accumulate=5), QUIET)
+
+
 def test_frozen_backbone_keeps_its_weights_and_learns_a_head(fruit, tmp_path):
     config = TrainConfig(model="efficientnet_lite0", image_size=64, epochs=6, output=tmp_path)
     folder = run(fruit, config, QUIET)
@@ -236,7 +261,7 @@ def test_own_checkpoint_is_a_backbone_and_a_teacher(fruit, tmp_path):
     second = TrainConfig(model=str(tmp_path / "1"), epochs=2, output=tmp_path / "2")
     classifier = foodvision.load(run(fruit, second, QUIET))
     weights = load_file(tmp_path / "2" / "checkpoint" / "model.safetensors")
-    assert classifier.config.architecture == "efficientnet_lite0"
+    assert classifier.config.architecture == "tf_efficientnet_lite0"
     assert classifier.config.preprocess.size == 32
     assert torch.equal(weights["conv_stem.weight"], start["conv_stem.weight"].float())
     taught = quick(tmp_path / "3", teacher=str(tmp_path / "1"), teacher_share=0.9)
@@ -249,7 +274,7 @@ def test_own_checkpoint_is_a_backbone_and_a_teacher(fruit, tmp_path):
 def test_model_that_ships_is_a_backbone(fruit, tmp_path):
     config = TrainConfig(model="foodvision_101", image_size=64, epochs=3, output=tmp_path)
     classifier = foodvision.load(run(fruit, config, QUIET))
-    assert classifier.config.architecture == "efficientnet_lite0"
+    assert classifier.config.architecture == "tf_efficientnet_lite0"
     assert classifier.classes == ("blueberry", "kiwi", "tomato")
 
 
@@ -258,13 +283,14 @@ def test_model_that_ships_is_a_backbone(fruit, tmp_path):
     [
         ({"teacher": "foodvision_101"}, "teacher foodvision_101 does not know the class"),
         ({"layer_decay": 0.5}, "TinyVGG does not tell its layers"),
+        ({"start_size": 16}, "cannot be trained at 16 pixels"),
     ],
 )
 def test_what_the_network_cannot_be_trained_with_is_told_before_its_head_is(
     setting, message, fruit, fruit_checkpoint, tmp_path
 ):
     config = TrainConfig(
-        model=str(fruit_checkpoint), finetune_epochs=1, **setting, output=tmp_path / "run"
+        model=str(fruit_checkpoint), finetune_epochs=2, **setting, output=tmp_path / "run"
     )
     with pytest.raises(SettingsError, match=message):
         run(fruit, config, QUIET)

@@ -1,7 +1,10 @@
 """What holds between models and between visitors: pages of this process, met by real visits."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -9,7 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from conftest import COLOURS, EXAMPLES, make_photo
+from conftest import COLOURS, EXAMPLES, REPOSITORY, make_photo
 from gradio_client import Client, handle_file
 from playwright.sync_api import expect
 
@@ -98,6 +101,26 @@ def test_one_visitor_cannot_find_anothers_photo(serve, fruit_checkpoint, tmp_pat
     for told in ("/", "/config", "/gradio_api/info"):
         with urllib.request.urlopen(url + told) as answer:
             assert digest not in answer.read().decode()
+
+
+def test_photos_are_deleted_when_the_page_is_stopped_while_somebody_looks_at_it(tmp_path):
+    with subprocess.Popen(
+        [sys.executable, "app.py"],
+        cwd=REPOSITORY,
+        env=os.environ | {"GRADIO_TEMP_DIR": str(tmp_path / "uploads")},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as app:
+        line = next(line for line in app.stdout if "answers" in line)
+        url = re.search(r"http://[^ ]+", line)[0].rstrip("/")
+        with urllib.request.urlopen(f"{url}/gradio_api/heartbeat/visitor") as heartbeat:
+            assert heartbeat.readline()
+            path = upload(url, make_photo(tmp_path / "kiwi.jpg", COLOURS["kiwi"], seed=7))
+            assert Path(path).exists()
+            app.terminate()
+            app.wait(timeout=30)
+    assert not Path(path).exists()
+    assert app.returncode == 0
 
 
 def test_photos_are_deleted_after_their_time(serve, fruit_checkpoint, tmp_path, monkeypatch):

@@ -14,7 +14,8 @@ from foodvision.classifier import Prediction
 from foodvision.data import find_photos
 from foodvision.errors import CheckpointError, PhotoError, SettingsError
 from foodvision.web import build_page
-from foodvision.web.feedback import Feedback
+from foodvision.web.feedback import Feedback, open_feedback
+from foodvision.web.models import PageModel, name_of
 from foodvision.web.pictures import draw_card, where_it_looked
 from foodvision.web.words import LANGUAGES, read_wording
 
@@ -33,8 +34,8 @@ def test_no_language_misses_a_text_or_a_place_in_one(tmp_path):
 
 def test_browsers_language_is_chosen(tmp_path):
     wording = read_wording(tmp_path, "fruit")
-    assert wording.choose("fr-FR, ja;q=0.8, en;q=0.5") is wording.languages["ja"]
-    assert wording.choose("fr") is wording.choose(None) is wording.languages["en"]
+    assert wording.choose("ja-JP, fr;q=0.8, en;q=0.5") is wording.languages["ja"]
+    assert wording.choose("fr, ja;q=0.8") is wording.choose(None) is wording.languages["en"]
 
 
 def test_page_of_ones_own_model_has_its_own_words(tmp_path):
@@ -66,6 +67,7 @@ def test_page_of_ones_own_model_has_its_own_words(tmp_path):
         ('{"names": {"en": null}}', "names should be texts by key, by language"),
         ('{"texts": {"en": {"time": "{count}"}}}', "'time' has other {places}"),
         ('{"texts": {"en": {"time": "{"}}}', "'time' has other {places}"),
+        ('{"texts": {"en": {"time": "{milliseconds:.1f}"}}}', "'time' has other {places}"),
     ],
 )
 def test_spoiled_page_json_is_told(tmp_path, content, message):
@@ -97,16 +99,48 @@ def test_feedback_comes_back_as_a_dataset_without_place_and_time(tmp_path):
 def test_feedback_has_the_models_own_names_of_its_classes(tmp_path):
     photo = str(make_photo(tmp_path / "a.jpg", COLOURS["kiwi"], seed=1))
     feedback = Feedback(tmp_path / "kept")
-    classes = ("Pad Thai", "hot-dog", "../..", "a/../b")
+    classes = ("Pad Thai", "hot-dog", "../..", "a/../b", "..", "C", "C++", "🍕", "x" * 80)
     for label, folder in (
         ("Pad Thai", "Pad Thai"),
         ("pad thai", "Pad Thai"),
         ("hot-dog", "hot-dog"),
         ("a/../b", "a_b"),
         ("Soup", "soup"),
+        ("C++", "C++"),
+        ("C", "C"),
+        ("🍕", "🍕"),
+        ("x" * 80, "x" * 80),
+        ("Train", "train_"),
+        ("ข้าว", "ข้าว"),
+        ("ข่าว", "ข่าว"),
     ):
         path = feedback.keep(photo, label, classes)
         assert path.relative_to(tmp_path / "kept").parent.as_posix() == folder
+    with pytest.raises(PhotoError, match="is no name"):
+        feedback.keep(photo, "..", classes)
+    assert len(list((tmp_path / "kept").rglob("*.jpg"))) == 1  # the last word counts
+
+
+def test_feedback_that_cannot_be_kept_is_told_before_the_page_opens(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(SettingsError, match="cannot keep what visitors say"):
+        open_feedback(str(tmp_path / "file" / "kept"))
+
+
+def test_answer_is_remembered_as_long_as_the_file_is_the_same(fruit_checkpoint, tmp_path):
+    model = PageModel("fruit", foodvision.load(fruit_checkpoint))
+    photo = make_photo(tmp_path / "a.jpg", COLOURS["kiwi"], seed=1)
+    first = model.predict(str(photo))
+    assert model.predict(str(photo)) is first
+    make_photo(photo, COLOURS["tomato"], seed=2)
+    assert model.predict(str(photo)).label == "tomato" != first.label
+    photo.unlink()
+    with pytest.raises(PhotoError, match=r"^a\.jpg is here no more"):
+        model.predict(str(photo))
+
+
+def test_model_in_the_clients_cache_is_called_as_on_the_hub(tmp_path):
+    assert name_of(tmp_path / "models--cook--fruit" / "snapshots" / "3f2a9c0d") == "cook/fruit"
 
 
 @pytest.mark.parametrize("known", [True, False])

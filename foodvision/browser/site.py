@@ -14,6 +14,7 @@ from foodvision.browser.runtime import CDN, CDN_FOLDER, FILES, SCRIPT, WASM, fet
 from foodvision.checkpoint import Checkpoint
 from foodvision.classifier import Classifier
 from foodvision.errors import SiteError
+from foodvision.image import check_publishable
 from foodvision.precision import is_half, store_in_half
 from foodvision.storage import recover_folder, write_folder
 from foodvision.web.models import PageModel, name_of
@@ -41,7 +42,8 @@ def write_site(checkpoint: Checkpoint, folder: Path, *, cdn: bool = False) -> Pa
 
     Returns the folder. Raises SiteError if it holds something else, or one stands in it, or
     onnxruntime-web cannot be had; CheckpointError if the checkpoint's `page.json` is spoiled or its
-    graph does not run; OSError if the disk does not take it.
+    graph does not run; PhotoError for an example that tells where it was taken; OSError if the disk
+    does not take it.
     """
     if Path.cwd().is_relative_to(folder.resolve()):
         raise SiteError(f"{folder} is the folder you stand in: go out of it and name it")
@@ -125,6 +127,8 @@ def _shell(model: PageModel, assets: dict[str, Any], *, cdn: bool) -> dict[str, 
     for language in LANGUAGES:
         files[f"texts/{language}.json"] = _json(_texts(model, language)).encode()
     shown = {name: path for name, path in model.examples.items() if path.suffix.lower() in _SHOWN}
+    for path in shown.values():
+        check_publishable(path)
     files |= {f"examples/{name}": path.read_bytes() for name, path in shown.items()}
     files |= {f"icons/{side}.png": draw_icon(side) for side in (192, 512)}
     files["manifest.webmanifest"] = _json(_manifest(title)).encode()
@@ -160,7 +164,7 @@ def _config(model: PageModel, assets: dict[str, Any], examples: list[str]) -> di
     config = model.classifier.config
     square = config.preprocess
     test = config.figures.get("test", {})
-    figures = ("n", "top1", "top1_interval", "per_class", "confused", "reliability")
+    figures = ("n", "top1", "top1_interval", "per_class", "confused")
     return {
         "title": model.wording.title,
         "languages": list(LANGUAGES),

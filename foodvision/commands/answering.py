@@ -1,6 +1,7 @@
 """What a model says of photos: one by one, judged, on a page."""
 
 import json as json_module
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -84,7 +85,7 @@ def evaluate(
 
     classifier, name = load(model), model or "foodvision_101"
     with open_photos(data) as photos, open_heap(unknown) as others:
-        chosen = choose_split(photos, split, classifier.classes)
+        chosen = choose_split(photos, split, classifier.config)
         answers = answer(classifier, chosen)
         judgement = judge(classifier, chosen, answers, others)
         listed = list_answers(photos.root, chosen, classifier.classes, answers)
@@ -155,12 +156,14 @@ def _photo_paths(photos: Sequence[Path]) -> list[Path]:
 def _inside(folder: Path) -> list[Path]:
     from foodvision.image import SUFFIXES
 
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
+    found: list[Path] = []
+    for place, folders, files in os.walk(folder, followlinks=True):
+        shown = [name for name in folders if not name.startswith(".")]
+        # A link to a folder above would lead around for ever.
+        above = [Path(place).resolve(), *Path(place).resolve().parents]
+        folders[:] = [name for name in shown if Path(place, name).resolve() not in above]
+        found += [Path(place, name) for name in files if not name.startswith(".")]
+    return sorted(path for path in found if path.suffix.lower() in SUFFIXES)
 
 
 def _try(classifier: "Classifier", path: Path, top: int) -> "Prediction | FoodVisionError":

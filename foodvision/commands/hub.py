@@ -76,7 +76,7 @@ def verify(model: str, data: str, /, *, split: str = "test") -> int:
     classifier = load(model)
     check_figures(classifier.checkpoint)
     with open_photos(data) as photos:
-        found = evaluate(classifier, choose_split(photos, split, classifier.classes))
+        found = evaluate(classifier, choose_split(photos, split, classifier.config))
     table, holds = claims_table(classifier.config.figures.get("test", {}), found)
     console().print(table)
     print(f"the card of {model} {'holds' if holds else 'does not hold'}")

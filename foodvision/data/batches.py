@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import torch
 from PIL import Image
@@ -21,16 +21,21 @@ from foodvision.data.loaders import Item, PhotoDataset, worker_count
 from foodvision.processes import hides_progress
 
 Batch: TypeAlias = tuple[torch.Tensor, torch.Tensor]
+_Draw = TypeVar("_Draw")
 
 # Decoded photos are kept in memory up to this.
 _CACHE_BYTES = 3_000_000_000
 
 
 class Place(NamedTuple):
-    """What decides the chance in an item: the epoch and the photo's place in the dataset."""
+    """An item of an epoch: its place in the dataset, and which of the epoch's draws it is.
+
+    Epoch and draw decide the chance in it: a photo that is drawn twice is not the same crop twice.
+    """
 
     epoch: int
     item: int
+    draw: int
 
 
 class Shard(NamedTuple):
@@ -158,7 +163,9 @@ class seeded:  # noqa: N801 (reads as a statement)
 
     def __init__(self, *parts: int | str) -> None:
         """Take what decides the seed."""
-        self._seed = random.Random(" ".join(map(str, parts))).getrandbits(63)  # noqa: S311
+        # Names of files may be no UTF-8.
+        text = " ".join(map(str, parts)).encode("utf-8", "surrogateescape")
+        self._seed = random.Random(text).getrandbits(63)  # noqa: S311
 
     def __enter__(self) -> None:
         """Put torch's generator aside."""
@@ -193,9 +200,10 @@ class _Order(Sampler[list[Place]]):
     def __iter__(self) -> Iterator[list[Place]]:
         epoch = self._position.epoch
         rank, world = self._shard
-        for batch in islice(self._cut(self._indices(epoch)), self._position.batch, None):
+        draws = [Place(epoch, item, draw) for draw, item in enumerate(self._indices(epoch))]
+        for batch in islice(self._cut(draws), self._position.batch, None):
             if part := batch[rank::world]:  # of a few validation photos, some processes get none
-                yield [Place(epoch, index) for index in part]
+                yield list(part)
 
     def _indices(self, epoch: int) -> Sequence[int]:
         if not self._shuffle:
@@ -208,9 +216,9 @@ class _Order(Sampler[list[Place]]):
         indices: list[int] = drawn.tolist()
         return indices
 
-    def _cut(self, indices: Sequence[int]) -> list[Sequence[int]]:
-        starts = range(0, len(indices), self._batch_size)
-        batches = [indices[start : start + self._batch_size] for start in starts]
+    def _cut(self, draws: Sequence[_Draw]) -> list[Sequence[_Draw]]:
+        starts = range(0, len(draws), self._batch_size)
+        batches = [draws[start : start + self._batch_size] for start in starts]
         if self._shuffle:
             # Processes take equal parts, and batch normalisation cannot learn from a single photo:
             # what is over is left to another epoch.
@@ -246,7 +254,7 @@ class _WithChance(Dataset[Item]):
         image, label = self._dataset[place.item]
         if self._transform_of is None:
             return image, label
-        with seeded(self._seed, "photo", place.epoch, place.item):
+        with seeded(self._seed, "photo", place.epoch, place.draw):
             return self._transform_of(place.epoch)(image), label
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import foodvision
+from foodvision.checkpoint import WEIGHTS, checkpoint_files
 from foodvision.classifier import BUNDLED_NAME, Classifier, load
 from foodvision.errors import SettingsError
 from foodvision.hub import is_repo_id
@@ -55,7 +56,8 @@ def write_space(folder: Path, settings: SpaceSettings) -> None:
     """Write the Space's files into an empty folder.
 
     Raises CheckpointError or HubError if there is no such model, SettingsError for one without
-    example photos: the running page is asked about them.
+    example photos: the running page is asked about them; PhotoError for one that tells where it was
+    taken.
     """
     classifier = load(settings.model)
     if not example_photos(classifier.checkpoint):
@@ -74,8 +76,9 @@ def write_space(folder: Path, settings: SpaceSettings) -> None:
             "preload_from_hub": [_preload(classifier, repo_id, commit)],
         }
     else:
-        served, card = "checkpoint", {}
-        _copy_checkpoint(classifier, folder / "checkpoint")
+        # The page calls a model by its folder.
+        served, card = f"checkpoint/{name_of(classifier.checkpoint.folder)}", {}
+        _copy_checkpoint(classifier, folder / served)
     _copy_package(folder / "foodvision")
     app = "app_zero.py" if settings.hardware == ZERO_GPU else "app.py"
     shutil.copy(_TEMPLATES / app, folder / "app.py")
@@ -136,15 +139,23 @@ def _copy_package(target: Path) -> None:
 
 def _copy_checkpoint(classifier: Classifier, target: Path) -> None:
     source = classifier.checkpoint.folder
+    paths = [source / "README.md", *checkpoint_files(source)]
     # The weights are for who trains: a Space answers with the graph.
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns("*.safetensors", ".*"))
-    (target / "examples").mkdir(exist_ok=True)
-    for photo in example_photos(classifier.checkpoint):
-        shutil.copy(photo, target / "examples")
+    copied = {target / path.relative_to(source): path for path in paths if path.name != WEIGHTS}
+    copied |= {
+        target / "examples" / path.name: path for path in example_photos(classifier.checkpoint)
+    }
+    for place, path in copied.items():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, place)
 
 
 def _preload(classifier: Classifier, repo_id: str, commit: str) -> str:
-    """What the platform downloads before the page starts: the files that were looked at here."""
+    """What the platform downloads before the page starts: the files that were looked at here.
+
+    Those whose names the line cannot hold are downloaded when it starts.
+    """
     folder = classifier.checkpoint.folder
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return f"{repo_id} {','.join(path.relative_to(folder).as_posix() for path in files)} {commit}"
+    names = (path.relative_to(folder).as_posix() for path in files)
+    return f"{repo_id} {','.join(name for name in names if not re.search(r'[ ,]', name))} {commit}"

@@ -95,8 +95,10 @@ class Tally:
             return
         for name, metric in (("loss", self._loss), ("accuracy", self._accuracy)):
             metric.load_state_dict(state[name])
-            # torchmetrics does not save that there was an update, and warns without one.
+            # torchmetrics does not save that there was an update, and warns without one; nor does
+            # it bring what it loads to its device.
             metric._update_count = 1
+            metric.to(metric.device)
 
 
 def train_step(

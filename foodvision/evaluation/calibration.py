@@ -68,6 +68,8 @@ def fit_certainty(confidence: np.ndarray, is_right: np.ndarray) -> CertaintyBoun
 
 def _lowest_bound(confidence: np.ndarray, is_right: np.ndarray, share: float) -> float:
     order = np.argsort(-confidence, kind="stable")
-    right = np.cumsum(is_right[order])
-    enough = np.flatnonzero(right >= share * np.arange(2, len(order) + 2))
-    return float(confidence[order][enough[-1]]) if len(enough) else NEVER
+    falling, right = confidence[order], np.cumsum(is_right[order])
+    # A bound takes in all of the same confidence.
+    is_last = np.append(falling[1:] < falling[:-1], True)[: len(order)]
+    enough = np.flatnonzero((right >= share * np.arange(2, len(order) + 2)) & is_last)
+    return float(falling[enough[-1]]) if len(enough) else NEVER

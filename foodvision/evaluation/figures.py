@@ -224,11 +224,11 @@ def _measure_classes(
             recall=float(recall[place]),
             f1=float(f1[place]),
             answered=int(answered[index]),
-            f1_interval=percentile_interval(resampled[:, place]),
+            f1_interval=percentile_interval(resampled[:, place], int(support[place])),
         )
         for place, index in enumerate(present)
     }
-    return percentile_interval(np.nanmean(resampled, axis=1)), per_class
+    return percentile_interval(np.nanmean(resampled, axis=1), len(labels)), per_class
 
 
 def _resample_f1(labels: np.ndarray, guesses: np.ndarray, classes: int) -> np.ndarray:

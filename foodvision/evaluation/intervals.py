@@ -67,7 +67,13 @@ def resample(statistic: Callable[[np.ndarray], Any], n: int) -> np.ndarray:
     return np.array([np.atleast_1d(values) for values in drawn], dtype=np.float64)
 
 
-def percentile_interval(resampled: np.ndarray) -> Interval:
-    """Return the middle 95% of a figure's resamples (Efron, 1979); what is NaN is left out."""
+def percentile_interval(resampled: np.ndarray, n: int) -> Interval:
+    """Return the middle 95% of a figure's resamples (Efron, 1979); what is NaN is left out.
+
+    n: the photos behind it. Where nothing is wrong, or nothing right, resamples cannot differ, but
+    other photos could: then it is Wilson's interval of none in n.
+    """
     low, high = np.nanquantile(resampled, (0.025, 0.975))
+    if low == high and low in (0, 1):
+        return wilson_interval(int(low) * n, n)
     return Interval(float(low), float(high))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
@@ -9,7 +10,7 @@ from tqdm import tqdm
 
 from foodvision.checkpoint import CheckpointConfig
 from foodvision.classifier import Answers, Certainty, Classifier, in_words
-from foodvision.data import LabelledPhoto, Photos
+from foodvision.data import LabelledPhoto, Photos, exclude, split_photos
 from foodvision.errors import DataError
 from foodvision.evaluation.figures import Figures, measure
 from foodvision.evaluation.intervals import Share
@@ -65,13 +66,17 @@ class Judgement:
         )
 
 
-def choose_split(photos: Photos, split: str, classes: Sequence[str]) -> tuple[LabelledPhoto, ...]:
+def choose_split(photos: Photos, split: str, config: CheckpointConfig) -> tuple[LabelledPhoto, ...]:
     """Return the photos to judge: those of a split, or all where the folder names no splits.
+
+    If the model was trained on that folder, they are those that its training set aside.
 
     Raises DataError for a split that is not there, and for classes that the model does not know.
     """
+    classes = config.classes
     if "all" in photos.splits:
-        chosen = photos.splits["all"]
+        carved = _carved_as_trained(photos, config)
+        chosen = carved.splits[split] if carved else photos.splits["all"]
     elif photos.splits.get(split):
         chosen = photos.splits[split]
     else:
@@ -85,6 +90,20 @@ def choose_split(photos: Photos, split: str, classes: Sequence[str]) -> tuple[La
             f"it knows {len(classes)} classes, {classes[0]} to {classes[-1]}"
         )
     return chosen
+
+
+def _carved_as_trained(photos: Photos, config: CheckpointConfig) -> Photos | None:
+    """Return the splits of the training if these are its photos, else None."""
+    training = config.training
+    shares = ("val_share", "test_share", "seed")
+    how = {name: training[name] for name in shares if name in training}
+    try:
+        if training.get("exclude"):
+            photos = exclude(photos, Path(training["exclude"]))
+        carved = split_photos(photos, **how)
+    except DataError:  # nobody was trained on such photos
+        return None
+    return carved if carved.fingerprint() == config.data.get("fingerprint") else None
 
 
 def evaluate(classifier: Classifier, photos: Sequence[LabelledPhoto]) -> Figures:

@@ -75,4 +75,4 @@ def _auroc_interval(known: np.ndarray, unknown: np.ndarray) -> Interval:
         not_above = np.searchsorted(others, known[drawn], "right")
         return float((below + not_above).mean() / 2 / len(others))
 
-    return percentile_interval(resample(auroc, len(known)))
+    return percentile_interval(resample(auroc, len(known)), min(len(known), len(unknown)))

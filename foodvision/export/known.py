@@ -40,7 +40,10 @@ _COSINE = """
 
 NODES: Mapping[str, str] = MappingProxyType(
     {
-        "softmax": "known_score = ReduceMax <keepdims = 0> (probabilities, tail_axis)",
+        "softmax": """
+    tail_plain = Softmax <axis = 1> (tail_logits)
+    known_score = ReduceMax <keepdims = 0> (tail_plain, tail_axis)
+""",
         "logit": "known_score = ReduceMax <keepdims = 0> (tail_logits, tail_axis)",
         "energy": "known_score = ReduceLogSumExp <keepdims = 0> (tail_logits, tail_axis)",
         "react": """
@@ -83,8 +86,8 @@ NODES: Mapping[str, str] = MappingProxyType(
 """,
     }
 )
-"""By the name of a score, its nodes in ONNX's text form: from `embedding`, `probabilities` and
-`tail_logits` to `known_score`, (n,)."""
+"""By the name of a score, its nodes in ONNX's text form: from `embedding` and `tail_logits` to
+`known_score`, (n,). None takes the probabilities: the temperature is fitted after the score."""
 
 
 @dataclass(frozen=True)
@@ -111,10 +114,11 @@ def fit_known_scores(
     directions (ViM; Wang et al., CVPR 2022). mahalanobis: distance to the nearest class less that
     to all of them (Ren et al., 2021).
     """
-    yield from (KnownScore(kind) for kind in ("softmax", "logit", "energy"))
-    yield KnownScore("react", {"ceiling": np.quantile(embeddings, 1 - _CUT_SHARE)})
+    # First who needs no photos of other things to be chosen by: of equal ones the first is taken.
     for kind, centres in (("prototypes", 1), ("neighbours", _centres_per_class(labels))):
         yield _cosine(kind, _centres(embeddings, labels, centres))
+    yield from (KnownScore(kind) for kind in ("softmax", "logit", "energy"))
+    yield KnownScore("react", {"ceiling": np.quantile(embeddings, 1 - _CUT_SHARE)})
     directions = min(_MOST_DIRECTIONS, len(embeddings) - 1, embeddings.shape[1] // 2)
     yield _fit_residual(embeddings, head, directions)
     yield _fit_mahalanobis(embeddings, labels, directions)

@@ -5,13 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from foodvision.checkpoint import Checkpoint, check_figures
+from foodvision.checkpoint import FILES, FOLDERS, Checkpoint, check_figures, checkpoint_files
 from foodvision.errors import CheckpointError, HubError
 from foodvision.hub.card import hub_card
 from foodvision.hub.client import READ_ONLY, check_name, told
-
-_FILES = ("config.json", "model.onnx", "model.safetensors", "page.json")
-_FOLDERS = ("examples", "pictures")
 
 
 @dataclass(frozen=True)
@@ -59,7 +56,7 @@ def push_checkpoint(
             revision=revision,
             commit_message="Push a foodvision checkpoint",
             # What the last one had and this one has not.
-            delete_patterns=[*_FILES, *(f"{name}/*" for name in _FOLDERS)],
+            delete_patterns=[*FILES, *(f"{name}/*" for name in FOLDERS)],
         )
         return Pushed(str(repo_url), commit.oid)
     raise AssertionError("told raises")
@@ -88,12 +85,11 @@ def files_to_push(
     """Return what is pushed, by name.
 
     Raises CheckpointError if the figures are another model's, or files that they were measured on
-    are missing.
+    are missing; PhotoError for an example that tells where it was taken.
     """
     check_figures(checkpoint)
     folder = checkpoint.folder
-    inside = [path for name in _FOLDERS for path in sorted((folder / name).glob("[!.]*"))]
-    paths = [path for path in (*(folder / name for name in _FILES), *inside) if path.is_file()]
+    paths = checkpoint_files(folder)
     files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
     measured_on = checkpoint.config.figures.get("measured_on", {})
     if missing := sorted(measured_on.keys() - files.keys()):

@@ -97,8 +97,7 @@ def preprocess_for(name: str, image_size: int | None = None) -> Preprocess:
             std=(1.0, 1.0, 1.0),
         )
     if name.startswith(_TORCHVISION):
-        _check_torchvision(name)
-        return Preprocess(size=image_size or 224, interpolation="bilinear")
+        return _torchvision_preprocess(name, image_size)
     config = _timm_config(name)
     if config is None:
         raise SettingsError(f"there is no model {name!r}{_did_you_mean(name)}")
@@ -195,6 +194,24 @@ def check_network(network: nn.Module, name: str, size: int) -> None:
         raise SettingsError(f"{name} does not end in one linear layer: choose another model")
 
 
+def check_training(network: nn.Module, name: str, size: int) -> None:
+    """See that the whole network can learn from squares of a size; it is as before afterwards.
+
+    Raises SettingsError, naming the network, if it cannot.
+    """
+    trained = copy.deepcopy(network).train()
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        try:
+            logits = trained(torch.zeros(2, 3, size, size))
+        except (RuntimeError, AssertionError, ValueError) as error:
+            raise SettingsError(
+                f"{name} cannot be trained at {size} pixels ({first_line(error)}): try other "
+                "sizes, or another model"
+            ) from None
+    if not isinstance(logits, torch.Tensor):
+        raise SettingsError(f"{name} has more than one head while it learns: choose another model")
+
+
 def _untrained(checkpoint: Checkpoint, num_classes: int) -> nn.Module:
     units = checkpoint.config.training.get("hidden_units", 10)
     architecture = checkpoint.config.architecture
@@ -262,6 +279,21 @@ def _with_weights(timm_name: str, num_classes: int, path: Path) -> nn.Module:
 def _check_torchvision(name: str) -> None:
     if name.removeprefix(_TORCHVISION) not in _torchvision_names():
         raise SettingsError(f"there is no model {name!r}{_did_you_mean(name)}")
+
+
+def _torchvision_preprocess(name: str, image_size: int | None) -> Preprocess:
+    """Return what torchvision says of the weights that it takes for the best."""
+    _check_torchvision(name)
+    weights = torchvision.models.get_model_weights(name.removeprefix(_TORCHVISION))
+    own = weights.DEFAULT.transforms()
+    (size,), (short,) = own.crop_size, own.resize_size
+    return Preprocess(
+        size=image_size or size,
+        crop=size / short,
+        interpolation=own.interpolation.value,
+        mean=_three(own.mean),
+        std=_three(own.std),
+    )
 
 
 def _torchvision_names() -> list[str]:

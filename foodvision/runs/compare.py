@@ -91,9 +91,11 @@ class Comparison:
 def compare(first: RunRecord, second: RunRecord) -> Comparison:
     """Hold two runs against each other, photo by photo.
 
-    Raises RunError for a run whose test photos were not judged, and for two that were judged on
-    different photos.
+    Raises RunError for a run whose test photos were not judged, for two that were judged on
+    different photos, and for one run given twice.
     """
+    if first.folder.resolve() == second.folder.resolve():
+        raise RunError(f"{second.folder} is the same run: compare it with another one")
     one, two = _by_photo(first), _by_photo(second)
     names = _names(first, second)
     _check_same_photos(names, one, two)

@@ -2,9 +2,9 @@
 
 import hashlib
 import io
-import re
 import shutil
 import tempfile
+import unicodedata
 from collections.abc import Iterable
 from contextlib import nullcontext
 from pathlib import Path
@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 import gradio as gr
 
-from foodvision.errors import HubError, PhotoError
+from foodvision.data.photos import split_named
+from foodvision.errors import HubError, PhotoError, SettingsError
 from foodvision.hub import check_push
 from foodvision.hub.client import told
 from foodvision.image import load_image
 from foodvision.storage import write_atomically
-from foodvision.web.models import ModelChoice, PageModels, told_by_name
+from foodvision.web.models import ModelChoice, PageModels, changes_of, told_by_name
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitScheduler
@@ -40,21 +41,18 @@ class Feedback:
         taken. The same photo is the same file.
 
         classes: the model's, whose folders are called as they are; a new one is written small and
-            with "_" for all but letters and digits.
+            with "_" for all but letters and digits, and with one more where it would name a split.
 
         Raises PhotoError for what is no photo or no name.
         """
-        name = _written(label)
-        if not name or len(name) > _LONGEST_NAME:
-            raise PhotoError(f"{label!r} is no name: 1 to {_LONGEST_NAME} letters")
-        # A stranger's checkpoint may call its classes by paths.
-        known = {_written(of): of for of in classes if Path(of).name == of}
+        name = _folder_of(label, classes)
         content = io.BytesIO()
         load_image(photo).save(content, "JPEG", quality=95)
         digest = hashlib.sha256(content.getvalue()).hexdigest()[:16]
-        path = self.folder / known.get(name, name) / f"{digest}.jpg"
+        path = self.folder / name / f"{digest}.jpg"
         with self._scheduler.lock if self._scheduler else nullcontext():
-            path.parent.mkdir(parents=True, exist_ok=True)
+            for older in self.folder.glob(f"*/{path.name}"):
+                older.unlink()  # the last word counts
             write_atomically(path, content.getvalue())
         return path
 
@@ -81,10 +79,19 @@ def open_feedback(place: str) -> Feedback:
     The dataset is created if it is not there. Photos go to it every five minutes, and when
     the feedback is closed.
 
-    Raises HubError without a token that may write, and for a dataset that everybody can see.
+    Raises SettingsError for a folder that cannot be written, HubError without a token that may
+    write, and for a dataset that everybody can see.
     """
     if not place.startswith(_ON_THE_HUB):
-        return Feedback(Path(place))
+        folder = Path(place)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=folder).close()
+        except OSError as error:
+            raise SettingsError(
+                f"{place} cannot keep what visitors say ({error.strerror}): name another folder"
+            ) from None
+        return Feedback(folder)
     from huggingface_hub import CommitScheduler, HfApi
 
     repo_id = place.removeprefix(_ON_THE_HUB)
@@ -104,8 +111,24 @@ def open_feedback(place: str) -> Feedback:
     return Feedback(scheduler.folder_path, scheduler)
 
 
+def _folder_of(label: str, classes: Iterable[str]) -> str:
+    # A stranger's checkpoint may call its classes by paths.
+    folders = [of for of in classes if Path(of).name == of and not of.startswith(".")]
+    if label in folders:
+        return label
+    name = _written(label)
+    if not name or len(name) > _LONGEST_NAME:
+        raise PhotoError(f"{label!r} is no name: 1 to {_LONGEST_NAME} letters")
+    if same := [of for of in folders if _written(of) == name]:
+        return same[0]
+    return f"{name}_" if split_named(name) else name
+
+
 def _written(label: str) -> str:
-    return re.sub(r"[^\w]+", "_", label.strip().lower()).strip("_")
+    letters = unicodedata.normalize("NFC", label).lower()
+    # The marks of Thai or Hindi are vowels and tones: without them it is another word.
+    kept = (char if unicodedata.category(char)[0] in "LMN" else " " for char in letters)
+    return "_".join("".join(kept).split())
 
 
 def feedback_form(
@@ -128,6 +151,8 @@ def feedback_form(
                 feedback.keep(path, label, models[chosen].classifier.classes)
         except PhotoError as error:
             raise gr.Error(str(error), print_exception=False) from None
+        except OSError as error:
+            raise gr.Error(words("feedback_failed"), print_exception=True) from error
         gr.Info(words("feedback_thanks"))
 
     choices = {
@@ -143,5 +168,12 @@ def feedback_form(
     )
     gr.Markdown(i18n("feedback_kept"), elem_classes="soft")
     send = gr.Button(i18n("feedback_send"), size="sm")
-    photo.change(suggest, [photo, chosen], label, show_progress="hidden", api_visibility="private")
+    gr.on(
+        changes_of(photo, chosen),
+        suggest,
+        [photo, chosen],
+        label,
+        show_progress="hidden",
+        api_visibility="private",
+    )
     send.click(keep, [photo, label, chosen], None, api_visibility="private")

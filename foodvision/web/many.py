@@ -175,7 +175,7 @@ def _csv(done: Sequence[Answered]) -> str:
     for photo in done:
         said = photo.prediction
         answer = [said.label, f"{said.confidence:.4f}", said.certainty] if said else ["", "", ""]
-        writer.writerow([_harmless(photo.name), *answer, photo.error])
+        writer.writerow([_harmless(photo.name), *answer, _harmless(photo.error)])
     return text.getvalue()
 
 

@@ -1,11 +1,11 @@
 """What all tabs answer with: the models, each with its words and its examples."""
 
 import filecmp
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import gradio as gr
 
@@ -31,8 +31,7 @@ class PageModel:
         self.name, self.classifier = name, classifier
         self.wording = read_wording(classifier.checkpoint.folder, name)
         self.examples = {path.name: path for path in example_photos(classifier.checkpoint)}
-        # Gradio names an upload's folder by its content: the same path is the same photo.
-        self.predict = lru_cache(_REMEMBERED)(self._predict)
+        self._remembered = lru_cache(_REMEMBERED)(self._predict)
 
     def words(self, request: gr.Request | None) -> Words:
         """Return the words in a visitor's language."""
@@ -44,7 +43,18 @@ class PageModel:
         path = self.examples.get(Path(photo).name)
         return path.name if path and filecmp.cmp(path, photo, shallow=False) else None
 
-    def _predict(self, photo: str) -> Prediction:
+    def predict(self, photo: str) -> Prediction:
+        """Answer a photo, once while its file is the same; three parts of the page ask.
+
+        Raises PhotoError for what is no photo, or is there no more.
+        """
+        try:
+            file = Path(photo).stat()
+        except OSError:
+            raise PhotoError(f"{Path(photo).name} is here no more: choose it again") from None
+        return self._remembered(photo, file.st_size, file.st_mtime_ns)
+
+    def _predict(self, photo: str, *_: int) -> Prediction:
         with told_by_name(photo):
             return self.classifier.predict(photo)
 
@@ -54,6 +64,11 @@ PageModels: TypeAlias = Mapping[str, PageModel]
 
 ModelChoice: TypeAlias = gr.Dropdown | gr.State
 """The component that holds the chosen model's name: visitors see it only if there are several."""
+
+
+def changes_of(photo: gr.Image, chosen: ModelChoice) -> list[Callable[..., Any]]:
+    """Return what asks for another answer: another photo, or another model."""
+    return [photo.change, *([chosen.change] if isinstance(chosen, gr.Dropdown) else [])]
 
 
 def load_models(names: Sequence[str] = ()) -> dict[str, Classifier]:
@@ -82,6 +97,8 @@ def name_of(folder: Path) -> str:
     if folder == BUNDLED:
         return BUNDLED_NAME
     place = folder.resolve()
+    if place.parent.name == "snapshots":  # the Hub's client's: the folder is called by the commit
+        return "/".join(place.parent.parent.name.split("--")[1:])
     return place.parent.name if place.name == "checkpoint" else place.name
 
 

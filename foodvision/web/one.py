@@ -1,6 +1,5 @@
 """The tab for one photo: the answer first, then where the model looked, a card, and feedback."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -14,7 +13,7 @@ from foodvision.documents import data_uri
 from foodvision.errors import PhotoError
 from foodvision.web.answers import answer_html, empty_html, failure_html
 from foodvision.web.feedback import Feedback, feedback_form
-from foodvision.web.models import ModelChoice, PageModel, PageModels
+from foodvision.web.models import ModelChoice, PageModel, PageModels, changes_of
 from foodvision.web.pictures import draw_card, where_it_looked
 
 _COPY = """() => navigator.clipboard.writeText(
@@ -104,11 +103,8 @@ def _connect_answer(models: PageModels, chosen: ModelChoice, photo: gr.Image, to
         looked = where_it_looked(model.classifier, photo, prediction.label)
         return looked, words("looked_text" if looked else "looked_none")
 
-    changes: list[Callable[..., Any]] = [photo.change]
-    if isinstance(chosen, gr.Dropdown):
-        changes.append(chosen.change)
     gr.on(
-        changes,
+        changes_of(photo, chosen),
         answer,
         [photo, chosen],
         told.headline,
@@ -211,9 +207,11 @@ def _photo_input(i18n: gr.I18n) -> gr.Image:
     opened_by_gradio = photo.preprocess
 
     def as_it_is(payload: ImageData | None) -> Any:
-        if payload is None or payload.path is None:
-            return opened_by_gradio(payload)
-        return payload.path
+        if payload is None or payload.path is not None:
+            return payload and payload.path
+        path = str(opened_by_gradio(payload))
+        photo.temp_files.add(path)  # Gradio makes a file of what a program sent, and forgets it
+        return path
 
     # Gradio would open the file before our function sees it, and answer what is no photo with an
     # error that says nothing. (A subclass would do the same, but Gradio writes a stub file beside

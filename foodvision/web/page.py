@@ -1,14 +1,16 @@
 """The page: tabs around a classifier, and how it is served."""
 
 import signal
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from html import escape
 from importlib.util import find_spec
 
 import gradio as gr
 
 from foodvision.classifier import Classifier
-from foodvision.errors import SettingsError
+from foodvision.errors import SettingsError, first_line
 from foodvision.web.about import about_tab
 from foodvision.web.camera import camera_tab
 from foodvision.web.feedback import Feedback
@@ -32,7 +34,7 @@ _FEW = 6
 def build_page(
     models: Classifier | Mapping[str, Classifier], feedback: Feedback | None = None
 ) -> gr.Blocks:
-    """Build the page around a model; `launch_page` or Gradio's own `launch` starts it.
+    """Build the page around a model; `launch_page` serves it with its words and looks.
 
     models: or several, by what a visitor chooses them by; the first gives the page its title,
         introduction and examples.
@@ -113,15 +115,25 @@ def launch_page(
             ssr_mode=False,
             strict_cors=True,
         )
-    except OSError:
+    except OSError as error:
+        if port is None:
+            raise SettingsError(f"the page cannot be served ({first_line(error)})") from None
         raise SettingsError(f"port {port} is taken: choose another one with --port") from None
     print(f"foodvision answers at {share_url or local_url} (Ctrl-C stops it)", flush=True)
     if wait:
-        # A Space is ended so; what visitors gave is to be kept then too.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        page.block_thread()
+        _wait_for_the_end()
+        # Gradio's own way out waits for pages that are open, and leaves visitors' photos behind.
+        page.close(verbose=False)
         if feedback := getattr(page, "feedback", None):
             feedback.close()
+
+
+def _wait_for_the_end() -> None:
+    # A Space is ended by SIGTERM; what visitors gave is to be kept then too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(KeyboardInterrupt):
+        while True:
+            time.sleep(3600)
 
 
 def introduce(classifier: Classifier, words: Words) -> str:

@@ -43,12 +43,12 @@ class Wording:
     languages: Mapping[str, Words]
 
     def choose(self, accepted: str | None) -> Words:
-        """Return the words that a browser's Accept-Language asks for first, or the English ones."""
-        for part in (accepted or "").split(","):
-            language = part.split(";")[0].strip().split("-")[0].lower()
-            if language in self.languages:
-                return self.languages[language]
-        return self.languages[LANGUAGES[0]]
+        """Return the words that a browser's Accept-Language asks for first, or the English ones.
+
+        The first alone, because Gradio looks at no other for the page's labels.
+        """
+        language = (accepted or "").split(",")[0].split(";")[0].strip().split("-")[0].lower()
+        return self.languages.get(language) or self.languages[LANGUAGES[0]]
 
 
 def read_wording(folder: Path, title: str) -> Wording:
@@ -106,8 +106,11 @@ def _is_by_language(part: object) -> bool:
 
 
 def _places(text: str) -> set[str] | None:
-    """Return the {places} that a text has to fill in, or None if its braces do not match."""
+    """Return the {places} that a text has to fill in, or None if they are not as simple as that."""
     try:
-        return {name for _, name, _, _ in Formatter().parse(text) if name is not None}
+        parts = list(Formatter().parse(text))
     except ValueError:
         return None
+    if any(how or kind for _, _, how, kind in parts):
+        return None
+    return {name for _, name, _, _ in parts if name is not None}

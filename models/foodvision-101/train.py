@@ -278,7 +278,9 @@ def fit_head(
     stage = Stage(
         name,
         head,
-        this.batches(ConcatDataset(train_sets), weights=torch.tensor(weights)),
+        this.batches(
+            ConcatDataset(train_sets), weights=torch.tensor(weights), before_batch=this.stop.check
+        ),
         this.batches(embedded(network, body, this.photos.splits["val"], this), shuffle=False),
         HEAD.epochs,
         HEAD.learning_rate or 0.0,
@@ -371,5 +373,5 @@ def split_sharp(folder: Path) -> Photos:
 if __name__ == "__main__":
     try:
         main()
-    except Stopped:
+    except (Stopped, KeyboardInterrupt):
         sys.exit("stopped, the state is saved: start it again to go on")
