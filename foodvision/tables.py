@@ -13,8 +13,7 @@ from foodvision.evaluation import Figures, Judgement, KnownFigures, Pair, Robust
 from foodvision.inspection import KINDS, Finding, Inspection
 from foodvision.runs import RunRecord
 from foodvision.runs.compare import Comparison
-from foodvision.runs.words import duration_in_words, percent, points
-from foodvision.runs.words import interval_in_words as interval_in_words
+from foodvision.runs.words import duration_in_words, interval_in_words, percent, points
 
 # Findings of a kind that the terminal names; the page and the JSON object have more.
 _NAMED = 5

@@ -216,6 +216,25 @@ def test_camera_answers_while_it_is_pointed(page):
     assert page.evaluate("document.querySelector('#camera video').srcObject") is None
 
 
+def test_camera_that_fails_is_told_and_turned_off(page):
+    page.evaluate("window.createImageBitmap = () => Promise.reject(new Error('taken away'))")
+    page.get_by_role("tab", name="Camera").click()
+    page.get_by_role("button", name="Start the camera").click()
+    expect(page.locator("#camera .answer")).to_contain_text("taken away", timeout=PATIENCE)
+    expect(page.get_by_role("button", name="Start the camera")).to_be_visible()
+    assert page.evaluate("document.querySelector('#camera video').srcObject") is None
+
+
+def test_answer_that_may_not_be_copied_is_selected_to_copy_by_hand(page):
+    page.get_by_role("button", name="Waffles").click()
+    expect(headline(page)).to_have_text("Waffles", timeout=PATIENCE)
+    page.evaluate(
+        "navigator.clipboard.writeText = () => Promise.reject(new Error('not permitted'))"
+    )
+    page.get_by_role("button", name="Copy the answer").click()
+    assert page.evaluate("getSelection().toString()").startswith("Waffles")
+
+
 @pytest.mark.parametrize("arrives", [True, False], ids=["slow", "failing"])
 def test_slow_example_does_not_overtake_a_newer_photo(page, arrives):
     page.evaluate(

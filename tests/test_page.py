@@ -112,6 +112,14 @@ def test_answer_comes_with_where_it_looked_and_a_card(page):
         assert card.width == 720
 
 
+def test_answer_can_be_copied_by_hand_where_the_page_may_not(page):
+    upload(page, EXAMPLES / "pizza.jpg")
+    expect(page.locator(".guesses li")).to_have_count(5, timeout=20_000)
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    page.get_by_role("button", name="Copy the answer").click()
+    page.wait_for_function("getSelection().toString().startsWith('Pizza')")
+
+
 def test_link_reopens_an_example(browser, url):
     page = browser.new_page()
     page.goto(f"{url}/?example=waffles.jpg")

@@ -1,7 +1,8 @@
+import os
 from collections import Counter
 
 import pytest
-from conftest import make_split
+from conftest import make_photo, make_split
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -168,3 +169,10 @@ def test_carving_keeps_every_photo_and_leaves_some_of_each_class(sizes, share):
         count = Counter(photo.label for photo in taken)[label]
         assert 1 <= count <= size - 1
         assert abs(count - share * size) <= 1
+
+
+def test_class_whose_name_is_no_text_is_told_before_it_is_learnt(tmp_path):
+    make_split(tmp_path / "photos", 3)
+    make_photo(tmp_path / "photos" / os.fsdecode(b"pi\xff") / "0.jpg", (9, 9, 9), seed=1)
+    with pytest.raises(DataError, match=r"the class 'pi\\udcff' has a name that is no UTF-8"):
+        split_photos(find_photos(tmp_path / "photos"))

@@ -6,6 +6,7 @@ import resource
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -13,14 +14,20 @@ from accelerate import Accelerator
 from conftest import REPOSITORY
 from rich.console import Console
 from safetensors.torch import load_file
+from torch import nn
+from torch.utils.data import TensorDataset
 
 import foodvision
 from foodvision.cli import main
 from foodvision.config import TrainConfig
+from foodvision.data import Photos
 from foodvision.engine import EarlyStopping, Results, Snapshot
-from foodvision.errors import DataError, FoodVisionError, SettingsError
+from foodvision.errors import DataError, FoodVisionError, SettingsError, Stopped
+from foodvision.fitting import fit
+from foodvision.preprocess import Preprocess
 from foodvision.recording import kept, locked
 from foodvision.runs import read_run, write_state
+from foodvision.stages import Run, Stage
 from foodvision.training import run
 
 QUIET = Console(quiet=True)
@@ -215,3 +222,21 @@ def test_time_of_a_run_is_counted_over_all_its_parts(tmp_path):
         assert run_so_far.state == "running"
         assert before < run_so_far.seconds < before + 500
         write_state(tmp_path, "stopped", 500.0)
+
+
+def test_signal_while_the_last_epoch_is_judged_is_heard(tmp_path):
+    data = TensorDataset(torch.randn(8, 4), torch.arange(8) % 2)
+
+    def stage(this, finish=None):
+        judged = this.batches(data, shuffle=False, finish=finish)
+        return Stage("head", nn.Linear(4, 2), this.batches(data), judged, 1, 0.01)
+
+    def interrupt(images, labels):
+        signal.raise_signal(signal.SIGINT)
+        return images, labels
+
+    this = Run(TrainConfig(), Photos(tmp_path, {}), Preprocess(), tmp_path, Accelerator(cpu=True))
+    with pytest.raises(Stopped):
+        fit(stage(this, interrupt), this)
+    taken_up = replace(this)
+    assert len(fit(stage(taken_up), taken_up)) == 1

@@ -277,6 +277,9 @@ def _files(folder: Path, left_out: list[LeftOut]) -> Iterator[Path]:
 def _check_agreement(splits: Mapping[str, Iterable[LabelledPhoto]], root: Path) -> None:
     labels = {split: {photo.label for photo in photos} for split, photos in splits.items()}
     expected = labels["train"]
+    for name in sorted(expected):
+        if name.encode(errors="ignore").decode() != name:
+            raise DataError(f"{root}: the class {name!a} has a name that is no UTF-8: rename it")
     if len(expected) < 2:
         raise DataError(f"{root} has one class, {min(expected)}: it takes at least two to choose")
     for split, found in labels.items():

@@ -1,7 +1,7 @@
 """What hangs on the loop from outside: how the optimiser steps, and which weights are kept."""
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -218,7 +218,7 @@ def _epochs_since_best(results: Results) -> int:
     return len(losses) - 1 - min(range(len(losses)), key=losses.__getitem__)
 
 
-def clip_gradients(optimizer: torch.optim.Optimizer, largest_norm: float) -> Callable[..., None]:
+def clip_gradients(optimizer: torch.optim.Optimizer, largest_norm: float) -> None:
     """Scale the gradients down before each step whose norm is above `largest_norm`."""
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
 
@@ -226,7 +226,6 @@ def clip_gradients(optimizer: torch.optim.Optimizer, largest_norm: float) -> Cal
         nn.utils.clip_grad_norm_(weights, largest_norm)
 
     optimizer.register_step_pre_hook(clip)
-    return clip
 
 
 def restore_order(optimizer: torch.optim.Optimizer) -> None:

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.stats import binomtest
 
-_RESAMPLES = 1000
+RESAMPLES = 1000
+"""Samples that stand for the chance in a set of photos."""
 
 
 class Interval(NamedTuple):
@@ -63,7 +64,7 @@ def resample(statistic: Callable[[np.ndarray], Any], n: int) -> np.ndarray:
     Returns (1000, k) float64.
     """
     rng = np.random.default_rng(0)
-    drawn = (statistic(rng.integers(n, size=n)) for _ in range(_RESAMPLES))
+    drawn = (statistic(rng.integers(n, size=n)) for _ in range(RESAMPLES))
     return np.array([np.atleast_1d(values) for values in drawn], dtype=np.float64)
 
 

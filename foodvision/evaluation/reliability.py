@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from foodvision.evaluation.intervals import Interval, resample, wilson_interval
+from foodvision.evaluation.intervals import RESAMPLES, Interval, resample, wilson_interval
 
 BINS = 15
 """Of confidence, equally wide (Guo et al., "On Calibration of Modern Neural Networks", 2017)."""
@@ -99,14 +99,10 @@ def error_by_chance(confidence: np.ndarray) -> float:
 
     confidence: (n,), 0 to 1: how often it is right, here.
     """
-    of_photo = _bin_of(confidence)
-    chance = np.random.default_rng(1)
-
-    def error(drawn: np.ndarray) -> float:
-        right = chance.random(len(drawn)) < confidence
-        return _error(of_photo, confidence.astype(np.float64) - right)
-
-    return float(resample(error, len(confidence)).mean())
+    of_photo, chance = _bin_of(confidence), np.random.default_rng(1)
+    drawn = (chance.random(len(confidence)) < confidence for _ in range(RESAMPLES))
+    errors = [_error(of_photo, confidence.astype(np.float64) - right) for right in drawn]
+    return float(np.mean(errors))
 
 
 def _error(of_photo: np.ndarray, gap: np.ndarray) -> float:

@@ -11,12 +11,11 @@ from PIL import Image
 from foodvision.data import LabelledPhoto
 from foodvision.documents import data_uri, thumbnail, write_document
 from foodvision.errors import RunError
-from foodvision.evaluation import Figures, Judgement, find_pairs
+from foodvision.evaluation import Figures, Judgement
 from foodvision.image import load_image
 from foodvision.runs.answers import RunAnswer, find_mistakes, relative_name
 from foodvision.runs.compare import Comparison
 from foodvision.runs.drawings import (
-    count_answers,
     draw_confusion,
     draw_curves,
     draw_photos,
@@ -163,10 +162,9 @@ def _told_of_answers(
     mistakes: Sequence[tuple[Image.Image, RunAnswer]],
 ) -> dict[str, Any]:
     """What the templates of pages of a judged model share."""
-    classes = _classes(answers)
     return {
         "story": tell(answers, figures),
-        "confusion": find_pairs(count_answers(answers, classes), classes),
+        "confusion": figures.confused,
         "mistakes": [(thumbnail(image, _THUMBNAIL), answer) for image, answer in mistakes],
     }
 

@@ -16,8 +16,13 @@ from foodvision.web.feedback import Feedback, feedback_form
 from foodvision.web.models import ModelChoice, PageModel, PageModels, changes_of
 from foodvision.web.pictures import draw_card, where_it_looked
 
-_COPY = """() => navigator.clipboard.writeText(
-    document.querySelector("#answer .answer").innerText)"""
+# Where a page may not write to the clipboard, and over plain http none may, by hand.
+_COPY = """() => {
+    const answer = document.querySelector("#answer .answer");
+    const select = () => getSelection().selectAllChildren(answer);
+    if (!navigator.clipboard) return select();
+    navigator.clipboard.writeText(answer.innerText).catch(select);
+}"""
 
 _SAVE = """(picture) => {
     if (!picture) return;

@@ -35,8 +35,14 @@ export function connectCamera(room, model, words) {
     stream = opened;
     button.textContent = words.say("camera_stop");
     video.srcObject = stream;
-    await video.play();
-    await answerFrames();
+    try {
+      await video.play();
+      await answerFrames();
+    } catch (trouble) {
+      if (stream !== opened) return; // stopped meanwhile
+      stop();
+      showFailure(answer, words.tell(trouble), words);
+    }
   };
 
   const answerFrames = async () => {

@@ -132,7 +132,12 @@ class OneTab {
   }
 
   async #copy() {
-    await navigator.clipboard.writeText(this.answer.innerText);
+    try {
+      await navigator.clipboard.writeText(this.answer.innerText);
+    } catch {
+      getSelection().selectAllChildren(this.answer); // not permitted: then by hand
+      return;
+    }
     this.copyButton.textContent = this.words.say("copied");
     this.copyButton.addEventListener(
       "blur",

@@ -39,9 +39,13 @@ async function load(model, words, pageKept) {
   retry.hidden = true;
   text.textContent = words.say("starting");
   try {
+    let told = -1;
     const { kept, seconds } = await model.load((done, all) => {
-      const [came, whole] = [done, all].map((bytes) => (bytes / MEGABYTE).toFixed(1));
       bar.value = done / all;
+      const tenth = Math.floor((10 * done) / all);
+      if (tenth === told) return; // a screen reader says every change of the text
+      told = tenth;
+      const [came, whole] = [done, all].map((bytes) => (bytes / MEGABYTE).toFixed(1));
       text.textContent =
         done < all ? words.say("loading", { done: came, all: whole }) : words.say("starting");
     });
