@@ -6,6 +6,10 @@ import tempfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+# Files and folders that are written under another name first are begun for their owner alone.
+_MASK = os.umask(0o022)
+os.umask(_MASK)
+
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Replace a file in one step: written beside it, synced, renamed.
@@ -17,7 +21,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     try:
         os.close(descriptor)
         write_durably(Path(beside), content)
-        Path(beside).chmod(0o644)
+        Path(beside).chmod(0o666 & ~_MASK)
         Path(beside).replace(path)
     except BaseException:
         Path(beside).unlink(missing_ok=True)
@@ -43,7 +47,7 @@ def write_folder(target: Path, files: Mapping[str, bytes], *, replaced: Collecti
             write_durably(beside / name, content)
         if target.exists():
             _carry_over(target, beside, replaced)
-        beside.chmod(0o755)
+        beside.chmod(0o777 & ~_MASK)
         spare = _spare(target)
         if target.exists():
             shutil.rmtree(spare, ignore_errors=True)

@@ -2,6 +2,7 @@ import json
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 from dataclasses import replace
@@ -9,7 +10,7 @@ from dataclasses import replace
 import onnx
 import pytest
 
-from foodvision.checkpoint import read_checkpoint, write_checkpoint
+from foodvision.checkpoint import read_card, read_checkpoint, write_checkpoint
 from foodvision.errors import CheckpointError
 
 
@@ -47,6 +48,32 @@ def test_what_people_put_beside_a_checkpoint_stays(folder):
     assert (folder / "examples" / "kiwi.jpg").read_bytes() == b"kiwi"
     assert not (folder / "pictures").exists()
     assert not (folder / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ("---\nlicense: mit\n---\n\n# Fruit\n", "# Fruit\n"),
+        ("# Fruit\n", "# Fruit\n"),
+        ("---\n# A rule, and no end of it\n", "---\n# A rule, and no end of it\n"),
+    ],
+)
+def test_card_is_read_without_what_the_hub_reads_of_it(folder, content, text):
+    (folder / "README.md").write_text(content)
+    assert read_card(read_checkpoint(folder)) == text
+
+
+def test_checkpoint_is_as_private_as_its_owner_writes(folder, tmp_path):
+    program = """
+import os, sys
+os.umask(0o077)
+from foodvision.checkpoint import read_card, read_checkpoint, write_checkpoint
+from pathlib import Path
+found = read_checkpoint(sys.argv[1])
+write_checkpoint(Path(sys.argv[2]), found.config, found.graph, read_card(found), b"", {})
+"""
+    subprocess.run([sys.executable, "-c", program, str(folder), str(tmp_path / "own")], check=True)
+    assert stat.S_IMODE((tmp_path / "own").stat().st_mode) == 0o700
 
 
 def test_run_folder_stands_for_the_checkpoint_in_it(fruit_checkpoint):
@@ -204,7 +231,7 @@ def test_folder_with_something_else_is_never_replaced(folder, tmp_path):
 
 WRITER = """
 import sys
-from foodvision.checkpoint import read_checkpoint, write_checkpoint
+from foodvision.checkpoint import read_card, read_checkpoint, write_checkpoint
 checkpoint = read_checkpoint(sys.argv[1])
 print("ready", flush=True)
 while True:

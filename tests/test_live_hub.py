@@ -5,6 +5,7 @@ import os
 import pytest
 
 import foodvision
+from foodvision.cli import main
 
 USER = os.environ.get("FOODVISION_LIVE_HUB")
 pytestmark = pytest.mark.skipif(not USER, reason="FOODVISION_LIVE_HUB names no account")
@@ -19,8 +20,9 @@ def name():
     HfApi().delete_repo(name, missing_ok=True)
 
 
-def test_checkpoint_goes_there_and_back(name, fruit_checkpoint):
+def test_checkpoint_goes_there_and_back(name, fruit, fruit_checkpoint):
     classifier = foodvision.load(fruit_checkpoint)
     first = classifier.push_to_hub(name, private=True)
     assert classifier.push_to_hub(name, private=True) == first
     assert foodvision.load(name, revision=first.commit).classes == classifier.classes
+    assert main(["verify", name, str(fruit)]) == 0

@@ -129,6 +129,23 @@ def test_card_that_was_on_the_hub_says_once_how_it_is_used(fruit_checkpoint, tmp
     assert second.replace("cook/two", "cook/one").replace("two", "one") == first
 
 
+def test_training_pushes_what_it_made_for_its_owner_alone(hub, run, fruit, tmp_path):
+    settings = ("--model", "tinyvgg", "--image-size", "32", "--epochs", "1")
+    place = ("--output", tmp_path / "run", "--push", "cook/fruit", "--private")
+    done = run("train", fruit, *settings, *place)
+    assert done.returncode == 0, done.stderr
+    assert PUSHED.search(done.stdout).group(2) == hub.repo("cook/fruit").head.oid
+    assert hub.repo("cook/fruit").private
+    graph = (tmp_path / "run" / "checkpoint" / "model.onnx").read_bytes()
+    assert hub.repo("cook/fruit").read("model.onnx") == graph
+
+
+def test_training_that_could_not_push_does_not_begin(run, fruit, tmp_path):
+    place = ("--output", tmp_path / "run", "--push", "cook/fruit")
+    assert "cook/fruit" in error_of(run("train", fruit, *place, token=None))
+    assert not (tmp_path / "run").exists()
+
+
 def test_hidden_files_and_folders_beside_the_examples_stay_here(run, fruit_checkpoint, tmp_path):
     folder = shutil.copytree(fruit_checkpoint, tmp_path / "checkpoint")
     make_photo(folder / "examples" / "kiwi.jpg", (60, 190, 60), seed=5)

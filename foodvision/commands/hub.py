@@ -9,6 +9,8 @@ from cyclopts import Parameter
 from foodvision.commands.options import ModelName, Switch
 from foodvision.errors import SettingsError
 
+Named = Annotated[tuple[str, ...], Parameter(negative="")]
+
 
 def push(
     checkpoint: str,
@@ -91,8 +93,8 @@ def deploy(
     static: Switch = False,
     hardware: str | None = None,
     private: Switch = False,
-    secret: tuple[str, ...] = (),
-    variable: tuple[str, ...] = (),
+    secret: Named = (),
+    variable: Named = (),
     dry_run: Switch = False,
     check: Switch = False,
 ) -> None:
