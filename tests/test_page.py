@@ -172,14 +172,14 @@ def test_page_speaks_the_browsers_language(browser, url, locale, tab, title):
 
 
 def test_many_photos_are_answered_filtered_and_taken_home(page, tmp_path):
-    (tmp_path / "menu.jpg").write_text("pizza 8.50")
+    (tmp_path / "menu.mpo").write_text("pizza 8.50")
     page.get_by_role("tab", name="Many photos").click()
     photos = [EXAMPLES / f"{name}.jpg" for name in ("pizza", "pizza_dad", "sushi", "not_food_cat")]
-    page.locator("input[type=file]").last.set_input_files([*photos, tmp_path / "menu.jpg"])
+    page.locator("input[type=file]").last.set_input_files([*photos, tmp_path / "menu.mpo"])
     expect(page.get_by_role("button", name="Remove this file")).to_have_count(5, timeout=20_000)
     page.get_by_role("button", name="Answer them").click()
     expect(page.locator("#status")).to_contain_text("5 of 5 photos answered.", timeout=30_000)
-    expect(page.locator("#status li")).to_have_text(re.compile("^menu.jpg is no photo"))
+    expect(page.locator("#status li")).to_have_text(re.compile("^menu.mpo is no photo"))
     expect(page.locator("#gallery figure")).to_have_count(4)
     page.screenshot(path=SCREENSHOTS / "many.png", full_page=True)
     with page.expect_download() as download:
@@ -188,7 +188,7 @@ def test_many_photos_are_answered_filtered_and_taken_home(page, tmp_path):
     rows = list(csv.DictReader(content.splitlines()))
     assert [row["label"] for row in rows][:3] == ["pizza", "pizza", "sushi"]
     assert rows[3]["certainty"] == "not known"
-    assert rows[4]["error"].startswith("menu.jpg is no photo")
+    assert rows[4]["error"].startswith("menu.mpo is no photo")
     page.get_by_label("Show").click()
     page.get_by_role("option", name="Pizza").click()
     expect(page.locator("#gallery figure")).to_have_count(2)
@@ -302,11 +302,11 @@ def test_text_file_gets_a_clear_message(page, tmp_path):
 
 
 def test_text_file_that_calls_itself_a_photo_gets_a_clear_message(page, tmp_path):
-    (tmp_path / "menu.jpg").write_text("pizza 8.50")
-    upload(page, tmp_path / "menu.jpg")
+    (tmp_path / "menu.mpo").write_text("pizza 8.50")
+    upload(page, tmp_path / "menu.mpo")
     expect(page.locator(".answer h2")).to_have_text("That I cannot read", timeout=20_000)
     expect(page.locator(".answer p")).to_have_text(
-        "menu.jpg is no photo: it should be JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC"
+        "menu.mpo is no photo: it should be JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC"
     )
 
 
@@ -347,19 +347,19 @@ def test_gradio_client_gets_the_same_answer_as_python(url):
 
 
 def test_gradio_client_gets_many_answers_and_what_is_wrong(url, tmp_path):
-    (tmp_path / "menu.jpg").write_text("pizza 8.50")
-    photos = [handle_file(EXAMPLES / "ramen.jpg"), handle_file(tmp_path / "menu.jpg")]
+    (tmp_path / "menu.mpo").write_text("pizza 8.50")
+    photos = [handle_file(EXAMPLES / "ramen.jpg"), handle_file(tmp_path / "menu.mpo")]
     client = Client(url, verbose=False)
     good, bad = client.predict(photos, api_name="/predict_many")
     assert good["label"] == "ramen"
-    assert bad["error"].startswith("menu.jpg is no photo")
+    assert bad["error"].startswith("menu.mpo is no photo")
 
 
 def test_gradio_client_is_told_what_is_no_photo(url, tmp_path):
-    (tmp_path / "menu.jpg").write_text("pizza 8.50")
+    (tmp_path / "menu.mpo").write_text("pizza 8.50")
     client = Client(url, verbose=False)
     with pytest.raises(AppError, match=r"^menu\.jpg is no photo: it should be JPEG"):
-        client.predict(handle_file(tmp_path / "menu.jpg"), api_name="/predict")
+        client.predict(handle_file(tmp_path / "menu.mpo"), api_name="/predict")
     with pytest.raises(AppError, match="There is no photo: send one"):
         client.predict(None, api_name="/predict")
 

@@ -156,8 +156,11 @@ def _photo_paths(photos: Sequence[Path]) -> list[Path]:
 def _inside(folder: Path) -> list[Path]:
     from foodvision.image import SUFFIXES
 
+    def fail(error: OSError) -> None:
+        raise error  # os.walk would pass over a folder that may not be read
+
     found: list[Path] = []
-    for place, folders, files in os.walk(folder, followlinks=True):
+    for place, folders, files in os.walk(folder, onerror=fail, followlinks=True):
         shown = [name for name in folders if not name.startswith(".")]
         # A link to a folder above would lead around for ever.
         above = [Path(place).resolve(), *Path(place).resolve().parents]

@@ -13,7 +13,7 @@ import gradio as gr
 from foodvision.classifier import Prediction
 from foodvision.documents import data_uri, thumbnail
 from foodvision.errors import PhotoError
-from foodvision.image import load_image
+from foodvision.image import SUFFIXES, load_image
 from foodvision.web.answers import percent
 from foodvision.web.models import ModelChoice, PageModel, PageModels, told_by_name
 from foodvision.web.words import Words
@@ -76,7 +76,10 @@ def many_tab(models: PageModels, chosen: ModelChoice, i18n: gr.I18n) -> gr.File:
 
     done = gr.State([], time_to_live=_REMEMBERED_SECONDS)
     photos = gr.File(
-        label=i18n("many_label"), file_count="multiple", file_types=["image"], height=180
+        label=i18n("many_label"),
+        file_count="multiple",
+        file_types=["image", *SUFFIXES],  # not every system takes all of them for images
+        height=180,
     )
     with gr.Row():
         start = gr.Button(i18n("many_start"), variant="primary")
