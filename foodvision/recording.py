@@ -1,5 +1,6 @@
 """The folder of a run: whose it is, what is written there while the run goes on, how it ended."""
 
+import shlex
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -103,11 +104,11 @@ class Recorder:
 
 @contextmanager
 def kept(
-    folder: Path, data: str | Path, config: TrainConfig, accelerator: Accelerator
+    folder: Path, data: str | Path, config: TrainConfig, accelerator: Accelerator, *, resume: bool
 ) -> Iterator[Recorder]:
     """Give the recorder of a run whose folder is this process's alone; say how the run ended.
 
-    Raises SettingsError if another run writes to the folder.
+    Raises SettingsError if another run writes to the folder, or wrote there meanwhile.
     """
     if not accelerator.is_main_process:
         with told_how_to_go_on(data, folder):
@@ -116,8 +117,9 @@ def kept(
     if config.track:
         import_module(config.track)  # better missed now than when there is a run
     with locked(folder), told_how_to_go_on(data, folder):
+        check_run_folder(folder, resume)  # finding the photos took its time
         seconds = 0.0
-        if (folder / "run.json").exists():
+        if resume:
             seconds = read_run(folder).seconds
             write_state(folder, "running", seconds)
         else:
@@ -145,9 +147,8 @@ def told_how_to_go_on(data: str | Path, folder: Path) -> Iterator[None]:
     try:
         yield
     except (Stopped, KeyboardInterrupt):
-        raise Stopped(
-            f"stopped, the state is saved: go on with foodvision train {data} --resume {folder}"
-        ) from None
+        command = shlex.join(["foodvision", "train", str(data), "--resume", str(folder)])
+        raise Stopped(f"stopped, the state is saved: go on with {command}") from None
 
 
 @contextmanager

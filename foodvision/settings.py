@@ -15,6 +15,9 @@ from foodvision.errors import SettingsError, first_line
 _FLAGS = {f"--{field.name.replace('_', '-')}" for field in fields(TrainConfig)}
 _FLAGS |= {"--config", "--preset"}
 
+# What the command has besides settings.
+_NO_SETTINGS = ("data", "config", "resume")
+
 
 def fill_settings(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
     """Fill the options that were not given: from `--resume`, else `--config`, then `--preset`.
@@ -60,4 +63,7 @@ def _file(path: Path) -> Dict:
             f"{place} cannot be read ({first_line(error)}): it should be NAME: VALUE in each line, "
             "or JSON in a file that ends in .json"
         ) from None
+    names = settings if isinstance(settings, dict) else ()
+    if strange := [name for name in names if name in _NO_SETTINGS or not isinstance(name, str)]:
+        raise SettingsError(f"{path}: {strange[0]} is no setting: leave it out")
     return Dict(settings or {}, use_commands_as_keys=False, source=str(path))

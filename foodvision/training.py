@@ -26,9 +26,10 @@ from foodvision.data import (
     open_photos,
     split_photos,
 )
+from foodvision.data.photos import is_text
 from foodvision.data.sheet import augmentation_sheet
 from foodvision.engine import RateSweep
-from foodvision.errors import SettingsError, Stopped
+from foodvision.errors import DataError, SettingsError, Stopped
 from foodvision.evaluation import MOST_PHOTOS, Judgement, answer, judge
 from foodvision.export import export_body
 from foodvision.fitting import fit, try_rates
@@ -74,6 +75,8 @@ def run(data: str | Path, config: TrainConfig, console: Console, *, resume: bool
 
     Raises FoodVisionError for whatever a person can mend, Stopped when it is asked to stop.
     """
+    if not is_text(str(data)):
+        raise DataError(f"{str(data)!a} is a path that is no UTF-8: rename it")
     accelerator = start_accelerator(config)
     console.quiet = console.quiet or not accelerator.is_main_process
     preprocess = preprocess_for(config.model, config.image_size)
@@ -87,7 +90,7 @@ def run(data: str | Path, config: TrainConfig, console: Console, *, resume: bool
         drop_unreadable(Photos(found.root, {"unknown": unknown}))  # better told now than at the end
         console.print(f"{data}: {photos.in_words()}", soft_wrap=True)
         console.print(photos_table(photos))
-        with kept(folder, data, config, accelerator) as recorder:
+        with kept(folder, data, config, accelerator, resume=resume) as recorder:
             this = Run(config, photos, preprocess, folder, accelerator, recorder)
             network, exported = train_network(this, recorder)
             console.print(_last_epoch_in_words(recorder.rows), soft_wrap=True)

@@ -44,7 +44,11 @@ def test_archive_is_unpacked_and_removed_again(make, name, tmp_path):
 
 @pytest.mark.parametrize(("make", "name"), MAKERS)
 @pytest.mark.parametrize(
-    "evil", ["../out.jpg", "/out.jpg", "a/../../out.jpg", "..\\out.jpg", "C:\\out.jpg"]
+    "evil",
+    [
+        *("../out.jpg", "/out.jpg", "a/../../out.jpg"),
+        *("..\\out.jpg", "C:\\out.jpg", "a/C:/out.jpg"),
+    ],
 )
 def test_path_outside_the_target_is_refused(make, name, evil, tmp_path):
     path = make(tmp_path / name, {"pizza/1.jpg": b"one", evil: b"evil"})
@@ -150,3 +154,22 @@ def test_error_names_the_archive_and_not_where_it_lay(tmp_path):
     with pytest.raises(DataError) as caught, open_source(path) as folder:
         raise DataError(f"{folder}/pizza is odd")
     assert str(caught.value) == f"{path}/pizza is odd"
+
+
+def test_class_may_have_a_colon_in_its_name_where_files_may(tmp_path):
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        archive.writestr("Fish: grilled/1.jpg", b"a photo, by its name")
+    with open_source(tmp_path / "photos.zip") as folder:
+        assert (folder / "Fish: grilled" / "1.jpg").is_file()
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_two_files_of_one_name_are_told(tmp_path):
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        for content in (b"one", b"another"):
+            archive.writestr("pizza/1.jpg", content)
+    with (
+        pytest.raises(DataError, match=r"holds 'pizza/1\.jpg' twice: unpack it by hand"),
+        open_source(tmp_path / "photos.zip"),
+    ):
+        pytest.fail("it opened")

@@ -286,6 +286,11 @@ def test_model_comes_from_the_environment_where_no_option_names_one(photo, fruit
     assert ": kiwi " in done.stdout
 
 
+def test_split_that_there_never_is_is_told(capsys):
+    assert main(["evaluate", str(EXAMPLES), "--split", "nonsense"]) == 2
+    assert "nonsense" in capsys.readouterr().err
+
+
 def test_photos_behind_a_link_to_a_folder_are_answered(fruit_checkpoint, tmp_path, capsys):
     make_photo(tmp_path / "elsewhere" / "kiwi.jpg", (60, 190, 60), seed=5)
     make_photo(tmp_path / "photos" / ".hidden" / "kiwi.jpg", (60, 190, 60), seed=5)

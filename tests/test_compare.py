@@ -216,6 +216,24 @@ def test_spoiled_run_does_not_hide_the_others(runs, capsys):
     assert captured.err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("file", "name", "value"),
+    [
+        ("run.json", "seconds", float("nan")),
+        ("run.json", "seconds", 1e400),
+        ("run.json", "started", "0001-01-01T00:00:00"),
+        ("figures.json", "top1", "high"),
+    ],
+)
+def test_run_with_a_strange_value_does_not_hide_the_others(file, name, value, runs, capsys):
+    path = runs / "old" / file
+    path.write_text(json.dumps(json.loads(path.read_text()) | {name: value}))
+    assert main(["runs", str(runs)]) == 1
+    captured = capsys.readouterr()
+    assert "new" in captured.out
+    assert captured.err.startswith(f"foodvision: {path} cannot be read (")
+
+
 def test_folder_without_runs_is_one_line(tmp_path, capsys):
     assert main(["runs", str(tmp_path)]) == 2
     assert capsys.readouterr().err == (

@@ -242,7 +242,7 @@ def test_changed_copies_of_real_photos_are_found(change, tmp_path, classifier):
     assert [finding.leave_out for finding in leaks] == [(train,) for _, train in expected]
 
 
-def test_near_pairs_are_those_of_a_plain_loop(fruit, faulty):
+def test_near_pairs_are_those_of_a_plain_loop(faulty, monkeypatch):
     """The blocks against every pair by imagehash's own distance."""
     from imagehash import phash
 
@@ -251,7 +251,8 @@ def test_near_pairs_are_those_of_a_plain_loop(fruit, faulty):
     from foodvision.inspection.looks import look_at
 
     seen = look_at(find_photos(faulty), None)
-    clear = [row for row, look in enumerate(seen.looks) if look.contrast >= 3]
+    first = {look.pixels: row for row, look in reversed(list(enumerate(seen.looks)))}
+    clear = sorted(row for row in first.values() if seen.looks[row].contrast >= 3)
     shrunk = [
         load_image(faulty / seen.looks[row].place.name).resize((64, 64), Image.Resampling.BOX)
         for row in clear
@@ -264,9 +265,21 @@ def test_near_pairs_are_those_of_a_plain_loop(fruit, faulty):
         for two in range(one + 1, len(clear))
         if hashes[one] - hashes[two] <= 12 or mirrored[one] - hashes[two] <= 12
     }
+    monkeypatch.setattr(copies, "_PAIRS", 2)
     found = {tuple(pair) for block in copies._near_pairs(seen) for pair in block.tolist()}
     assert found == near
-    assert len(found) == 5
+    assert len(found) == 3
+
+
+def test_many_copies_are_told_in_few_words(tmp_path):
+    original = make_photo(tmp_path / "kiwi" / "0.jpg", COLOURS["kiwi"], seed=1)
+    for number in range(1, 9):
+        shutil.copy(original, tmp_path / "kiwi" / f"{number}.jpg")
+    (finding,) = inspect_photos(find_photos(tmp_path), None).by_kind()["duplicate"]
+    assert finding.message == (
+        "kiwi/1.jpg, kiwi/2.jpg, kiwi/3.jpg and 5 more: the same photo as kiwi/0.jpg"
+    )
+    assert len(finding.leave_out) == 8
 
 
 def test_photos_beyond_one_block_are_compared(tmp_path, monkeypatch):

@@ -3,14 +3,20 @@ import sys
 import pytest
 import timm
 import torch
+import torchvision
+from conftest import EXAMPLES
 from safetensors.torch import save_file
 from torch import nn
+from torchvision.transforms import v2
 
+from foodvision.data.transforms import eval_transform
 from foodvision.errors import FoodVisionError, SettingsError
+from foodvision.image import load_image
 from foodvision.models import (
     TinyVGG,
     base_model_of,
     check_network,
+    check_training,
     create_model,
     preprocess_for,
     split_head,
@@ -165,3 +171,36 @@ def test_checkpoint_without_its_weights_is_its_architecture_alone(fruit_checkpoi
     )
     assert trained.keys() == random.keys()
     assert not any(torch.equal(trained[name], random[name]) for name in trained)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("vit_tiny_patch16_224", "vit_tiny_patch16_224 cannot be trained at 96 pixels"),
+        ("torchvision/googlenet", "torchvision/googlenet has more than one head while it learns"),
+    ],
+)
+def test_network_that_answers_but_cannot_learn_is_named(name, message):
+    network = create_model(name, 3, pretrained=False)
+    with pytest.raises(SettingsError, match=message):
+        check_training(network, name, 96)
+
+
+def test_network_is_as_before_when_it_was_seen_to_learn():
+    network = create_model("efficientnet_lite0", 3, pretrained=False)
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    torch.manual_seed(1)
+    expected = torch.rand(2)
+    torch.manual_seed(1)
+    check_training(network, "efficientnet_lite0", 64)
+    assert torch.equal(torch.rand(2), expected)
+    assert all(torch.equal(before[key], value) for key, value in network.state_dict().items())
+
+
+@pytest.mark.parametrize("name", ["resnet50", "efficientnet_b4", "swin_v2_t"])
+def test_torchvisions_networks_see_the_squares_they_were_pretrained_with(name):
+    own = torchvision.models.get_model_weights(name).DEFAULT.transforms()
+    ours = preprocess_for(f"torchvision/{name}")
+    image = load_image(EXAMPLES / "pizza.jpg")
+    expected = own(v2.functional.pil_to_tensor(image))
+    assert (eval_transform(ours)(image) - expected).abs().mean() < 0.02

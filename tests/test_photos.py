@@ -1,4 +1,5 @@
 import os
+import unicodedata
 from collections import Counter
 
 import pytest
@@ -176,3 +177,27 @@ def test_class_whose_name_is_no_text_is_told_before_it_is_learnt(tmp_path):
     make_photo(tmp_path / "photos" / os.fsdecode(b"pi\xff") / "0.jpg", (9, 9, 9), seed=1)
     with pytest.raises(DataError, match=r"the class 'pi\\udcff' has a name that is no UTF-8"):
         split_photos(find_photos(tmp_path / "photos"))
+
+
+def test_links_that_lead_around_are_left_out(tmp_path):
+    fill(tmp_path, "a/1.jpg", "b/2.jpg")
+    (tmp_path / "a" / "up").symlink_to(tmp_path)
+    (tmp_path / "a" / "over").symlink_to(tmp_path / "b")
+    (tmp_path / "b" / "back").symlink_to(tmp_path / "a")
+    (tmp_path / "around").symlink_to(tmp_path)
+    photos = find_photos(tmp_path)
+    names = [(photos.name_of(photo.path), photo.label) for photo in photos.splits["all"]]
+    assert names == [
+        ("a/1.jpg", "a"),
+        ("a/over/2.jpg", "a"),
+        ("b/2.jpg", "b"),
+        ("b/back/1.jpg", "b"),
+    ]
+    assert "a link to a folder that it lies in (a/over/back" in photos.in_words()
+
+
+def test_accents_of_a_mac_are_the_same_class(tmp_path):
+    for split, form in (("Training", "NFC"), ("Testing", "NFD")):
+        for name in (unicodedata.normalize(form, "crème"), "pho"):
+            fill(tmp_path / split / name, "1.jpg", "2.jpg")
+    assert split_photos(find_photos(tmp_path), val_share=0.5).classes == ("crème", "pho")

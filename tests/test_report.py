@@ -270,8 +270,10 @@ def test_comparison_is_a_page_with_both_curves(run, fruit, tmp_path, open_page):
 
 
 def test_comparison_of_runs_without_epochs_has_no_curves(run, fruit, tmp_path, open_page):
-    write_metrics(run, [])
-    records = read_run(run), read_run(run)
+    other = make_run(tmp_path / "other", fruit)
+    for folder in (run, other):
+        write_metrics(folder, [])
+    records = read_run(run), read_run(other)
     write_comparison(tmp_path / "page.html", *records, compare(*records))
     page, _ = open_page(tmp_path / "page.html")
     expect(page.locator("h1")).to_have_text("Equally often right")

@@ -216,12 +216,29 @@ def test_second_run_into_a_folder_refuses(fruit, tmp_path):
 def test_time_of_a_run_is_counted_over_all_its_parts(tmp_path):
     row = {"epoch": 1, "stage": "head", "val_acc": 0.5}
     for before in (0, 500):
-        with kept(tmp_path, "photos", TrainConfig(), Accelerator(cpu=True)) as recorder:
+        with kept(
+            tmp_path, "photos", TrainConfig(), Accelerator(cpu=True), resume=bool(before)
+        ) as recorder:
             recorder([row])  # what a run that is killed leaves
             run_so_far = read_run(tmp_path)
         assert run_so_far.state == "running"
         assert before < run_so_far.seconds < before + 500
         write_state(tmp_path, "stopped", 500.0)
+
+
+def test_run_does_not_slip_into_one_that_began_meanwhile(tmp_path):
+    config, accelerator = TrainConfig(), Accelerator(cpu=True)
+    with (
+        pytest.raises(Stopped, match="go on with foodvision train 'my photos' --resume "),
+        kept(tmp_path / "run", "my photos", config, accelerator, resume=False),
+    ):
+        raise Stopped("stopped")
+    with (
+        pytest.raises(SettingsError, match="holds a run: go on with"),
+        kept(tmp_path / "run", "other photos", config, accelerator, resume=False),
+    ):
+        pytest.fail("it began")
+    assert read_run(tmp_path / "run").data == "my photos"
 
 
 def test_signal_while_the_last_epoch_is_judged_is_heard(tmp_path):

@@ -101,6 +101,8 @@ def test_unknown_setting_in_a_file_names_the_near_one(tmp_path, capsys):
         ),
         ("settings.yaml", "- epochs\n", "must be a mapping, but got list"),
         ("settings.json", '{"epochs": 5', "settings.json cannot be read (Expecting"),
+        ("settings.yaml", "123: 4\n", "settings.yaml: 123 is no setting: leave it out"),
+        ("settings.yaml", "resume: runs/x\n", "settings.yaml: resume is no setting: leave it out"),
         ("settings.json", "\xff", "settings.json cannot be read ('utf-8' codec"),
     ],
 )

@@ -106,6 +106,11 @@ def test_evaluation_of_the_photos_of_a_training_takes_those_it_set_aside(tmp_pat
     assert evaluate(trained, test).to_dict() == {
         name: trained.config.figures["test"][name] for name in evaluate(trained, test).to_dict()
     }
+    train_alone = replace(photos, splits={"train": photos.splits["all"]})
+    assert choose_split(train_alone, "val", trained.config)
+    assert choose_split(train_alone, "test", trained.config) == test
+    strange = replace(trained.config, training={"val_share": None, "exclude": "/dev/zero"})
+    assert len(choose_split(photos, "test", strange)) == 30
     make_photo(tmp_path / "photos" / "kiwi" / "new.jpg", COLOURS["kiwi"], seed=77)
     assert len(choose_split(find_photos(tmp_path / "photos"), "test", trained.config)) == 31
 
@@ -283,7 +288,6 @@ def test_model_that_ships_is_a_backbone(fruit, tmp_path):
     [
         ({"teacher": "foodvision_101"}, "teacher foodvision_101 does not know the class"),
         ({"layer_decay": 0.5}, "TinyVGG does not tell its layers"),
-        ({"start_size": 16}, "cannot be trained at 16 pixels"),
     ],
 )
 def test_what_the_network_cannot_be_trained_with_is_told_before_its_head_is(

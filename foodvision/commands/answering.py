@@ -1,7 +1,6 @@
 """What a model says of photos: one by one, judged, on a page."""
 
 import json as json_module
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from foodvision.commands.options import ModelName, ModelNames, Port, Switch
+from foodvision.commands.options import ModelName, ModelNames, Port, Split, Switch
 from foodvision.errors import FoodVisionError, PhotoError
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def evaluate(
     /,
     *,
     model: ModelName = None,
-    split: str = "test",
+    split: Split = "test",
     unknown: Path | None = None,
     html: Path | None = None,
     json: Switch = False,
@@ -147,26 +146,12 @@ def _photo_paths(photos: Sequence[Path]) -> list[Path]:
         raise PhotoError("name a photo or a folder of photos")
     if not any(path.exists() for path in photos):
         raise PhotoError(f"{photos[0]}: no such file or folder")
-    paths = [found for path in photos for found in (_inside(path) if path.is_dir() else [path])]
+    from foodvision.data.photos import photo_files
+
+    paths = [found for path in photos for found in (photo_files(path) if path.is_dir() else [path])]
     if not paths:
         raise PhotoError(f"{photos[0]} holds no photos")
     return paths
-
-
-def _inside(folder: Path) -> list[Path]:
-    from foodvision.image import SUFFIXES
-
-    def fail(error: OSError) -> None:
-        raise error  # os.walk would pass over a folder that may not be read
-
-    found: list[Path] = []
-    for place, folders, files in os.walk(folder, onerror=fail, followlinks=True):
-        shown = [name for name in folders if not name.startswith(".")]
-        # A link to a folder above would lead around for ever.
-        above = [Path(place).resolve(), *Path(place).resolve().parents]
-        folders[:] = [name for name in shown if Path(place, name).resolve() not in above]
-        found += [Path(place, name) for name in files if not name.startswith(".")]
-    return sorted(path for path in found if path.suffix.lower() in SUFFIXES)
 
 
 def _try(classifier: "Classifier", path: Path, top: int) -> "Prediction | FoodVisionError":

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from foodvision.commands.options import ModelName, Switch
+from foodvision.commands.options import ModelName, Split, Switch
 from foodvision.errors import SettingsError
 
 Named = Annotated[tuple[str, ...], Parameter(negative="")]
@@ -54,7 +54,7 @@ def push(
     print(f"{pushed.url} has it, at commit {pushed.commit}")
 
 
-def verify(model: str, data: str, /, *, split: str = "test") -> int:
+def verify(model: str, data: str, /, *, split: Split = "test") -> int:
     """Measure a published model again, and say whether its card still holds.
 
     It holds where what the card says lies in the 95% interval of what is measured now. The status

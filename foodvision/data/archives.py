@@ -3,6 +3,8 @@
 import gzip
 import lzma
 import os
+import re
+import shutil
 import stat
 import tarfile
 import tempfile
@@ -19,6 +21,7 @@ from foodvision.errors import DataError, FoodVisionError, first_line
 
 _TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 _BLOCK = 1 << 20
+_DRIVE = re.compile("[A-Za-z]:$")
 
 _Kind: TypeAlias = Literal["file", "folder", "other"]
 
@@ -89,15 +92,18 @@ def _unpack(archive: Path, target: Path, limits: Limits) -> None:
 
 
 def _copy_all(archive: Path, members: Iterable[_Member], target: Path, limits: Limits) -> None:
-    left = limits.unpacked_bytes
+    left = most = min(limits.unpacked_bytes, shutil.disk_usage(target).free)
     for number, member in enumerate(members):
         if number >= limits.files:
             raise DataError(f"{archive} holds more than {limits.files:,} files")
         if member.kind == "folder":
             continue
-        left -= _copy(member, _safe_place(archive, target, member), left)
+        left -= _copy(archive, member, _safe_place(archive, target, member), left)
         if left < 0:
-            raise DataError(f"{archive} unpacks to more than {limits.unpacked_bytes:,} bytes")
+            raise DataError(
+                f"{archive} unpacks to more than {most:,} bytes, which is too much for "
+                f"{target.parent}: unpack it by hand, or name another place in TMPDIR"
+            )
 
 
 def _members(archive: Path) -> AbstractContextManager[Iterator[_Member]]:
@@ -152,18 +158,22 @@ def _tar_kind(info: tarfile.TarInfo) -> _Kind:
 def _safe_place(archive: Path, target: Path, member: _Member) -> Path:
     if member.kind != "file":
         raise DataError(f"{archive} holds a link or device, {member.name!r}: unpack it by hand")
-    # Windows takes a backslash for a separator and a colon for a drive.
+    # Windows takes a backslash for a separator and a colon for a drive; elsewhere names have any.
     parts = PurePosixPath(member.name.replace("\\", "/")).parts
-    if not parts or parts[0] == "/" or ".." in parts or ":" in parts[0] or "\0" in member.name:
+    is_outside = not parts or parts[0] == "/" or ".." in parts or "\0" in member.name
+    has_drive = any(_DRIVE.match(part) if os.name != "nt" else ":" in part for part in parts)
+    if is_outside or has_drive:
         raise DataError(f"{archive} holds a path outside of it, {member.name!r}: do not trust it")
     return target.joinpath(*parts)
 
 
-def _copy(member: _Member, place: Path, limit: int) -> int:
+def _copy(archive: Path, member: _Member, place: Path, limit: int) -> int:
     """Write one file and return its bytes; stops soon after `limit`, whatever the header says."""
     place.parent.mkdir(parents=True, exist_ok=True)
     written = 0
-    with member.open() as content, place.open("wb") as file:
+    if place.exists():
+        raise DataError(f"{archive} holds {member.name!r} twice: unpack it by hand")
+    with member.open() as content, place.open("xb") as file:
         while written <= limit and (block := content.read(_BLOCK)):
             written += file.write(block)
     return written

@@ -35,7 +35,8 @@ def exclude(photos: Photos, file: Path) -> Photos:
 
 
 def _find(known: dict[str, Path], photos: Photos, name: str, place: str) -> Path:
-    path = known.get(os.path.normpath(photos.root / name))
+    as_it_is, stripped = (os.path.normpath(photos.root / of) for of in (name, name.strip()))
+    path = known.get(as_it_is) or known.get(stripped)
     if path is None:
         names = [photos.name_of(path) for path in known.values()]
         near = difflib.get_close_matches(name, names, n=1) or names[:1]
@@ -54,9 +55,9 @@ def _listed(file: Path) -> Iterator[tuple[str, str]]:
         for number, name in enumerate(_from_json(file, text), start=1):
             yield f"entry {number} of exclude", name
         return
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if line.strip() and not line.startswith("#"):
-            yield f"line {number}", line.strip()
+            yield f"line {number}", line.removesuffix("\r")
 
 
 def _from_json(file: Path, text: str) -> list[str]:

@@ -1,7 +1,9 @@
 """What lies in a folder of photos: classes, splits, and what was left out."""
 
 import hashlib
+import os
 import random
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -15,8 +17,10 @@ from foodvision.processes import hides_progress
 
 SPLITS = ("train", "val", "test")
 
-_SPLIT_OF_NAME = {"train": "train", "val": "val", "valid": "val", "validation": "val"} | {
-    "test": "test"
+_SPLIT_OF_NAME = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
 }
 
 
@@ -74,8 +78,8 @@ class Photos:
         return digest.hexdigest()
 
     def name_of(self, path: Path) -> str:
-        """A file as people name it: relative to the root, if it lies there."""
-        return str(path.relative_to(self.root) if path.is_relative_to(self.root) else path)
+        """A file as people name it: its path from the root."""
+        return relative_name(path, self.root)
 
     def in_words(self) -> str:
         """Say how many classes and photos there are, and what was left out and why."""
@@ -87,8 +91,29 @@ class Photos:
         places: dict[str, list[str]] = {}
         for item in self.left_out:
             places.setdefault(item.reason, []).append(self.name_of(item.path))
-        parts = [f"{len(names)} {reason} ({_a_few(names)})" for reason, names in places.items()]
+        parts = [f"{len(names)} {reason} ({a_few(names)})" for reason, names in places.items()]
         return f"Left out: {', '.join(parts) or 'nothing'}."
+
+
+def relative_name(path: Path, root: Path) -> str:
+    """Return a file's path from a folder, with slashes: the same wherever one stands.
+
+    On another drive of Windows, the whole path.
+    """
+    try:
+        return Path(os.path.relpath(path, root)).as_posix()
+    except ValueError:
+        return path.absolute().as_posix()
+
+
+def file_named(name: str, root: Path) -> Path:
+    """Return the file that `relative_name` named, its whole path; links on the way stay."""
+    return Path(os.path.normpath(root.absolute() / name))
+
+
+def is_text(name: str) -> bool:
+    """Whether a name is Unicode, so that JSON files and cards can hold it."""
+    return name.encode(errors="ignore").decode() == name
 
 
 def split_named(name: str) -> str | None:
@@ -124,7 +149,7 @@ def find_heap(folder: Path) -> tuple[LabelledPhoto, ...]:
 
     Raises DataError if there are none.
     """
-    photos = tuple(LabelledPhoto(path, path.parent.name) for path in _files(folder, []))
+    photos = tuple(LabelledPhoto(path, path.parent.name) for path in photo_files(folder))
     if not photos:
         raise DataError(f"{folder} holds no photos: its files should end in .jpg, .png or the like")
     return photos
@@ -210,7 +235,9 @@ def carve(
         count = min(max(1, round(share * len(members))), len(members) - 1)
         name = f"{seed} {label}".encode(errors="surrogateescape")
         chance = random.Random(name)  # noqa: S311 (nothing secret)
-        taken.update(chance.sample(sorted(members), count))
+        # By whole paths: what a CSV lists may lie on both sides of where one stands.
+        in_order = sorted(members, key=lambda photo: file_named("", photo.path))
+        taken.update(chance.sample(in_order, count))
     everything = [photo for members in by_class.values() for photo in members]
     return (
         tuple(photo for photo in everything if photo not in taken),
@@ -254,20 +281,34 @@ def _children(folder: Path, left_out: list[LeftOut]) -> Iterator[Path]:
 
 
 def _class_photos(split: Path, left_out: list[LeftOut]) -> Iterator[LabelledPhoto]:
+    above = (split.resolve(),)
     for folder in _children(split, left_out):
         if not folder.is_dir():
             left_out.append(LeftOut(folder, "beside the class folders"))
             continue
-        photos = [LabelledPhoto(path, folder.name) for path in _files(folder, left_out)]
+        # A Mac writes letters and their accents apart, others in one.
+        label = unicodedata.normalize("NFC", folder.name)
+        photos = [LabelledPhoto(path, label) for path in photo_files(folder, left_out, above)]
         if not photos:
             left_out.append(LeftOut(folder, "empty class folder"))
         yield from photos
 
 
-def _files(folder: Path, left_out: list[LeftOut]) -> Iterator[Path]:
+def photo_files(
+    folder: Path, left_out: list[LeftOut] | None = None, above: tuple[Path, ...] = ()
+) -> Iterator[Path]:
+    """Walk through a folder and give the files that are photos by their names, in order.
+
+    left_out: takes what is passed over. above: the folders that the walk came through, resolved.
+    """
+    left_out = [] if left_out is None else left_out
+    here = folder.resolve()
+    if any(place.is_relative_to(here) for place in above):
+        left_out.append(LeftOut(folder, "a link to a folder that it lies in"))
+        return
     for path in _children(folder, left_out):
         if path.is_dir():
-            yield from _files(path, left_out)
+            yield from photo_files(path, left_out, (*above, here))
         elif path.suffix.lower() in SUFFIXES:
             yield path
         else:
@@ -278,23 +319,24 @@ def _check_agreement(splits: Mapping[str, Iterable[LabelledPhoto]], root: Path) 
     labels = {split: {photo.label for photo in photos} for split, photos in splits.items()}
     expected = labels["train"]
     for name in sorted(expected):
-        if name.encode(errors="ignore").decode() != name:
+        if not is_text(name):
             raise DataError(f"{root}: the class {name!a} has a name that is no UTF-8: rename it")
     if len(expected) < 2:
         raise DataError(f"{root} has one class, {min(expected)}: it takes at least two to choose")
     for split, found in labels.items():
         if missing := sorted(expected - found):
             raise DataError(
-                f"{root}: {split}/ has no photos of {_a_few(missing)}, which train/ has: "
+                f"{root}: {split}/ has no photos of {a_few(missing)}, which train/ has: "
                 "the folders must hold the same classes"
             )
         if extra := sorted(found - expected):
             raise DataError(
-                f"{root}: {split}/ has {_a_few(extra)}, which train/ has not: "
+                f"{root}: {split}/ has {a_few(extra)}, which train/ has not: "
                 "the folders must hold the same classes"
             )
 
 
-def _a_few(names: list[str]) -> str:
+def a_few(names: Sequence[str]) -> str:
+    """Return the first three names, and how many more there are."""
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return ", ".join(names[:3]) + more

@@ -141,10 +141,10 @@ class Figures:
         per_class = raw["per_class"].items()
         return cls(
             n=raw["n"],
-            top1=raw["top1"],
+            top1=float(raw["top1"]),
             top1_interval=Interval(*raw["top1_interval"]),
-            top5=raw["top5"],
-            macro_f1=raw["macro_f1"],
+            top5=float(raw["top5"]),
+            macro_f1=float(raw["macro_f1"]),
             per_class={name: ClassFigures.from_dict(values) for name, values in per_class},
             top5_interval=_interval(raw.get("top5_interval")),
             macro_f1_interval=_interval(raw.get("macro_f1_interval")),

@@ -69,18 +69,19 @@ class Judgement:
 def choose_split(photos: Photos, split: str, config: CheckpointConfig) -> tuple[LabelledPhoto, ...]:
     """Return the photos to judge: those of a split, or all where the folder names no splits.
 
-    If the model was trained on that folder, they are those that its training set aside.
+    If the model was trained on these photos, what the source does not name is what its training
+    set aside; where photos were excluded then, their list must still be in its place for that.
 
     Raises DataError for a split that is not there, and for classes that the model does not know.
     """
     classes = config.classes
-    if "all" in photos.splits:
-        carved = _carved_as_trained(photos, config)
-        chosen = carved.splits[split] if carved else photos.splits["all"]
-    elif photos.splits.get(split):
-        chosen = photos.splits[split]
+    splits = _splits_of_training(photos, config) or photos.splits
+    if "all" in splits:
+        chosen = splits["all"]
+    elif splits.get(split):
+        chosen = splits[split]
     else:
-        there = ", ".join(name for name, members in photos.splits.items() if members)
+        there = ", ".join(name for name, members in splits.items() if members)
         raise DataError(
             f"{photos.root} has no photos in {split}/, only in {there}: name one with --split"
         )
@@ -92,18 +93,21 @@ def choose_split(photos: Photos, split: str, config: CheckpointConfig) -> tuple[
     return chosen
 
 
-def _carved_as_trained(photos: Photos, config: CheckpointConfig) -> Photos | None:
+def _splits_of_training(
+    photos: Photos, config: CheckpointConfig
+) -> Mapping[str, tuple[LabelledPhoto, ...]] | None:
     """Return the splits of the training if these are its photos, else None."""
     training = config.training
     shares = ("val_share", "test_share", "seed")
     how = {name: training[name] for name in shares if name in training}
     try:
-        if training.get("exclude"):
-            photos = exclude(photos, Path(training["exclude"]))
+        if (listed := Path(training.get("exclude") or "")).is_file():
+            photos = exclude(photos, listed)
         carved = split_photos(photos, **how)
-    except DataError:  # nobody was trained on such photos
+    except (DataError, TypeError, ValueError, OverflowError):
+        # Nobody was trained on such photos, or with such settings: a stranger wrote them.
         return None
-    return carved if carved.fingerprint() == config.data.get("fingerprint") else None
+    return carved.splits if carved.fingerprint() == config.data.get("fingerprint") else None
 
 
 def evaluate(classifier: Classifier, photos: Sequence[LabelledPhoto]) -> Figures:

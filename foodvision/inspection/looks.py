@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from foodvision.classifier import Classifier
 from foodvision.data import Photos
+from foodvision.data.photos import file_named
 from foodvision.errors import PhotoError
 from foodvision.image import load_image
 
@@ -116,13 +117,11 @@ def _batches(photos: Photos, classifier: Classifier | None) -> Iterator[list[_It
 def _places(photos: Photos) -> Iterator[Place]:
     for split, members in photos.splits.items():
         for photo in members:
-            # What a CSV lists may lie elsewhere.
-            name = Path(os.path.relpath(photo.path, photos.root)).as_posix()
-            yield Place(name, split, photo.label)
+            yield Place(photos.name_of(photo.path), split, photo.label)
 
 
 def _look(root: Path, classifier: Classifier | None, place: Place) -> _Item:
-    path = root / place.name
+    path = file_named(place.name, root)
     try:
         image = load_image(path)
     except PhotoError as error:

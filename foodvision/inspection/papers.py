@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from foodvision.data.photos import file_named
 from foodvision.documents import thumbnail, write_document
 from foodvision.errors import PhotoError
 from foodvision.image import load_image
@@ -99,7 +100,7 @@ def _section(root: Path, name: str, findings: Sequence[Finding]) -> _Section:
 
 def _card(root: Path, finding: Finding) -> _Card:
     pictures = [
-        _Picture(name, _thumbnail(root / name), name in finding.leave_out)
+        _Picture(name, _thumbnail(file_named(name, root)), name in finding.leave_out)
         for name in finding.photos[:_SHOWN_OF_GROUP]
     ]
     return _Card(finding.message, finding, pictures)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from foodvision.classifier import Answers
 from foodvision.data import LabelledPhoto
+from foodvision.data.photos import relative_name
 
 _MISTAKES = 12
 
@@ -60,8 +61,3 @@ def confusion_counts(answers: Iterable[RunAnswer]) -> dict[str, dict[str, int]]:
     for (label, found), times in sorted(counts.items()):
         confusion.setdefault(label, {})[found] = times
     return confusion
-
-
-def relative_name(photo: Path, root: Path) -> str:
-    """Return a photo's path in the photos' folder, with slashes: the same on every machine."""
-    return (photo.relative_to(root) if photo.is_relative_to(root) else photo).as_posix()

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -27,13 +28,17 @@ def read_run(folder: Path) -> RunRecord:
     try:
         if raw["state"] not in get_args(State):
             raise ValueError(f"state {raw['state']} is none of {', '.join(get_args(State))}")
+        started = datetime.fromisoformat(raw["started"])
+        started.timestamp()  # by which runs are sorted, and which not every date has
+        if not math.isfinite(seconds := float(raw["seconds"])):
+            raise ValueError(f"seconds {seconds} is no time")
         return RunRecord(
             folder=folder,
             data=str(raw["data"]),
-            started=datetime.fromisoformat(raw["started"]).isoformat(),
+            started=started.isoformat(),
             command=tuple(map(str, raw["command"])),
             state=raw["state"],
-            seconds=float(raw["seconds"]),
+            seconds=seconds,
             system=dict(raw["system"]),
             versions=dict(raw["versions"]),
             settings=_read_json(folder / "config.json"),
@@ -41,7 +46,7 @@ def read_run(folder: Path) -> RunRecord:
             judgement=_read_judgement(folder / "figures.json"),
             answers=_read_answers(folder / "answers.csv"),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise _spoiled(path, error) from None
 
 
@@ -83,7 +88,7 @@ def _read_judgement(path: Path) -> Judgement | None:
     raw = _read_json(path)
     try:
         return Judgement.from_dict(raw)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _spoiled(path, error) from None
 
 

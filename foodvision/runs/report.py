@@ -9,11 +9,12 @@ from typing import Any
 from PIL import Image
 
 from foodvision.data import LabelledPhoto
+from foodvision.data.photos import relative_name
 from foodvision.documents import data_uri, thumbnail, write_document
 from foodvision.errors import RunError
 from foodvision.evaluation import Figures, Judgement
 from foodvision.image import load_image
-from foodvision.runs.answers import RunAnswer, find_mistakes, relative_name
+from foodvision.runs.answers import RunAnswer, find_mistakes
 from foodvision.runs.compare import Comparison
 from foodvision.runs.drawings import (
     draw_confusion,
