@@ -217,7 +217,11 @@ def test_camera_answers_while_it_is_pointed(page):
 
 
 def test_camera_that_fails_is_told_and_turned_off(page):
-    page.evaluate("window.createImageBitmap = () => Promise.reject(new Error('taken away'))")
+    page.evaluate(
+        """() => {
+            window.createImageBitmap = () => Promise.reject(new Error("taken away"));
+        }"""
+    )
     page.get_by_role("tab", name="Camera").click()
     page.get_by_role("button", name="Start the camera").click()
     expect(page.locator("#camera .answer")).to_contain_text("taken away", timeout=PATIENCE)
@@ -225,11 +229,28 @@ def test_camera_that_fails_is_told_and_turned_off(page):
     assert page.evaluate("document.querySelector('#camera video').srcObject") is None
 
 
+def test_camera_that_is_taken_away_is_told_and_turned_off(page):
+    page.get_by_role("tab", name="Camera").click()
+    page.get_by_role("button", name="Start the camera").click()
+    expect(page.locator("#camera .guesses li")).to_have_count(5, timeout=PATIENCE)
+    page.evaluate(
+        """() => {
+            const [track] = document.querySelector("#camera video").srcObject.getTracks();
+            track.stop();
+            track.dispatchEvent(new Event("ended"));
+        }"""
+    )
+    expect(page.locator("#camera .answer")).to_contain_text("No camera can be used")
+    expect(page.get_by_role("button", name="Start the camera")).to_be_visible()
+
+
 def test_answer_that_may_not_be_copied_is_selected_to_copy_by_hand(page):
     page.get_by_role("button", name="Waffles").click()
     expect(headline(page)).to_have_text("Waffles", timeout=PATIENCE)
     page.evaluate(
-        "navigator.clipboard.writeText = () => Promise.reject(new Error('not permitted'))"
+        """() => {
+            navigator.clipboard.writeText = () => Promise.reject(new Error("not permitted"));
+        }"""
     )
     page.get_by_role("button", name="Copy the answer").click()
     assert page.evaluate("getSelection().toString()").startswith("Waffles")
@@ -422,6 +443,36 @@ def test_new_model_is_fetched_though_the_browser_has_the_old_one_for_a_while(
     assert packed == ["model/model.onnx.gz"]
     kept = "caches.open('foodvision-assets').then((cache) => cache.keys()).then((k) => k.length)"
     assert newcomer.evaluate(kept) == 3
+
+
+def test_new_model_is_kept_before_the_page_that_needs_it(newcomer, own_host, tmp_path):
+    open_until_kept(newcomer, f"{own_host.url}/index.html")
+    newer = make_newer(tmp_path)
+    graph = onnx.load_model_from_string(newer.graph)
+    graph.doc_string = "Newer"
+    newer = replace(newer, graph=graph.SerializeToString())
+    own_host.files = read_files(write_site(newer, tmp_path / "site"))
+    newcomer.reload()
+    expect(newcomer.get_by_role("button", name="Load it")).to_be_visible(timeout=PATIENCE)
+    own_host.files = {}  # the connection is lost
+    newcomer.get_by_role("button", name="Load it").click()
+    expect(newcomer).to_have_title("Newer", timeout=PATIENCE)
+    newcomer.get_by_role("button", name="Waffles").click()
+    expect(answer_of(newcomer).locator("h2")).to_have_text("Waffles", timeout=PATIENCE)
+
+
+def test_page_is_kept_though_the_host_puts_a_script_into_it(newcomer, own_host):
+    script = b"<head><script>window.huggingface = {variables: {}}</script>"
+    own_host.files["index.html"] = own_host.files["index.html"].replace(b"<head>", script)
+    open_until_kept(newcomer, f"{own_host.url}/index.html")
+    expect(newcomer.locator("#kept")).to_contain_text("works without a connection")
+
+
+def test_page_whose_script_does_not_come_says_so(newcomer, own_host):
+    del own_host.files["js/csv.js"]
+    newcomer.goto(f"{own_host.url}/index.html")
+    expect(newcomer.locator("#broken")).to_be_visible(timeout=20_000)
+    assert newcomer.locator("#broken").inner_text().startswith("The page did not load")
 
 
 @pytest.mark.parametrize(

@@ -105,8 +105,10 @@ def _large_files(graph: bytes, *, cdn: bool) -> tuple[dict[str, bytes], dict[str
     return files, assets
 
 
-def _asset(url: str, content: bytes, wire_bytes: int) -> dict[str, Any]:
-    return {"url": url, "sha256": hashlib.sha256(content).hexdigest(), "bytes": wire_bytes}
+def _asset(path: str, content: bytes, wire_bytes: int) -> dict[str, Any]:
+    digest = hashlib.sha256(content).hexdigest()
+    # With the hash, because a CDN may give an old file of that name for hours.
+    return {"url": f"{path}?{digest[:12]}", "sha256": digest, "bytes": wire_bytes}
 
 
 def _compress(content: bytes) -> bytes:

@@ -1,6 +1,7 @@
 /** The service worker: keeps the page's own files, one release whole, so that it opens offline.
  *
- * The large files are kept by js/assets.js, under their hashes, across releases.
+ * The large files are kept by js/assets.js, under their hashes, across releases; a newer release
+ * fetches its own here before it takes over, so that it works offline from then on.
  */
 
 importScripts("release.js"); // self.release: version, and the SHA-256 of each file
@@ -9,6 +10,7 @@ const FOLDER = new URL("./", self.location).href;
 // With the folder, because other pages of the same host have the same caches; no address has a space.
 const PREFIX = `foodvision-page ${FOLDER} `;
 const KEPT = PREFIX + self.release.version;
+const ASSETS = "foodvision-assets";
 
 self.addEventListener("install", (event) => {
   event.waitUntil(keepAll());
@@ -30,12 +32,14 @@ self.addEventListener("fetch", (event) => {
 
 /** Keep every file of this release, or fail as a whole: half a release is none. */
 async function keepAll() {
+  const isAnswering = await caches.has(KEPT); // an older release came back
   const cache = await caches.open(KEPT);
   try {
     await Promise.all(
       Object.entries(self.release.files).map(async ([path, digest]) => {
         const address = addressOf(path);
-        const integrity = `sha256-${toBase64(digest)}`;
+        // Some hosts put scripts of their own into a page; its policy does not run them.
+        const integrity = path === "index.html" ? "" : `sha256-${toBase64(digest)}`;
         const got = await fetch(address, { cache: "reload", integrity });
         if (!got.ok) throw new Error(`${path}: status ${got.status}`);
         // Anew, because browsers open no page from an answer that came by a redirect, and some
@@ -43,16 +47,39 @@ async function keepAll() {
         await cache.put(address, new Response(got.body, got));
       }),
     );
+    if (self.registration.active) await keepAssets();
   } catch (error) {
-    await caches.delete(KEPT);
+    if (!isAnswering) await caches.delete(KEPT);
     throw error;
   }
 }
 
+/** Fetch the large files that are not here yet; js/assets.js looks whether they are the right ones. */
+async function keepAssets() {
+  const cache = await caches.open(ASSETS);
+  for (const [key, { url }] of await assetsByKey()) {
+    if (await cache.match(key)) continue;
+    const got = await fetch(new URL(url, FOLDER), { cache: "no-cache" });
+    if (!got.ok) throw new Error(`${url}: status ${got.status}`);
+    await cache.put(key, new Response(got.body));
+  }
+}
+
+/** Delete what other releases of this page kept; other pages of the host keep theirs here too. */
 async function forgetOthers() {
   const names = await caches.keys();
   const old = names.filter((name) => name.startsWith(PREFIX) && name !== KEPT);
   await Promise.all(old.map((name) => caches.delete(name)));
+  const [cache, current] = [await caches.open(ASSETS), await assetsByKey()];
+  for (const { url } of await cache.keys())
+    if (new URL("./", url).href === `${FOLDER}kept/` && !current.has(url)) await cache.delete(url);
+}
+
+/** @returns {Promise<Map<string, {url: string}>>} this release's large files, by where they are kept */
+async function assetsByKey() {
+  const config = await caches.match("config.json", { cacheName: KEPT });
+  const { assets } = await config.json();
+  return new Map(Object.values(assets).map((asset) => [`${FOLDER}kept/${asset.sha256}`, asset]));
 }
 
 async function answer(path, request) {

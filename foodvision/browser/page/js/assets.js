@@ -33,7 +33,6 @@ export async function getAssets(assets, base, tell) {
   );
   const failed = got.find(({ status }) => status === "rejected");
   if (failed) throw failed.reason;
-  if (cache) await forgetOthers(cache, assets, base);
   return {
     files: Object.fromEntries(names.map((name, index) => [name, got[index].value.content])),
     kept: got.every(({ value }) => value.kept),
@@ -54,17 +53,13 @@ async function getAsset(asset, base, cache, report) {
   const packed = await download(new URL(asset.url, base), report);
   const content = await unpack(packed);
   if (!(await isRight(content, asset)))
-    throw new Trouble("spoiled", { name: asset.url.split("/").pop() });
+    throw new Trouble("spoiled", { name: new URL(asset.url, base).pathname.split("/").pop() });
   return { content, kept: await keep(cache, key, packed) };
 }
 
-/** By its hash, so that a new release fetches only what changed. */
+/** By its hash, so that a new release fetches only what changed; sw.js deletes what no one needs. */
 function keyOf(asset, base) {
-  return new URL(asset.sha256, keptFolder(base)).href;
-}
-
-function keptFolder(base) {
-  return new URL("kept/", base).href;
+  return new URL(`kept/${asset.sha256}`, base).href;
 }
 
 async function download(url, report) {
@@ -120,11 +115,4 @@ async function keep(cache, key, content) {
   } catch {
     return false; // full; the page says so
   }
-}
-
-/** Delete what earlier releases of this page kept; other pages of the same host keep theirs here too. */
-async function forgetOthers(cache, assets, base) {
-  const current = new Set(Object.values(assets).map((asset) => keyOf(asset, base)));
-  for (const { url } of await cache.keys())
-    if (new URL("./", url).href === keptFolder(base) && !current.has(url)) await cache.delete(url);
 }

@@ -33,6 +33,12 @@ export function connectCamera(room, model, words) {
       return;
     }
     stream = opened;
+    for (const track of opened.getTracks())
+      track.addEventListener("ended", () => {
+        if (stream !== opened) return;
+        stop(); // unplugged, or not permitted any more
+        showFailure(answer, words.say("camera_off"), words);
+      });
     button.textContent = words.say("camera_stop");
     video.srcObject = stream;
     try {

@@ -5,7 +5,7 @@ import { draftFactor, reduce, shiftOf } from "./reduce.js";
 import { Trouble } from "./trouble.js";
 
 /** The largest photo that is decoded: what most devices have the memory for. */
-export const MAX_PIXELS = 64_000_000;
+const MAX_PIXELS = 64_000_000;
 
 // Rows are read from the canvas in strips: a whole photo of a phone is more than some allow.
 const STRIP_PIXELS = 4_000_000;

@@ -13,7 +13,7 @@ export function connectMany(room, model, words) {
 class ManyTab {
   #photos = [];
   #answered = [];
-  #stopped = true;
+  #stop = () => {};
 
   constructor(room, model, words) {
     this.model = model;
@@ -33,12 +33,16 @@ class ManyTab {
   }
 
   connect() {
-    this.input.addEventListener("change", () => this.#choose([...this.input.files]));
+    // Browsers may remember both from before the page was loaded again.
+    this.startButton.disabled = false;
+    this.stopButton.disabled = true;
+    this.input.addEventListener("change", () => {
+      this.#choose([...this.input.files]);
+      this.input.value = ""; // the same photos may be chosen again
+    });
     takeDrops(find(".drop", this.room), (files) => this.#choose(files));
     this.startButton.addEventListener("click", () => this.#answerAll());
-    this.stopButton.addEventListener("click", () => {
-      this.#stopped = true;
-    });
+    this.stopButton.addEventListener("click", () => this.#stop());
     this.filter.addEventListener("change", () => this.#applyFilter());
   }
 
@@ -55,9 +59,14 @@ class ManyTab {
     }
     this.#begin();
     this.#tellCount(photos.length);
+    const stopped = new Promise((resolve) => {
+      this.#stop = resolve;
+    });
     for (const photo of photos) {
-      if (this.#stopped) break;
-      this.#add(await this.#answerOne(photo));
+      // Also while an answer waits for a model that does not come.
+      const answered = await Promise.race([stopped, this.#answerOne(photo)]);
+      if (!answered) break;
+      this.#add(answered);
       this.#tellCount(photos.length);
     }
     this.#end();
@@ -79,8 +88,8 @@ class ManyTab {
   }
 
   #begin() {
-    this.#stopped = false;
     this.#answered = [];
+    this.count.setAttribute("aria-busy", "true"); // a screen reader would say every number
     for (const picture of this.gallery.querySelectorAll("img")) URL.revokeObjectURL(picture.src);
     this.gallery.replaceChildren();
     this.rows.replaceChildren();
@@ -102,9 +111,9 @@ class ManyTab {
   }
 
   #end() {
-    this.#stopped = true;
     this.startButton.disabled = false;
     this.stopButton.disabled = true;
+    this.count.setAttribute("aria-busy", "false");
     URL.revokeObjectURL(this.csv.href);
     const table = new Blob([toCsv(this.#answered)], { type: "text/csv" });
     this.csv.href = URL.createObjectURL(table);

@@ -5,6 +5,8 @@ import { element, find, save, takeDrops } from "./dom.js";
 import { clear, drawCard, drawLooked } from "./pictures.js";
 import { displayName } from "./words.js";
 
+const MILLISECONDS_TOLD = 3000;
+
 /** Connect the tab, and show the example that the address names. */
 export function connectOne(room, model, words) {
   const tab = new OneTab(room, model, words);
@@ -139,13 +141,9 @@ class OneTab {
       return;
     }
     this.copyButton.textContent = this.words.say("copied");
-    this.copyButton.addEventListener(
-      "blur",
-      () => {
-        this.copyButton.textContent = this.words.say("copy_button");
-      },
-      { once: true },
-    );
+    setTimeout(() => {
+      this.copyButton.textContent = this.words.say("copy_button");
+    }, MILLISECONDS_TOLD);
   }
 
   async #saveCard() {

@@ -67,9 +67,18 @@ async function fetchJson(path) {
   return answer.json();
 }
 
+// It shows by itself where this script, or one that it needs, does not come.
+const broken = find("#broken");
+broken.hidden = true;
+// A photo that is dropped beside its place would be opened instead of the page.
+for (const kind of ["dragover", "drop"])
+  document.addEventListener(kind, (event) => {
+    if (event.dataTransfer?.types.includes("Files")) event.preventDefault();
+  });
 try {
   await open();
 } catch (error) {
-  find("#broken").hidden = false;
+  broken.hidden = false;
+  broken.classList.add("certain");
   throw error; // for whoever opens the console
 }

@@ -40,9 +40,12 @@ function offerNewer(registration) {
   registration.addEventListener("updatefound", () => {
     registration.installing?.addEventListener("statechange", look);
   });
+  navigator.serviceWorker.addEventListener("controllerchange", look);
   find("button", bar).addEventListener("click", () => {
-    navigator.serviceWorker.addEventListener("controllerchange", () => location.reload());
-    registration.waiting.postMessage("take over");
+    const again = () => location.reload();
+    if (!registration.waiting) again(); // it took over from another tab
+    navigator.serviceWorker.addEventListener("controllerchange", again, { once: true });
+    registration.waiting?.postMessage("take over");
   });
   look();
 }

@@ -16,8 +16,8 @@ export function connectTabs(list, rooms) {
   };
   for (const [index, tab] of tabs.entries()) {
     tab.addEventListener("click", () => choose(tab));
-    tab.addEventListener("keydown", ({ key }) => {
-      if (!(key in KEYS)) return;
+    tab.addEventListener("keydown", ({ key, altKey, ctrlKey, metaKey }) => {
+      if (!(key in KEYS) || altKey || ctrlKey || metaKey) return; // those are the browser's
       const next = tabs.at((index + KEYS[key]) % tabs.length);
       choose(next);
       next.focus();

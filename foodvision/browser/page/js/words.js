@@ -1,5 +1,7 @@
 /** What the page says, in the visitor's language: `foodvision/web/words.py` again. */
 
+import { toMessage } from "./trouble.js";
+
 export class Words {
   /** @param {{language: string, texts: Record<string, string>, names: Record<string, string>}} of */
   constructor({ language, texts, names }) {
@@ -33,8 +35,9 @@ export class Words {
     return share < 0.01 ? this.say("under", { percent: 1 }) : `${(100 * share).toFixed(0)}%`;
   }
 
-  /** A trouble (see trouble.js) in a sentence. */
-  tell({ key, values }) {
+  /** What went wrong, a Trouble or any other error, in a sentence. */
+  tell(error) {
+    const { key, values } = toMessage(error);
     return this.say(key in this.texts ? key : "failed", values);
   }
 }
