@@ -38,7 +38,7 @@ lint: .venv/ready node_modules/ready ## style, types and the architecture's cont
 	.venv/bin/lint-imports
 	npx --no-install biome ci --error-on-warnings
 
-model: .venv/ready ## train the model that ships, from ../shared/data (six hours)
+model: .venv/ready ## train the model that ships, from ../shared/data (eight hours)
 	.venv/bin/python models/foodvision-101/train.py
 
 clean: ## remove the environments
