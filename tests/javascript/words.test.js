@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { toCsv } from "../../foodvision/browser/page/js/csv.js";
+import { Trouble } from "../../foodvision/browser/page/js/trouble.js";
 import { chooseLanguage, displayName, Words } from "../../foodvision/browser/page/js/words.js";
 
 const words = new Words({
@@ -37,8 +38,9 @@ test("few classes are listed, many are counted", () => {
 
 test("a trouble is told by its text, a strange one by its reason", () => {
   const values = { name: "a.png", limit: 64 };
-  assert.equal(words.tell({ key: "too_large", values }), "a.png: at most 64");
-  assert.equal(words.tell({ key: "strange", values: { reason: "x" } }), "Failed (x).");
+  assert.equal(words.tell(new Trouble("too_large", values)), "a.png: at most 64");
+  assert.equal(words.tell(new Trouble("strange", { reason: "x" })), "Failed (x).");
+  assert.equal(words.tell(new TypeError("taken away")), "Failed (taken away).");
 });
 
 test("the first language that there is is taken, or the first of all", () => {
