@@ -126,7 +126,7 @@ def check_publishable(path: Path) -> None:
     place = None
     with suppress(*_DECODER_ERRORS), Image.open(path, formats=_FORMATS) as image:
         place = image.getexif().get_ifd(ExifTags.IFD.GPSInfo)
-    if place:
+    if place and {ExifTags.GPS.GPSLatitude, ExifTags.GPS.GPSLongitude} & place.keys():
         raise PhotoError(
             f"{path} tells where it was taken (GPS in its EXIF) and would be published: save it "
             "anew without that, or take it away"

@@ -245,6 +245,8 @@ def test_evaluation_is_measured_on_the_served_answers(fruit, fruit_checkpoint):
 
 def test_split_that_is_not_there_names_those_that_are(fruit, fruit_checkpoint):
     photos, config = find_photos(fruit), foodvision.load(fruit_checkpoint).config
+    assert len(choose_split(photos, "val", config)) == 12  # what its own training set aside
+    config = replace(config, data={})
     with pytest.raises(DataError, match="has no photos in val/, only in train, test: name one"):
         choose_split(photos, "val", config)
 

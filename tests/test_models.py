@@ -173,6 +173,7 @@ def test_checkpoint_without_its_weights_is_its_architecture_alone(fruit_checkpoi
     assert not any(torch.equal(trained[name], random[name]) for name in trained)
 
 
+@pytest.mark.filterwarnings("ignore:The default weight initialization")
 @pytest.mark.parametrize(
     ("name", "message"),
     [

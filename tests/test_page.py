@@ -302,11 +302,11 @@ def test_text_file_gets_a_clear_message(page, tmp_path):
 
 
 def test_text_file_that_calls_itself_a_photo_gets_a_clear_message(page, tmp_path):
-    (tmp_path / "menu.mpo").write_text("pizza 8.50")
-    upload(page, tmp_path / "menu.mpo")
+    (tmp_path / "menu.jpg").write_text("pizza 8.50")
+    upload(page, tmp_path / "menu.jpg")
     expect(page.locator(".answer h2")).to_have_text("That I cannot read", timeout=20_000)
     expect(page.locator(".answer p")).to_have_text(
-        "menu.mpo is no photo: it should be JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC"
+        "menu.jpg is no photo: it should be JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC"
     )
 
 
@@ -347,19 +347,19 @@ def test_gradio_client_gets_the_same_answer_as_python(url):
 
 
 def test_gradio_client_gets_many_answers_and_what_is_wrong(url, tmp_path):
-    (tmp_path / "menu.mpo").write_text("pizza 8.50")
-    photos = [handle_file(EXAMPLES / "ramen.jpg"), handle_file(tmp_path / "menu.mpo")]
+    (tmp_path / "menu.jpg").write_text("pizza 8.50")
+    photos = [handle_file(EXAMPLES / "ramen.jpg"), handle_file(tmp_path / "menu.jpg")]
     client = Client(url, verbose=False)
     good, bad = client.predict(photos, api_name="/predict_many")
     assert good["label"] == "ramen"
-    assert bad["error"].startswith("menu.mpo is no photo")
+    assert bad["error"].startswith("menu.jpg is no photo")
 
 
 def test_gradio_client_is_told_what_is_no_photo(url, tmp_path):
-    (tmp_path / "menu.mpo").write_text("pizza 8.50")
+    (tmp_path / "menu.jpg").write_text("pizza 8.50")
     client = Client(url, verbose=False)
     with pytest.raises(AppError, match=r"^menu\.jpg is no photo: it should be JPEG"):
-        client.predict(handle_file(tmp_path / "menu.mpo"), api_name="/predict")
+        client.predict(handle_file(tmp_path / "menu.jpg"), api_name="/predict")
     with pytest.raises(AppError, match="There is no photo: send one"):
         client.predict(None, api_name="/predict")
 

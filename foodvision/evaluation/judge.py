@@ -75,13 +75,13 @@ def choose_split(photos: Photos, split: str, config: CheckpointConfig) -> tuple[
     Raises DataError for a split that is not there, and for classes that the model does not know.
     """
     classes = config.classes
-    splits = _splits_of_training(photos, config) or photos.splits
-    if "all" in splits:
-        chosen = splits["all"]
-    elif splits.get(split):
-        chosen = splits[split]
-    else:
-        there = ", ".join(name for name, members in splits.items() if members)
+    chosen = (
+        photos.splits.get(split)
+        or _splits_of_training(photos, config).get(split)
+        or photos.splits.get("all", ())
+    )
+    if not chosen:
+        there = ", ".join(name for name, members in photos.splits.items() if members)
         raise DataError(
             f"{photos.root} has no photos in {split}/, only in {there}: name one with --split"
         )
@@ -95,8 +95,8 @@ def choose_split(photos: Photos, split: str, config: CheckpointConfig) -> tuple[
 
 def _splits_of_training(
     photos: Photos, config: CheckpointConfig
-) -> Mapping[str, tuple[LabelledPhoto, ...]] | None:
-    """Return the splits of the training if these are its photos, else None."""
+) -> Mapping[str, tuple[LabelledPhoto, ...]]:
+    """Return the splits of the training if these are its photos, else none."""
     training = config.training
     shares = ("val_share", "test_share", "seed")
     how = {name: training[name] for name in shares if name in training}
@@ -106,8 +106,8 @@ def _splits_of_training(
         carved = split_photos(photos, **how)
     except (DataError, TypeError, ValueError, OverflowError):
         # Nobody was trained on such photos, or with such settings: a stranger wrote them.
-        return None
-    return carved.splits if carved.fingerprint() == config.data.get("fingerprint") else None
+        return {}
+    return carved.splits if carved.fingerprint() == config.data.get("fingerprint") else {}
 
 
 def evaluate(classifier: Classifier, photos: Sequence[LabelledPhoto]) -> Figures:
