@@ -26,7 +26,7 @@ from foodvision.data import (
     open_photos,
     split_photos,
 )
-from foodvision.data.photos import is_text
+from foodvision.data.names import is_text
 from foodvision.data.sheet import augmentation_sheet
 from foodvision.engine import RateSweep
 from foodvision.errors import DataError, SettingsError, Stopped

@@ -100,6 +100,14 @@ def make_newer(folder):
     return read_checkpoint(newer)
 
 
+def make_newer_model(folder):
+    """A checkpoint that differs in its model, too."""
+    newer = make_newer(folder)
+    graph = onnx.load_model_from_string(newer.graph)
+    graph.doc_string = "Newer"
+    return replace(newer, graph=graph.SerializeToString())
+
+
 def answer_many(page, photos):
     """Give photos to the page, and return the rows of its CSV."""
     page.get_by_role("tab", name="Many photos").click()
@@ -429,11 +437,7 @@ def test_new_model_is_fetched_though_the_browser_has_the_old_one_for_a_while(
 ):
     own_host.headers["Cache-Control"] = "max-age=600"
     open_until_kept(newcomer, f"{own_host.url}/index.html")
-    newer = make_newer(tmp_path)
-    graph = onnx.load_model_from_string(newer.graph)
-    graph.doc_string = "Newer"
-    newer = replace(newer, graph=graph.SerializeToString())
-    own_host.files = read_files(write_site(newer, tmp_path / "site"))
+    own_host.files = read_files(write_site(make_newer_model(tmp_path), tmp_path / "site"))
     own_host.asked.clear()
     newcomer.reload()
     newcomer.get_by_role("button", name="Load it").click(timeout=PATIENCE)
@@ -447,16 +451,13 @@ def test_new_model_is_fetched_though_the_browser_has_the_old_one_for_a_while(
 
 def test_new_model_is_kept_before_the_page_that_needs_it(newcomer, own_host, tmp_path):
     open_until_kept(newcomer, f"{own_host.url}/index.html")
-    newer = make_newer(tmp_path)
-    graph = onnx.load_model_from_string(newer.graph)
-    graph.doc_string = "Newer"
-    newer = replace(newer, graph=graph.SerializeToString())
-    own_host.files = read_files(write_site(newer, tmp_path / "site"))
+    own_host.files = read_files(write_site(make_newer_model(tmp_path), tmp_path / "site"))
     newcomer.reload()
     expect(newcomer.get_by_role("button", name="Load it")).to_be_visible(timeout=PATIENCE)
     own_host.files = {}  # the connection is lost
     newcomer.get_by_role("button", name="Load it").click()
     expect(newcomer).to_have_title("Newer", timeout=PATIENCE)
+    expect(newcomer.locator("#kept")).to_contain_text("works without a", timeout=PATIENCE)
     upload(newcomer, EXAMPLES / "waffles.jpg")
     expect(headline(newcomer)).to_have_text("Waffles", timeout=PATIENCE)
 

@@ -98,7 +98,7 @@ def _copy_all(archive: Path, members: Iterable[_Member], target: Path, limits: L
             raise DataError(f"{archive} holds more than {limits.files:,} files")
         if member.kind == "folder":
             continue
-        left -= _copy(archive, member, _safe_place(archive, target, member), left)
+        left -= _copy(member, _safe_place(archive, target, member), left)
         if left < 0:
             raise DataError(
                 f"{archive} unpacks to more than {most:,} bytes, which is too much for "
@@ -164,15 +164,16 @@ def _safe_place(archive: Path, target: Path, member: _Member) -> Path:
     has_drive = any(_DRIVE.match(part) if os.name != "nt" else ":" in part for part in parts)
     if is_outside or has_drive:
         raise DataError(f"{archive} holds a path outside of it, {member.name!r}: do not trust it")
-    return target.joinpath(*parts)
+    place = target.joinpath(*parts)
+    if place.exists():
+        raise DataError(f"{archive} holds {member.name!r} twice: unpack it by hand")
+    return place
 
 
-def _copy(archive: Path, member: _Member, place: Path, limit: int) -> int:
+def _copy(member: _Member, place: Path, limit: int) -> int:
     """Write one file and return its bytes; stops soon after `limit`, whatever the header says."""
     place.parent.mkdir(parents=True, exist_ok=True)
     written = 0
-    if place.exists():
-        raise DataError(f"{archive} holds {member.name!r} twice: unpack it by hand")
     with member.open() as content, place.open("xb") as file:
         while written <= limit and (block := content.read(_BLOCK)):
             written += file.write(block)

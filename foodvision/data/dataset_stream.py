@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from foodvision.data.dataset_cache import Plan, read_plan
 from foodvision.data.dataset_names import HubDataset
-from foodvision.data.photos import split_named
+from foodvision.data.names import split_named
 from foodvision.errors import DataError, FoodVisionError, HubError, first_line
 
 Answer: TypeAlias = tuple[str | None, bytes | None]

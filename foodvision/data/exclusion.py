@@ -2,11 +2,11 @@
 
 import difflib
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from foodvision.data.names import file_named
 from foodvision.data.photos import LeftOut, Photos
 from foodvision.errors import DataError, first_line
 
@@ -21,7 +21,7 @@ def exclude(photos: Photos, file: Path) -> Photos:
     Raises DataError for a file that cannot be read, and for a line that names no photo.
     """
     known = {
-        os.path.normpath(photo.path): photo.path for of in photos.splits.values() for photo in of
+        file_named("", photo.path): photo.path for of in photos.splits.values() for photo in of
     }
     unwanted = dict.fromkeys(
         _find(known, photos, name, f"{file}, {place}") for place, name in _listed(file)
@@ -34,8 +34,8 @@ def exclude(photos: Photos, file: Path) -> Photos:
     return replace(photos, splits=splits, left_out=photos.left_out + left_out)
 
 
-def _find(known: dict[str, Path], photos: Photos, name: str, place: str) -> Path:
-    as_it_is, stripped = (os.path.normpath(photos.root / of) for of in (name, name.strip()))
+def _find(known: dict[Path, Path], photos: Photos, name: str, place: str) -> Path:
+    as_it_is, stripped = (file_named(of, photos.root) for of in (name, name.strip()))
     path = known.get(as_it_is) or known.get(stripped)
     if path is None:
         names = [photos.name_of(path) for path in known.values()]

@@ -1,7 +1,6 @@
 """What lies in a folder of photos: classes, splits, and what was left out."""
 
 import hashlib
-import os
 import random
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,17 +10,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from foodvision.data.names import a_few, file_named, is_text, relative_name, split_named
 from foodvision.errors import DataError, PhotoError
 from foodvision.image import SUFFIXES, load_image
 from foodvision.processes import hides_progress
 
 SPLITS = ("train", "val", "test")
-
-_SPLIT_OF_NAME = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("val", "valid", "validation"), "val"),
-    **dict.fromkeys(("test", "testing"), "test"),
-}
 
 
 @dataclass(frozen=True, order=True)
@@ -93,32 +87,6 @@ class Photos:
             places.setdefault(item.reason, []).append(self.name_of(item.path))
         parts = [f"{len(names)} {reason} ({a_few(names)})" for reason, names in places.items()]
         return f"Left out: {', '.join(parts) or 'nothing'}."
-
-
-def relative_name(path: Path, root: Path) -> str:
-    """Return a file's path from a folder, with slashes: the same wherever one stands.
-
-    On another drive of Windows, the whole path.
-    """
-    try:
-        return Path(os.path.relpath(path, root)).as_posix()
-    except ValueError:
-        return path.absolute().as_posix()
-
-
-def file_named(name: str, root: Path) -> Path:
-    """Return the file that `relative_name` named, its whole path; links on the way stay."""
-    return Path(os.path.normpath(root.absolute() / name))
-
-
-def is_text(name: str) -> bool:
-    """Whether a name is Unicode, so that JSON files and cards can hold it."""
-    return name.encode(errors="ignore").decode() == name
-
-
-def split_named(name: str) -> str | None:
-    """Return train, val or test for any of their usual names, in any case, or None."""
-    return _SPLIT_OF_NAME.get(name.lower())
 
 
 def find_photos(folder: Path) -> Photos:
@@ -334,9 +302,3 @@ def _check_agreement(splits: Mapping[str, Iterable[LabelledPhoto]], root: Path) 
                 f"{root}: {split}/ has {a_few(extra)}, which train/ has not: "
                 "the folders must hold the same classes"
             )
-
-
-def a_few(names: Sequence[str]) -> str:
-    """Return the first three names, and how many more there are."""
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more

@@ -139,15 +139,15 @@ def _copy_package(target: Path) -> None:
 
 def _copy_checkpoint(classifier: Classifier, target: Path) -> None:
     source = classifier.checkpoint.folder
-    paths = [source / "README.md", *checkpoint_files(source)]
     # The weights are for who trains: a Space answers with the graph.
-    copied = {target / path.relative_to(source): path for path in paths if path.name != WEIGHTS}
-    copied |= {
-        target / "examples" / path.name: path for path in example_photos(classifier.checkpoint)
-    }
-    for place, path in copied.items():
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, place)
+    paths = [path for path in checkpoint_files(source) if path.name != WEIGHTS]
+    copied = {path.relative_to(source): path for path in (source / "README.md", *paths)}
+    examples = example_photos(classifier.checkpoint)
+    copied |= {Path("examples", path.name): path for path in examples}
+    for name, path in copied.items():
+        if path.is_file():  # a card may have been taken away
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, target / name)
 
 
 def _preload(classifier: Classifier, repo_id: str, commit: str) -> str:

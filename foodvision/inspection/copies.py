@@ -6,7 +6,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from foodvision.data.photos import a_few
+from foodvision.data.names import a_few
 from foodvision.inspection.findings import Finding
 from foodvision.inspection.looks import Look, Seen
 
@@ -86,17 +86,24 @@ def _groups(seen: Seen) -> Iterator[list[int]]:
 
 def _equal_pairs(looks: Sequence[Look]) -> np.ndarray:
     """Pairs of rows with the same pixels, (k, 2): each with the first that has them."""
-    first: dict[bytes, int] = {}
-    pairs = [(first.setdefault(look.pixels, row), row) for row, look in enumerate(looks)]
+    first = _first_rows(looks)
+    pairs = [(first[look.pixels], row) for row, look in enumerate(looks)]
     return np.array([pair for pair in pairs if pair[0] != pair[1]], int).reshape(-1, 2)
+
+
+def _first_rows(looks: Sequence[Look]) -> dict[bytes, int]:
+    """The first row with each photo's pixels, in order."""
+    first: dict[bytes, int] = {}
+    for row, look in enumerate(looks):
+        first.setdefault(look.pixels, row)
+    return first
 
 
 def _near_pairs(seen: Seen) -> Iterator[np.ndarray]:
     """Pairs of rows of photos that look alike, (k, 2), block by block."""
     # Of equal ones the first stands for all.
-    first = {look.pixels: row for row, look in reversed(list(enumerate(seen.looks)))}
-    shown = (row for row in first.values() if seen.looks[row].contrast >= BLANK_CONTRAST)
-    rows = np.array(sorted(shown), int)
+    first = _first_rows(seen.looks).values()
+    rows = np.array([row for row in first if seen.looks[row].contrast >= BLANK_CONTRAST], int)
     if not len(rows):
         return
     looks = [seen.looks[row] for row in rows]

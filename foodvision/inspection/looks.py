@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from foodvision.classifier import Classifier
 from foodvision.data import Photos
-from foodvision.data.photos import file_named
+from foodvision.data.names import file_named
 from foodvision.errors import PhotoError
 from foodvision.image import load_image
 

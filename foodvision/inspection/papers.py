@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from foodvision.data.photos import file_named
+from foodvision.data.names import file_named
 from foodvision.documents import thumbnail, write_document
 from foodvision.errors import PhotoError
 from foodvision.image import load_image

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from foodvision.classifier import Answers
 from foodvision.data import LabelledPhoto
-from foodvision.data.photos import relative_name
+from foodvision.data.names import relative_name
 
 _MISTAKES = 12
 

@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image
 
 from foodvision.data import LabelledPhoto
-from foodvision.data.photos import relative_name
+from foodvision.data.names import relative_name
 from foodvision.documents import data_uri, thumbnail, write_document
 from foodvision.errors import RunError
 from foodvision.evaluation import Figures, Judgement

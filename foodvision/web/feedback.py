@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import gradio as gr
 
-from foodvision.data.photos import split_named
+from foodvision.data.names import split_named
 from foodvision.errors import HubError, PhotoError, SettingsError
 from foodvision.hub import check_push
 from foodvision.hub.client import told

@@ -42,10 +42,12 @@ function offerNewer(registration) {
   });
   navigator.serviceWorker.addEventListener("controllerchange", look);
   find("button", bar).addEventListener("click", () => {
-    const again = () => location.reload();
-    if (!registration.waiting) again(); // it took over from another tab
-    navigator.serviceWorker.addEventListener("controllerchange", again, { once: true });
-    registration.waiting?.postMessage("take over");
+    if (!registration.waiting) {
+      location.reload(); // it took over from another tab
+      return;
+    }
+    navigator.serviceWorker.addEventListener("controllerchange", () => location.reload());
+    registration.waiting.postMessage("take over");
   });
   look();
 }
