@@ -33,7 +33,7 @@ from foodvision.errors import DataError, SettingsError, Stopped
 from foodvision.evaluation import MOST_PHOTOS, Judgement, answer, judge
 from foodvision.export import export_body
 from foodvision.fitting import fit, try_rates
-from foodvision.models import check_network, create_model, preprocess_for
+from foodvision.models import check_network, create_model, find_start, preprocess_for
 from foodvision.outcome import (
     body_of_start,
     build_checkpoint,
@@ -92,6 +92,10 @@ def run(data: str | Path, config: TrainConfig, console: Console, *, resume: bool
         console.print(photos_table(photos))
         with kept(folder, data, config, accelerator, resume=resume) as recorder:
             this = Run(config, photos, preprocess, folder, accelerator, recorder)
+            if known := _known_classes(this):
+                console.print(
+                    f"{config.model} knows {len(known)} of these classes: the head starts from that"
+                )
             network, exported = train_network(this, recorder)
             console.print(_last_epoch_in_words(recorder.rows), soft_wrap=True)
             if accelerator.is_main_process:
@@ -193,7 +197,7 @@ def train_network(this: Run, recorder: Recorder) -> tuple[nn.Module, bytes]:
 
 
 def start_network(this: Run) -> nn.Module:
-    """Return the network that the settings name, with a new head.
+    """Return the network that the settings name, its head new for classes that are new to it.
 
     Raises SettingsError if it does not take the photos, does not end in a head, or cannot be
     trained as the settings say.
@@ -205,6 +209,7 @@ def start_network(this: Run) -> nn.Module:
         len(this.photos.classes),
         pretrained=config.pretrained,
         hidden_units=config.hidden_units,
+        classes=this.photos.classes,
     )
     check_network(network, config.model, this.preprocess.size)
     if config.trains_network:
@@ -296,6 +301,12 @@ def ended_together(accelerator: Accelerator) -> Iterator[None]:
     accelerator.end_training()
     if stopped:
         raise stopped
+
+
+def _known_classes(this: Run) -> set[str]:
+    """Return the classes that the checkpoint knows from which a run starts."""
+    start = find_start(this.config.model) if this.config.pretrained else None
+    return set(start.config.classes if start else ()) & set(this.photos.classes)
 
 
 def _last_epoch_in_words(rows: Sequence[Row]) -> str:

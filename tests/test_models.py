@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 from torch import nn
 from torchvision.transforms import v2
 
+import foodvision
 from foodvision.data.transforms import eval_transform
 from foodvision.errors import FoodVisionError, SettingsError
 from foodvision.image import load_image
@@ -18,6 +19,7 @@ from foodvision.models import (
     check_network,
     check_training,
     create_model,
+    load_network,
     preprocess_for,
     split_head,
 )
@@ -171,6 +173,19 @@ def test_checkpoint_without_its_weights_is_its_architecture_alone(fruit_checkpoi
     )
     assert trained.keys() == random.keys()
     assert not any(torch.equal(trained[name], random[name]) for name in trained)
+
+
+def test_head_keeps_what_a_checkpoint_knows_of_classes_of_the_same_name():
+    start = foodvision.load("foodvision_101").checkpoint
+    _, known = split_head(load_network(start))
+    _, head = split_head(create_model("foodvision_101", 3, classes=["sushi", "new", "pizza"]))
+    for index, name in ((0, "sushi"), (2, "pizza")):
+        row = start.config.classes.index(name)
+        assert torch.equal(head.weight[index], known.weight[row])
+        assert head.bias[index] == known.bias[row]
+    assert head.weight[1].norm() < known.weight.norm(dim=1).min() / 2  # as a new layer begins
+    untrained = create_model("foodvision_101", 1, pretrained=False, classes=["sushi"])
+    assert not torch.equal(split_head(untrained)[1].weight[0], head.weight[0])
 
 
 @pytest.mark.filterwarnings("ignore:The default weight initialization")

