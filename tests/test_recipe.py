@@ -8,6 +8,7 @@ import sys
 from dataclasses import replace
 
 import pytest
+import torch
 from accelerate import Accelerator
 from conftest import REPOSITORY, SHARED, shared
 
@@ -40,11 +41,14 @@ class Interrupted:
 
     def __iter__(self):
         for batch in self.batches:
+            self.images, _ = batch
             os.kill(os.getpid(), signal.SIGTERM)
             yield batch
 
 
-def test_phase_of_the_recipe_hears_that_it_shall_stop(fruit, tmp_path, monkeypatch):
+def test_phases_of_the_recipe_see_photos_of_their_own_and_hear_that_they_shall_stop(
+    fruit, tmp_path, monkeypatch
+):
     monkeypatch.syspath_prepend(RECIPE.parent)
     spec = importlib.util.spec_from_file_location("recipe", RECIPE)
     recipe = importlib.util.module_from_spec(spec)
@@ -53,11 +57,20 @@ def test_phase_of_the_recipe_hears_that_it_shall_stop(fruit, tmp_path, monkeypat
     photos = split_photos(find_photos(fruit))
     this = Run(recipe.HEAD, photos, recipe.SERVED, tmp_path, Accelerator(cpu=True))
     config = replace(recipe.TAUGHT.config, batch_size=16)
-    phase = replace(recipe.TAUGHT, config=config, size=32)
-    network = create_model("tinyvgg", 3)
-    with pytest.raises(Stopped):
-        recipe.fit_phase(phase, network, photos.splits["train"], this, Interrupted)
-    assert (tmp_path / "state" / "taught.safetensors").exists()
+    seen = []
+
+    def interrupted(batches):
+        seen.append(Interrupted(batches))
+        return seen[-1]
+
+    for name in ("taught", "taught again"):
+        phase = replace(recipe.TAUGHT, name=name, config=config, size=32)
+        with pytest.raises(Stopped):
+            recipe.fit_phase(
+                phase, create_model("tinyvgg", 3), photos.splits["train"], this, interrupted
+            )
+        assert (tmp_path / "state" / f"{name}.safetensors").exists()
+    assert not torch.equal(seen[0].images, seen[1].images)
 
 
 @pytest.mark.slow

@@ -33,6 +33,7 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
+from zlib import crc32
 
 import torch
 from accelerate import Accelerator
@@ -160,7 +161,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=BUNDLED)
     parser.add_argument("--smoke", action="store_true", help="few photos, into runs/smoke")
     arguments = parser.parse_args()
-    state = Path("runs/smoke-state" if arguments.smoke else "runs/foodvision-101")
+    states = Path("runs/smoke-state" if arguments.smoke else "runs/foodvision-101")
     output = Path("runs/smoke") if arguments.smoke else arguments.output
     with (
         open_source(arguments.data / "food101_64px.tar.gz") as small_folder,
@@ -177,6 +178,8 @@ def main() -> None:
             sharp = replace(sharp, splits={n: a_few(of) for n, of in sharp.splits.items()})
             trainings = tuple(replace(of, phases=tuple(map(once, of.phases))) for of in trainings)
             lessons = tuple(map(once, lessons))
+        # What other settings began is not gone on with.
+        state = states / f"{crc32(repr((HEAD, trainings, lessons)).encode()):08x}"
         this = Run(HEAD, sharp, SERVED, state, Accelerator(cpu=True), on_epoch=tell)
         network = train_network(this, small, trainings, lessons)
         body = export_body(network, this.preprocess)
@@ -191,7 +194,7 @@ def main() -> None:
     checkpoint = replace(checkpoint, config=replace(checkpoint.config, data=data, figures=figures))
     card = write_card(checkpoint, "foodvision-101", "make model", CARD)
     write_checkpoint(output, checkpoint.config, checkpoint.graph, card, weights, pictures)
-    shutil.rmtree(state)
+    shutil.rmtree(states)
 
 
 def train_network(
@@ -304,7 +307,9 @@ def fit_phase(
 ) -> None:
     """Train the whole network on sharp and small photos."""
     square = replace(SERVED, size=phase.size)
-    then = replace(this, config=phase.config, preprocess=square)
+    # By one seed, phases as long as each other would draw and crop the same photos alike.
+    config = replace(phase.config, seed=crc32(phase.name.encode()))
+    then = replace(this, config=config, preprocess=square)
     photos = this.photos
     few = small[:: phase.every]
     train_sets = [
