@@ -69,7 +69,7 @@ def test_report_tells_the_figures_first_in_plain_words(run, fruit, open_page):
     page, _ = open_page(report_on(run, fruit))
     expect(page.locator("h1")).to_have_text("13 of 15 photos right")
     expect(page.locator("header")).to_contain_text(
-        "Of 100 new photos of the same kind, expect 62 to 96 to be right (95% interval). "
+        "Of all photos of the same kind it would be between 62% and 96% (95% interval). "
         "Always answering blueberry would get 5 of 15."
     )
     expect(page.locator("table.classes tbody tr").first).to_contain_text("blueberry")

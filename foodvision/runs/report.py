@@ -129,7 +129,7 @@ def write_comparison(
 
 
 def tell(answers: Sequence[RunAnswer], figures: Figures) -> dict[str, Any]:
-    """Return what the headline tells: right, n, low, high of 100, commonest class, classes."""
+    """Return what the headline tells; low and high are the share's interval in percent."""
     labels = Counter(answer.label for answer in answers)
     ranked = sorted(figures.per_class.items(), key=lambda item: (item[1].recall, item[0]))
     return {
