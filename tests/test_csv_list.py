@@ -67,6 +67,13 @@ def test_list_can_be_split_for_training(tmp_path):
     assert photos.counts("test") == {"a": 2, "b": 2}
 
 
+def test_photos_of_a_list_are_the_same_however_its_path_is_written(tmp_path, monkeypatch):
+    fill(tmp_path, "z/1.jpg", "lists/b/2.jpg")
+    file = csv_of(tmp_path / "lists", "path,label", "../z/1.jpg,x", "b/2.jpg,x")
+    monkeypatch.chdir(file.parent)
+    assert read(file.name).fingerprint() == read(file).fingerprint()
+
+
 @pytest.mark.parametrize(
     ("lines", "message"),
     [

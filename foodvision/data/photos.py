@@ -65,7 +65,7 @@ class Photos:
         """SHA-256 over every photo's split, class, name and size, in hexadecimal."""
         digest = hashlib.sha256()
         for split, photos in sorted(self.splits.items()):
-            for photo in sorted(photos):
+            for photo in sorted(photos, key=_whole_path):
                 size = photo.path.stat().st_size
                 entry = f"{split}/{photo.label}/{photo.path.name}/{size}\n"
                 digest.update(entry.encode(errors="surrogateescape"))
@@ -203,14 +203,18 @@ def carve(
         count = min(max(1, round(share * len(members))), len(members) - 1)
         name = f"{seed} {label}".encode(errors="surrogateescape")
         chance = random.Random(name)  # noqa: S311 (nothing secret)
-        # By whole paths: what a CSV lists may lie on both sides of where one stands.
-        in_order = sorted(members, key=lambda photo: file_named("", photo.path))
+        in_order = sorted(members, key=_whole_path)
         taken.update(chance.sample(in_order, count))
     everything = [photo for members in by_class.values() for photo in members]
     return (
         tuple(photo for photo in everything if photo not in taken),
         tuple(photo for photo in everything if photo in taken),
     )
+
+
+def _whole_path(photo: LabelledPhoto) -> Path:
+    """What photos are sorted by: what a CSV lists may lie on both sides of where one stands."""
+    return file_named("", photo.path)
 
 
 def _unwrap(folder: Path, left_out: list[LeftOut]) -> tuple[Path, list[Path]]:
