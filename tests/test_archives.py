@@ -163,6 +163,20 @@ def test_class_may_have_a_colon_in_its_name_where_files_may(tmp_path):
         assert (folder / "Fish: grilled" / "1.jpg").is_file()
 
 
+@pytest.mark.parametrize(
+    ("written", "name"), [("crème".encode(), "crème"), ("crème_".encode("cp437"), "crème_")]
+)
+def test_zip_that_does_not_tell_the_encoding_of_its_names_is_read(written, name, tmp_path):
+    path = make_zip(tmp_path / "photos.zip", {"crème/1.jpg": b"one", "pho/2.jpg": b"two"})
+    content = path.read_bytes().replace("crème".encode(), written)
+    for header in (b"PK\x03\x04\x14\x00", b"PK\x01\x02\x14\x03\x14\x00"):
+        assert header + b"\x00\x08" in content  # bit 11
+        content = content.replace(header + b"\x00\x08", header + b"\x00\x00")
+    path.write_bytes(content)
+    with open_source(path) as folder:
+        assert sorted(path.name for path in folder.iterdir()) == [name, "pho"]
+
+
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_two_files_of_one_name_are_told(tmp_path):
     with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:

@@ -21,6 +21,7 @@ from foodvision.errors import DataError, FoodVisionError, first_line
 
 _TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 _BLOCK = 1 << 20
+_IS_UTF8 = 0x800  # the bit by which a zip says so of a name
 _DRIVE = re.compile("[A-Za-z]:$")
 
 _Kind: TypeAlias = Literal["file", "folder", "other"]
@@ -121,9 +122,19 @@ def _members(archive: Path) -> AbstractContextManager[Iterator[_Member]]:
 def _zip_members(archive: Path) -> Iterator[Iterator[_Member]]:
     with zipfile.ZipFile(archive) as file:
         yield (
-            _Member(info.filename, _zip_kind(info), partial(file.open, info))
+            _Member(_zip_name(info), _zip_kind(info), partial(file.open, info))
             for info in file.infolist()
         )
+
+
+def _zip_name(info: zipfile.ZipInfo) -> str:
+    """A member's name; a Mac writes UTF-8 and does not say so, and is then read as cp437."""
+    if info.flag_bits & _IS_UTF8:
+        return info.filename
+    try:
+        return info.filename.encode("cp437").decode()
+    except UnicodeError:
+        return info.filename
 
 
 def _zip_kind(info: zipfile.ZipInfo) -> _Kind:
