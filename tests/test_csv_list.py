@@ -1,3 +1,5 @@
+import unicodedata
+
 import pytest
 from test_photos import fill
 
@@ -42,6 +44,13 @@ def test_order_of_columns_others_quotes_and_a_byte_order_mark_do_not_matter(tmp_
     file = csv_of(tmp_path, "note,label,path", 'x, pâté ,"a, b.jpg"', "", encoding="utf-8-sig")
     (photo,) = read(file).splits["all"]
     assert (photo.path, photo.label) == (tmp_path / "a, b.jpg", "pâté")
+
+
+def test_accents_apart_and_in_one_are_the_same_class(tmp_path):
+    fill(tmp_path, "a.jpg", "b.jpg")
+    in_one, apart = (unicodedata.normalize(form, "pâté") for form in ("NFC", "NFD"))
+    photos = read(csv_of(tmp_path, "path,label", f"a.jpg,{in_one}", f"b.jpg,{apart}"))
+    assert photos.classes == (in_one,)
 
 
 def test_photo_listed_twice_alike_counts_once(tmp_path):

@@ -20,10 +20,14 @@ SPLITS = ("train", "val", "test")
 
 @dataclass(frozen=True, order=True)
 class LabelledPhoto:
-    """A photo's file and the name of its class."""
+    """A photo's file and the name of its class, each letter and its accent in one."""
 
     path: Path
     label: str
+
+    def __post_init__(self) -> None:
+        """Write the class as all do: a Mac, and what was listed on one, has accents apart."""
+        object.__setattr__(self, "label", unicodedata.normalize("NFC", self.label))
 
 
 @dataclass(frozen=True)
@@ -258,9 +262,7 @@ def _class_photos(split: Path, left_out: list[LeftOut]) -> Iterator[LabelledPhot
         if not folder.is_dir():
             left_out.append(LeftOut(folder, "beside the class folders"))
             continue
-        # A Mac writes letters and their accents apart, others in one.
-        label = unicodedata.normalize("NFC", folder.name)
-        photos = [LabelledPhoto(path, label) for path in photo_files(folder, left_out, above)]
+        photos = [LabelledPhoto(path, folder.name) for path in photo_files(folder, left_out, above)]
         if not photos:
             left_out.append(LeftOut(folder, "empty class folder"))
         yield from photos
