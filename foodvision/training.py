@@ -26,7 +26,7 @@ from foodvision.data import (
     open_photos,
     split_photos,
 )
-from foodvision.data.names import is_text
+from foodvision.data.names import a_few, is_text
 from foodvision.data.sheet import augmentation_sheet
 from foodvision.engine import RateSweep
 from foodvision.errors import DataError, SettingsError, Stopped
@@ -177,8 +177,16 @@ def check_devices(config: TrainConfig, accelerator: Accelerator) -> None:
 
 
 def choose_photos(found: Photos, config: TrainConfig) -> Photos:
-    """Return train, val and test photos that can be read; what is left out is in `left_out`."""
+    """Return train, val and test photos that can be read; what is left out is in `left_out`.
+
+    Raises DataError for a class of which none is left, and whatever the splits lack.
+    """
     photos = drop_unreadable(exclude(found, config.exclude) if config.exclude else found)
+    if gone := sorted(set(found.classes) - set(photos.classes)):
+        raise DataError(
+            f"{found.root} has no photo left of {a_few(gone)}, all are unreadable or excluded: "
+            "give others, or take the class out of the photos"
+        )
     return split_photos(
         photos, val_share=config.val_share, test_share=config.test_share, seed=config.seed
     )

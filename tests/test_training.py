@@ -333,6 +333,14 @@ def test_class_without_a_photo_that_can_be_read_is_told(tmp_path):
         choose_photos(find_photos(tmp_path), TrainConfig())
 
 
+def test_class_of_which_no_photo_is_left_is_told(tmp_path):
+    make_split(tmp_path, 2)
+    (tmp_path / "kiwi" / "0.jpg").write_text("no photo")
+    (tmp_path / "list.txt").write_text("kiwi/1.jpg")
+    with pytest.raises(DataError, match="has no photo left of kiwi, all are unreadable or exclud"):
+        choose_photos(find_photos(tmp_path), TrainConfig(exclude=tmp_path / "list.txt"))
+
+
 def test_unreadable_test_photo_is_told_before_the_training(tmp_path):
     make_split(tmp_path / "data" / "train", 4)
     make_split(tmp_path / "data" / "test", 1)
