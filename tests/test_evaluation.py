@@ -256,6 +256,15 @@ def test_split_that_is_not_there_names_those_that_are(fruit, fruit_checkpoint):
         choose_split(photos, "val", config)
 
 
+def test_list_of_excluded_photos_that_is_gone_is_missed_where_no_split_is_named(fruit):
+    photos, config = find_photos(fruit), foodvision.load().config
+    config = replace(config, classes=photos.classes, training={"exclude": "/dev/zero"})
+    assert choose_split(photos, "test", config) == photos.splits["test"]
+    heap = replace(photos, splits={"all": photos.splits["train"]})
+    with pytest.raises(DataError, match="without the photos in /dev/zero, which is not here: run"):
+        choose_split(heap, "test", config)
+
+
 def test_class_that_the_model_does_not_know_is_named(fruit, fruit_checkpoint):
     config = replace(foodvision.load(fruit_checkpoint).config, classes=("kiwi", "tomato"))
     with pytest.raises(DataError, match="has the class blueberry, which the model does not know"):

@@ -72,7 +72,8 @@ def choose_split(photos: Photos, split: str, config: CheckpointConfig) -> tuple[
     If the model was trained on these photos, what the source does not name is what its training
     set aside; where photos were excluded then, their list must still be in its place for that.
 
-    Raises DataError for a split that is not there, and for classes that the model does not know.
+    Raises DataError for a split or list that is not there, and for classes that the model does not
+    know.
     """
     classes = config.classes
     chosen = (
@@ -96,13 +97,21 @@ def choose_split(photos: Photos, split: str, config: CheckpointConfig) -> tuple[
 def _splits_of_training(
     photos: Photos, config: CheckpointConfig
 ) -> Mapping[str, tuple[LabelledPhoto, ...]]:
-    """Return the splits of the training if these are its photos, else none."""
-    training = config.training
+    """Return the splits of the training if these are its photos, else none.
+
+    Raises DataError where that cannot be known.
+    """
+    training, listed = config.training, config.training.get("exclude")
+    if listed and isinstance(listed, str) and not Path(listed).is_file():
+        raise DataError(
+            f"the model was trained without the photos in {listed}, which is not here: "
+            "run it where that lies, or put the photos to judge it by in test/"
+        )
     shares = ("val_share", "test_share", "seed")
     how = {name: training[name] for name in shares if name in training}
     try:
-        if (listed := Path(training.get("exclude") or "")).is_file():
-            photos = exclude(photos, listed)
+        if listed:
+            photos = exclude(photos, Path(listed))
         carved = split_photos(photos, **how)
     except (DataError, TypeError, ValueError, OverflowError):
         # Nobody was trained on such photos, or with such settings: a stranger wrote them.
