@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -103,6 +104,26 @@ def test_card_names_what_the_training_started_from():
     head = yaml.safe_load(card.split("---\n")[1])
     assert head["base_model"] == "timm/tf_efficientnet_lite0.in1k"
     assert head["datasets"] == ["ethz/food101"]
+
+
+@pytest.mark.parametrize(
+    ("source", "datasets"),
+    [
+        ("food101", ["ethz/food101"]),
+        ("food101:/photos", ["ethz/food101"]),
+        ("food101-mini", None),
+        ("hf://cook/fruit@v1?side=320", ["cook/fruit"]),
+        ("hf://datasets/cook/fruit/?label=a@b", ["cook/fruit"]),
+        ("hf://./parquet", None),
+        ("hf:///photos/parquet", None),
+        ("cook/fruit", None),
+    ],
+)
+def test_card_names_the_dataset_that_others_can_have(source, datasets):
+    bundled = read_checkpoint(BUNDLED)
+    config = replace(bundled.config, data={"source": source})
+    head = hub_card(replace(bundled, config=config), "cook/food").split("---\n")[1]
+    assert yaml.safe_load(head).get("datasets") == datasets
 
 
 def test_dry_run_lists_and_asks_nobody(hub, run, fruit_checkpoint):
@@ -215,6 +236,7 @@ def test_hub_that_does_not_answer_is_given_up(hub, fruit_checkpoint, tmp_path):
     hub.hang("POST /api/repos/create")
     program = """
 import sys
+from dataclasses import replace
 from foodvision.cli import main
 from foodvision.hub import client
 client._SILENCE = 0.5

@@ -1,6 +1,7 @@
 """The card of a published checkpoint: what the Hub reads of it, how to use it, and its own text."""
 
 from foodvision.checkpoint import Checkpoint, read_card
+from foodvision.hub.client import is_repo_id
 
 _LIBRARY = "foodvision"
 
@@ -59,8 +60,9 @@ def hub_card(checkpoint: Checkpoint, repo_id: str, license: str | None = None) -
 
 def _datasets(checkpoint: Checkpoint) -> list[str] | None:
     source = str(checkpoint.config.data.get("source", ""))
-    if source.startswith("food101"):
+    if source.partition(":")[0] == "food101":
         return ["ethz/food101"]
-    if source.startswith("hf://"):
-        return [source.removeprefix("hf://").partition("@")[0].partition("?")[0]]
-    return None
+    name = source.removeprefix("hf://").partition("?")[0].partition("@")[0]
+    name = name.removeprefix("datasets/").rstrip("/")
+    # What else there is, folders and parquet files of this disk, the Hub has not.
+    return [name] if source.startswith("hf://") and is_repo_id(name) else None
