@@ -175,6 +175,28 @@ def test_list_to_leave_out_cures_what_it_can(faulty, inspection, classifier, tmp
     }
 
 
+def test_list_keeps_what_can_be_read_of_the_test_photos(tmp_path, classifier):
+    train, test = (
+        make_split(tmp_path / "train", 6),
+        make_split(tmp_path / "test", 6, first_seed=500),
+    )
+    for copy in (test / "kiwi" / "0_again.jpg", train / "kiwi" / "leaked.jpg"):
+        shutil.copy(test / "kiwi" / "0.jpg", copy)
+    shutil.copy(test / "kiwi" / "1.jpg", test / "kiwi" / "1_again.jpg")
+    shutil.copy(test / "kiwi" / "2.jpg", train / "tomato" / "also_kiwi.jpg")
+    Image.new("RGB", (80, 64)).save(test / "kiwi" / "blank.png")
+    make_photo(test / "tomato" / "kiwi_in_truth.jpg", COLOURS["kiwi"], seed=9001)
+    (test / "kiwi" / "no_photo.jpg").touch()
+    found = inspect_photos(find_photos(tmp_path), classifier)
+    kinds = {"leak", "conflict", "unreadable", "duplicate", "suspect", "blank", "few_photos"}
+    assert set(found.by_kind()) == kinds
+    assert list(found.exclude(suspects=True)) == [
+        "test/kiwi/no_photo.jpg",
+        "train/kiwi/leaked.jpg",
+        "train/tomato/also_kiwi.jpg",
+    ]
+
+
 def test_nothing_is_found_in_clean_photos(fruit, classifier):
     inspection = inspect_photos(find_photos(fruit), classifier)
     assert inspection.findings == ()

@@ -34,7 +34,8 @@ def data(
     html:
         Also write a page with pictures to this file.
     write_exclude:
-        Also list the photos that training is better without, for `train --exclude`.
+        Also list the photos that training is better without, for `train --exclude`; of test/ only
+        those that cannot be read.
     exclude_suspects:
         Leave out also those whose label only looks wrong.
     """

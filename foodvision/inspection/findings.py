@@ -33,7 +33,7 @@ KINDS: Mapping[str, Kind] = {
         "severe",
         "The same photo under two labels",
         "One of the labels is wrong. Keep the copy in the right class and delete the other; until "
-        "then all copies are better left out.",
+        "then all copies to learn from are better left out.",
     ),
     "unreadable": Kind(
         "severe",
@@ -113,7 +113,8 @@ class Finding:
     kind: a key of `KINDS`.
     message: which photo or class, and what is wrong with it, in one line.
     photos: paths relative to the folder; empty where the finding is about classes.
-    leave_out: those of the photos that training is better without.
+    leave_out: those of the photos that training is better without; of a suspicion, if it is
+        right.
     suspicion: only for a label that looks wrong.
     """
 
@@ -168,8 +169,7 @@ class Inspection:
         """
         chosen: dict[str, str] = {}
         for finding in self.findings:
-            names = finding.photos if suspects and finding.suspicion else finding.leave_out
-            for name in names:
+            for name in finding.leave_out if suspects or not finding.suspicion else ():
                 chosen.setdefault(name, finding.message)
         return dict(sorted(chosen.items()))
 

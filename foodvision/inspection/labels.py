@@ -78,7 +78,7 @@ def _unseen_probabilities(embeddings: np.ndarray, labels: np.ndarray) -> np.ndar
 def _finding(look: Look, suggested: str, confidence: float) -> Finding:
     name, given = look.place.name, look.place.label
     message = f"{name}: labelled {given}, looks like {suggested} ({100 * confidence:.0f}%)"
-    return Finding("suspect", message, (name,), (), Suspicion(given, suggested, confidence))
+    return Finding("suspect", message, (name,), (name,), Suspicion(given, suggested, confidence))
 
 
 def _doubt(finding: Finding) -> tuple[float, str]:

@@ -99,8 +99,9 @@ def _section(root: Path, name: str, findings: Sequence[Finding]) -> _Section:
 
 
 def _card(root: Path, finding: Finding) -> _Card:
+    leave_out = () if finding.suspicion else finding.leave_out
     pictures = [
-        _Picture(name, _thumbnail(file_named(name, root)), name in finding.leave_out)
+        _Picture(name, _thumbnail(file_named(name, root)), name in leave_out)
         for name in finding.photos[:_SHOWN_OF_GROUP]
     ]
     return _Card(finding.message, finding, pictures)
