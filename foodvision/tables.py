@@ -114,7 +114,7 @@ def figures_table(figures: Figures, title: str) -> Table:
             str(of_class.n),
             percent(of_class.recall),
             interval_in_words(of_class.recall_interval),
-            percent(of_class.precision),
+            "-" if of_class.answered == 0 else percent(of_class.precision),
             percent(of_class.f1),
         )
     table.add_section()

@@ -34,7 +34,7 @@ from foodvision.evaluation import (
     measure_known,
     wilson_interval,
 )
-from foodvision.tables import claims_table
+from foodvision.tables import claims_table, figures_table
 
 CLASSES = [f"class {index}" for index in range(8)]
 
@@ -67,6 +67,12 @@ def test_figures_are_scikit_learns(answers):
             theirs["recall"],
             theirs["f1-score"],
         )
+
+
+def test_class_that_was_never_answered_has_no_precision_in_the_table():
+    figures = measure(np.array([[0.9, 0.1], [0.8, 0.2]]), [0, 1], ["pho", "ramen"])
+    (precision,) = (it for it in figures_table(figures, "").columns if it.header == "precision")
+    assert list(precision.cells) == ["50.0", "-", ""]
 
 
 @given(st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))

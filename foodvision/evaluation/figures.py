@@ -39,7 +39,8 @@ class Pair(NamedTuple):
 class ClassFigures:
     """How a class fares: n photos of it, then precision, recall (its accuracy) and F1, 0 to 1.
 
-    answered: how many photos got its name; None in what older versions wrote.
+    answered: how many photos got its name, with none precision says nothing; None in what older
+        versions wrote.
     f1_interval: the bootstrap's; None there, too.
     """
 
