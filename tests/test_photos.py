@@ -38,8 +38,9 @@ def test_splits_and_classes_come_from_the_folders(tmp_path):
 
 
 def test_class_folders_alone_are_one_heap(tmp_path):
-    fill(tmp_path, "pizza/1.jpg", "sushi/1.jpg", "sushi/deeper/2.jpg")
+    fill(tmp_path, "pizza/1.jpg", "sushi/1.jpg", "sushi/deeper/2.jpg", ".DS_Store")
     photos = find_photos(tmp_path)
+    assert photos.left_out_in_words() == "Left out: 1 hidden or left by a system (.DS_Store)."
     assert set(photos.splits) == {"all"}
     assert photos.counts("all") == {"pizza": 1, "sushi": 2}
 

@@ -113,7 +113,8 @@ def find_photos(folder: Path) -> Photos:
             f"{folder} holds no photos in class folders: it should look like pizza/1.jpg, "
             "or train/pizza/1.jpg and test/pizza/2.jpg"
         )
-    return Photos(folder, splits, tuple(left_out))
+    # A folder without splits was gone through twice: for what it holds, and for its classes.
+    return Photos(folder, splits, tuple(dict.fromkeys(left_out)))
 
 
 def find_heap(folder: Path) -> tuple[LabelledPhoto, ...]:
