@@ -19,7 +19,7 @@ from foodvision.commands.hub import deploy, push, verify
 from foodvision.commands.photos import data
 from foodvision.commands.runs import compare, runs
 from foodvision.commands.training import find_lr, train
-from foodvision.errors import FoodVisionError, HubWarning, Stopped
+from foodvision.errors import FoodVisionError, FoodVisionWarning, Stopped
 from foodvision.processes import is_first, tells_first
 from foodvision.settings import fill_settings
 
@@ -123,7 +123,7 @@ def _warn(
     line: str | None = None,
 ) -> None:
     """Show a warning of ours as a line like the errors, and others as Python does."""
-    if issubclass(category, HubWarning):
+    if issubclass(category, FoodVisionWarning):
         if is_first():
             print("foodvision:", message, file=sys.stderr)
     else:

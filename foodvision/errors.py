@@ -12,7 +12,8 @@ They are raised where the fault is known and caught once, at the edge: command l
     ├── SettingsError      a setting that is unknown or out of range
     └── Stopped            a training that was asked to stop; its state is saved
 
-HubWarning is no error: what was asked for is there, but not as the Hub has it now.
+A FoodVisionWarning is no error: what was asked for is there, but not as the Hub has it now
+(HubWarning), or not kept for the next time (CacheWarning).
 """
 
 
@@ -36,7 +37,15 @@ class HubError(FoodVisionError):
     """The Hugging Face Hub did not give what was asked of it."""
 
 
-class HubWarning(UserWarning):
+class FoodVisionWarning(UserWarning):
+    """What is not as expected while all goes on, in one line."""
+
+
+class CacheWarning(FoodVisionWarning):
+    """What was computed cannot be kept for the next time."""
+
+
+class HubWarning(FoodVisionWarning):
     """A model answers all the same, but not as it would be expected to."""
 
 

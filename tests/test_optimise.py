@@ -23,7 +23,7 @@ from foodvision.engine import (
     find_learning_rate,
     train,
 )
-from foodvision.errors import PhotoError, SettingsError
+from foodvision.errors import CacheWarning, PhotoError, SettingsError
 from foodvision.image import load_image
 from foodvision.models import create_model
 from foodvision.preprocess import Preprocess
@@ -227,6 +227,15 @@ def test_spoiled_cache_is_computed_anew(fruit, monkeypatch, tmp_path):
     file.write_bytes(file.read_bytes()[:40])
     assert torch.equal(cache.features(photos), features)
     assert embed.squares == 8
+
+
+def test_disk_that_does_not_keep_features_does_not_end_the_run(fruit, monkeypatch, tmp_path):
+    (tmp_path / "taken").touch()
+    monkeypatch.setenv("FOODVISION_CACHE", str(tmp_path / "taken"))
+    cache = FeatureCache(Counting(), "network", Preprocess(size=16), seed=1)
+    with pytest.warns(CacheWarning, match=r"cannot be kept in .*taken/features \(.*FOODVISION_CA"):
+        features = cache.features(find_photos(fruit).splits["test"])
+    assert features.shape == (15, 1, 3)
 
 
 def test_unreadable_photo_is_named_when_features_are_computed(tmp_path):

@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +18,7 @@ from tqdm import tqdm
 from foodvision.data import LabelledPhoto
 from foodvision.data.batches import seeded
 from foodvision.data.transforms import augmentation, normalise
+from foodvision.errors import CacheWarning
 from foodvision.image import load_image
 from foodvision.preprocess import Preprocess
 from foodvision.storage import cache_folder, write_atomically
@@ -43,7 +45,8 @@ class FeatureCache:
         The first view is the square that is served, the second its mirror image, others are random
         crops. What is computed is kept in the user's cache folder for the next run.
 
-        Raises PhotoError at the first photo that cannot be read.
+        Warns (CacheWarning) where it cannot be kept. Raises PhotoError at the first photo that
+        cannot be read.
         """
         names = sorted({photo.path for photo in photos})
         with ThreadPoolExecutor() as threads:
@@ -62,7 +65,7 @@ class FeatureCache:
             return load_file(file)["features"]
         except (OSError, SafetensorError, KeyError):
             features = torch.from_numpy(np.concatenate(list(self._compute(paths, view))))
-            write_atomically(file, save({"features": features}))
+            _keep(file, features)
             return features
 
     def _compute(self, paths: Sequence[Path], view: int) -> Iterator[np.ndarray]:
@@ -122,6 +125,20 @@ def weights_fingerprint(network: nn.Module) -> str:
         digest.update(name.encode())
         digest.update(value.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
+
+
+def _keep(file: Path, features: torch.Tensor) -> None:
+    """Write what was computed; a disk that does not take it ends no training."""
+    try:
+        write_atomically(file, save({"features": features}))
+    except OSError as error:
+        warnings.warn(
+            f"what the network sees of the photos cannot be kept in {file.parent} "
+            f"({error.strerror or error}): make room there, or name another place in "
+            "FOODVISION_CACHE. Until then every run computes it anew",
+            CacheWarning,
+            stacklevel=2,
+        )
 
 
 def _sha256(path: Path) -> str:
