@@ -1,5 +1,6 @@
 """The settings of a run: one frozen object, from which flags, files, report and checkpoint come."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -47,6 +48,15 @@ _RULES: tuple[tuple[tuple[str, ...], str, Callable[[Any], bool]], ...] = (
     ),
     (("layer_decay",), "above 0, at most 1", lambda value: 0 < value <= 1),
     (("image_size", "start_size"), "8 to 2048", lambda value: 8 <= value <= 2048),
+    (("seed",), "0 to 2**63 - 1, what torch's generator takes", lambda value: 0 <= value < 2**63),
+    (
+        (
+            *("learning_rate", "finetune_learning_rate", "weight_decay", "warmup_epochs"),
+            *("clip", "mixup", "cutmix", "teacher_temperature"),
+        ),
+        "finite",
+        lambda value: not math.isinf(value),
+    ),
 )
 
 
@@ -207,8 +217,19 @@ class TrainConfig:
         ]
         if faults:
             raise SettingsError("settings out of range: " + "; ".join(faults))
+        self._check_warmup()
         if not self.trains_network:
             self._check_frozen()
+
+    def _check_warmup(self) -> None:
+        lengths = ("epochs", "finetune_epochs") if self.trains_head_first else ("epochs",)
+        for name in lengths:
+            if 0 < (epochs := getattr(self, name)) <= self.warmup_epochs:
+                raise SettingsError(
+                    f"warmup-epochs {self.warmup_epochs} is not below {_flag(name)} {epochs}: the "
+                    "training would end while the learning rate rises; lower the one or raise the "
+                    "other"
+                )
 
     def _check_frozen(self) -> None:
         of_network = (field for field in fields(self) if field.name in _OF_THE_WHOLE_NETWORK)

@@ -67,6 +67,16 @@ def test_balanced_is_the_default():
         ),
         (["--layer-decay", "2"], "layer-decay 2.0: above 0, at most 1"),
         (["--mixup", "-1", "--clip", "0"], "clip 0.0: above 0"),
+        (["--warmup-epochs", "inf"], "warmup-epochs inf: finite"),
+        (["--seed", str(2**63)], "seed 9223372036854775808: 0 to 2**63 - 1"),
+        (
+            ["--preset", "best", "--finetune-epochs", "1"],
+            "warmup-epochs 1.0 is not below finetune-epochs 1: the training would end while",
+        ),
+        (
+            ["--no-freeze", "--epochs", "2", "--warmup-epochs", "2.5"],
+            "warmup-epochs 2.5 is not below epochs 2",
+        ),
         (
             ["--teacher", "x", "--mixup", "1"],
             "--mixup, --teacher: without effect on a frozen backbone; add --finetune-epochs 5",
