@@ -10,7 +10,7 @@ They are raised where the fault is known and caught once, at the edge: command l
     ├── SiteError          a page for the browser that cannot be written
     ├── RunError           a run's folder that is missing, spoiled or no run
     ├── SettingsError      a setting that is unknown or out of range
-    └── Stopped            a training that was asked to stop; its state is saved
+    └── Stopped            a training that was asked to stop; it can go on
 
 A FoodVisionWarning is no error: what was asked for is there, but not as the Hub has it now
 (HubWarning), or not kept for the next time (CacheWarning).
@@ -62,7 +62,7 @@ class SettingsError(FoodVisionError):
 
 
 class Stopped(FoodVisionError):  # noqa: N818 (nothing went wrong)
-    """A training that was asked to stop; its state is saved."""
+    """A training that was asked to stop; it can go on."""
 
 
 def first_line(error: BaseException) -> str:
