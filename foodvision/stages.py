@@ -186,7 +186,14 @@ def check_network_stage(network: nn.Module, this: Run) -> None:
     """
     config = this.config
     create_optimizer(network, "sgd", 1.0, layer_decay=config.layer_decay)
-    check_training(network, config.model, Growing(this.preprocess, config).size(0))
+    full = this.preprocess.size
+    if config.start_size and config.start_size > full:
+        raise SettingsError(
+            f"start-size {config.start_size} is above the {full} pixels that {config.model} sees: "
+            "take a smaller one, or give a larger --image-size"
+        )
+    for size in Growing(this.preprocess, config).sizes():
+        check_training(network, config.model, size)
     _ = this.teach
 
 
@@ -230,6 +237,12 @@ class Growing:
             return full
         grown = self._config.start_size + (full - self._config.start_size) * epoch / last
         return min(full, max(1, round(grown / _SIZE_STEP)) * _SIZE_STEP)
+
+    def sizes(self) -> list[int]:
+        """Return all that the epochs have, the smallest first."""
+        if self._config.start_size is None:
+            return [self._square.size]
+        return sorted({self.size(epoch) for epoch in range(self._config.network_epochs)})
 
 
 class Finish:

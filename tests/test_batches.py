@@ -3,10 +3,11 @@ from itertools import chain
 
 import pytest
 import torch
+from torch import nn
 from torch.utils.data import TensorDataset
 
 from foodvision.config import TrainConfig
-from foodvision.data import find_photos
+from foodvision.data import Photos, find_photos
 from foodvision.data.batches import (
     Batches,
     InMemory,
@@ -19,9 +20,10 @@ from foodvision.data.batches import (
 )
 from foodvision.data.loaders import photo_dataset
 from foodvision.data.transforms import augmentation
+from foodvision.errors import SettingsError
 from foodvision.image import load_image
 from foodvision.preprocess import Preprocess
-from foodvision.stages import Growing
+from foodvision.stages import Growing, Run, check_network_stage
 
 PREPROCESS = Preprocess(size=32)
 
@@ -163,6 +165,26 @@ def test_augmentation_is_sent_to_processes_that_are_not_forked():
     growing(0)
     assert pickle.loads(pickle.dumps(growing)).size(0) == 16
     assert Growing(PREPROCESS, TrainConfig(freeze=False, start_size=8)).size(0) == 16
+
+
+def test_every_size_that_a_growing_network_will_see_is_tried(tmp_path):
+    class Halved(nn.Sequential):
+        def forward(self, images):
+            assert images.shape[-1] != 48, "48 cannot be halved so often"
+            return super().forward(images.mean(dim=(2, 3)))
+
+    def check(**settings):
+        config = TrainConfig(freeze=False, epochs=3, **settings)
+        this = Run(config, Photos(tmp_path, {}), Preprocess(size=64), tmp_path, None)
+        check_network_stage(Halved(nn.Linear(3, 2)), this)
+
+    check()
+    with pytest.raises(
+        SettingsError, match=r"cannot be trained at 48 pixels \(48 cannot be halved"
+    ):
+        check(start_size=32)
+    with pytest.raises(SettingsError, match="start-size 80 is above the 64 pixels that"):
+        check(start_size=80)
 
 
 def test_photos_are_shortened_to_what_crops_need(fruit):
