@@ -37,8 +37,8 @@ MAX_DECODED_PIXELS = 64_000_000
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
 _FORMATS_IN_WORDS = "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC"
 
-# A network sees a few hundred pixels. The JPEG decoder halves while it decodes, at a fraction of
-# the time and memory, as long as the short side stays above this.
+# Most networks see a few hundred pixels. The JPEG decoder halves while it decodes, at a fraction of
+# the time and memory, as long as the short side stays above this, or what a larger one sees.
 _ENOUGH_PIXELS = 640
 
 # With any of these Pillow tells of a cut or spoiled file, depending on the format.
@@ -62,14 +62,14 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 pillow_heif.register_heif_opener()
 
 
-def load_image(source: Photo) -> Image.Image:
+def load_image(source: Photo, side: int = 0) -> Image.Image:
     """Decode a photo to upright sRGB.
 
     Takes a path, the bytes of a file, a Pillow image or an array: (h, w), (h, w, 1), (h, w, 3) or
     (h, w, 4), uint8 or uint16. Reads JPEG, PNG, WebP, GIF (first frame), BMP, TIFF, AVIF and HEIC.
     EXIF orientation and embedded colour profiles are applied; transparency lies over white.
-    A JPEG far larger than any network needs comes out at 1/2, 1/4 or 1/8 of its size, its short
-    side never under 640 pixels.
+    A JPEG far larger than what is needed comes out at 1/2, 1/4 or 1/8 of its size, its short side
+    never under 640 pixels, nor under `side`.
 
     Returns an image of mode RGB.
 
@@ -79,7 +79,8 @@ def load_image(source: Photo) -> Image.Image:
     name = _name(source)
     try:
         image = _open(source)
-        image.draft(None, (_ENOUGH_PIXELS, _ENOUGH_PIXELS))
+        enough = max(side, _ENOUGH_PIXELS)
+        image.draft(None, (enough, enough))
         if image.width * image.height > MAX_DECODED_PIXELS:
             raise _too_large(name, MAX_DECODED_PIXELS)
         if image.mode == "F":

@@ -60,6 +60,11 @@ class Preprocess:
         square = self._squash(image) if self.resize == "squash" else self._middle(image)
         return np.asarray(square)
 
+    @property
+    def short_side(self) -> int:
+        """What the short side of a photo is brought to, in pixels."""
+        return self.size if self.resize == "squash" else math.floor(self.size / self.crop)
+
     def sized(self, size: int) -> "Preprocess":
         """Return the same with another side, in pixels: the same part of a photo is seen."""
         return replace(self, size=size)
@@ -70,7 +75,7 @@ class Preprocess:
     def _middle(self, image: Image.Image) -> Image.Image:
         image = _shorten(image)
         width, height = image.size
-        short = math.floor(self.size / self.crop)
+        short = self.short_side
         # Rounded as torchvision's Resize and CenterCrop do, so that the pixels are the same.
         if width <= height:
             target = (short, int(short * height / width))

@@ -168,7 +168,9 @@ def network_stage(network: nn.Module, this: Run) -> Stage:
         network,
         _photo_batches(this),
         this.batches(
-            in_memory(photo_dataset(this.photos, "val", Square(square)), square.size),
+            in_memory(
+                photo_dataset(this.photos, "val", Square(square), square.short_side), square.size
+            ),
             shuffle=False,
             finish=Finish(square),
         ),
@@ -265,7 +267,7 @@ def _photo_batches(this: Run) -> Batches:
     room = math.ceil(max(_ROOM_TO_CROP, 1 / square.crop) * square.size)
     before_crop = Shorten(room) if square.resize == "short" else Square(square)
     return this.batches(
-        in_memory(photo_dataset(this.photos, "train", before_crop), room),
+        in_memory(photo_dataset(this.photos, "train", before_crop, room), room),
         weights=_draws(this),
         transform_of=Growing(square, config),
         finish=Finish(square, mixing(config.mixup, config.cutmix, len(this.photos.classes))),

@@ -1,13 +1,18 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
-from conftest import shared
+from conftest import COLOURS, make_photo, shared
+from PIL import Image
 from torch.utils.data import TensorDataset
 from torchvision.datasets import ImageFolder
 
+from foodvision.checkpoint import BUNDLED, read_checkpoint
+from foodvision.classifier import Classifier
 from foodvision.data import find_photos, open_source, split_photos
 from foodvision.data.loaders import create_dataloader, photo_dataset
-from foodvision.data.transforms import eval_transform, train_transform
+from foodvision.data.transforms import Square, eval_transform, train_transform
 from foodvision.image import load_image
 from foodvision.preprocess import Preprocess
 
@@ -31,6 +36,16 @@ def test_evaluation_sees_the_square_normalised(fruit):
     square = PREPROCESS(load_image(photos.splits["test"][0].path))
     expected = (square / np.float32(255) - PREPROCESS.mean) / PREPROCESS.std
     np.testing.assert_allclose(dataset[0][0].permute(1, 2, 0).numpy(), expected, atol=1e-5)
+
+
+def test_photo_is_decoded_as_large_as_the_network_sees_it(tmp_path):
+    path = make_photo(tmp_path / "kiwi" / "large.jpg", COLOURS["kiwi"], seed=1, size=(1400, 1300))
+    large, bundled = Preprocess(size=1024, crop=1.0), read_checkpoint(BUNDLED)
+    expected = large(Image.open(path))
+    dataset = photo_dataset(find_photos(tmp_path), "all", Square(large), large.short_side)
+    assert np.array_equal(dataset[0][0].permute(1, 2, 0), expected)
+    classifier = Classifier(replace(bundled, config=replace(bundled.config, preprocess=large)))
+    assert np.array_equal(classifier.pixels(path), expected)
 
 
 def test_training_sees_another_crop_every_time(fruit):

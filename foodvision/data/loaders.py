@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -34,11 +35,12 @@ class PhotoDataset(ImageFolder):  # type: ignore[misc]
         photos: Sequence[LabelledPhoto],
         classes: Sequence[str],
         transform: v2.Transform,
+        side: int = 0,
     ) -> None:
-        """Take the photos in their order; `classes` decides the indices."""
+        """Take the photos in their order; `classes` decides the indices, side: as `load_image`."""
         self._photos = photos
         self._classes = list(classes)
-        super().__init__(str(root), transform=transform, loader=load_image)
+        super().__init__(str(root), transform=transform, loader=partial(load_image, side=side))
 
     def find_classes(self, directory: str) -> tuple[list[str], dict[str, int]]:
         """Return the classes given, not what lies in the folder."""
@@ -51,9 +53,11 @@ class PhotoDataset(ImageFolder):  # type: ignore[misc]
         return [(str(photo.path), class_to_idx[photo.label]) for photo in self._photos]
 
 
-def photo_dataset(photos: Photos, split: str, transform: v2.Transform) -> PhotoDataset:
-    """Return the dataset of a split."""
-    return PhotoDataset(photos.root, photos.splits[split], photos.classes, transform)
+def photo_dataset(
+    photos: Photos, split: str, transform: v2.Transform, side: int = 0
+) -> PhotoDataset:
+    """Return the dataset of a split; side: a large JPEG is not decoded any smaller."""
+    return PhotoDataset(photos.root, photos.splits[split], photos.classes, transform, side)
 
 
 def create_dataloader(

@@ -84,7 +84,7 @@ class FeatureCache:
                 bar.update(len(squares))
 
     def _square(self, path: Path, view: int) -> np.ndarray:
-        image = load_image(path)
+        image = load_image(path, self._preprocess.short_side)
         if view <= 1:
             square = self._preprocess(image)
             return square if view == 0 else square[:, ::-1].copy()

@@ -104,7 +104,7 @@ def answer_one(model: PageModel, photo: str) -> Answered:
     name = Path(photo).name
     try:
         with told_by_name(photo):
-            image = load_image(photo)
+            image = load_image(photo, model.classifier.config.preprocess.short_side)
     except PhotoError as error:
         return Answered(name, None, str(error))
     return Answered(name, model.classifier.predict(image), picture=thumbnail(image, 240))
