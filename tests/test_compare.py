@@ -170,7 +170,7 @@ def test_compare_writes_a_page(runs, tmp_path, capsys):
 
 def test_runs_lists_the_newest_first(runs, capsys):
     write_start(runs / "going", TrainConfig(model="resnet18"), "photos", COMMAND)
-    restart(runs / "going", "2030-01-01T00:00:00+00:00")
+    restart(runs / "going", "2100-01-01T00:00:00+00:00")
     assert main(["runs", str(runs), "--json"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert lines[0] | {"seconds": 0} == {
@@ -185,7 +185,7 @@ def test_runs_lists_the_newest_first(runs, capsys):
         "top1": None,
         "top1_interval": None,
         "seconds": 0,
-        "started": "2030-01-01T00:00:00+00:00",
+        "started": "2100-01-01T00:00:00+00:00",
     }
 
 

@@ -34,7 +34,7 @@ from foodvision.evaluation import (
     measure_known,
     wilson_interval,
 )
-from foodvision.tables import claims_table, figures_table
+from foodvision.tables import figures_table
 
 CLASSES = [f"class {index}" for index in range(8)]
 
@@ -306,7 +306,7 @@ def test_few_validation_photos_make_no_answer_sure(photos, ever_sure):
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_figures_lie_in_their_intervals_and_hold_against_themselves(seed):
+def test_figures_lie_in_their_intervals(seed):
     rng = np.random.default_rng(seed)
     probabilities = softmax(3 * rng.normal(size=(300, 8)), axis=1).astype(np.float32)
     labels = [rng.choice(8, p=row / row.sum()) for row in probabilities.astype(np.float64)]
@@ -314,5 +314,3 @@ def test_figures_lie_in_their_intervals_and_hold_against_themselves(seed):
     for name in ("top1", "top5", "macro_f1", "ece"):
         low, high = getattr(figures, f"{name}_interval")
         assert low <= getattr(figures, name) <= high, name
-    _, holds = claims_table(figures.to_dict(), figures)
-    assert holds

@@ -1,6 +1,5 @@
 """The folder that `foodvision export --to web` writes, and what it tells when it cannot."""
 
-import base64
 import gzip
 import hashlib
 import io
@@ -320,7 +319,3 @@ def test_icons_and_examples_are_pictures(site, config):
 
 def test_fixtures_of_the_javascript_tests_are_what_pillow_makes():
     assert json.loads(FILE.read_text("utf-8")) == make_fixtures()
-
-
-def test_tarball_hash_is_a_sha512():
-    assert len(base64.b64decode(runtime._TARBALL_SHA512)) == 64

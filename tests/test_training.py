@@ -224,7 +224,7 @@ def test_every_recipe_ends_in_a_model_that_answers(name, fruit, tmp_path):
     figures = foodvision.load(folder).config.figures
     assert figures["test"]["n"] == 15
     losses = [row["train_loss"] for row in figures["epochs"]]
-    assert losses[-1] < losses[0] + 0.1
+    assert losses[-1] < losses[0]
     assert (tmp_path / "run" / "report.html").stat().st_size > 10_000
     assert not (tmp_path / "run" / "state").exists()
 
