@@ -462,6 +462,23 @@ def test_new_model_is_kept_before_the_page_that_needs_it(newcomer, own_host, tmp
     expect(headline(newcomer)).to_have_text("Waffles", timeout=PATIENCE)
 
 
+def test_page_whose_model_had_no_room_goes_on_to_the_next_release(newcomer, own_host, tmp_path):
+    session = newcomer.context.new_cdp_session(newcomer)
+    session.send("Storage.overrideQuotaForOrigin", {"origin": own_host.url, "quotaSize": 3_000_000})
+    newcomer.goto(f"{own_host.url}/index.html")
+    expect(newcomer.locator("#kept")).to_contain_text("could not be kept", timeout=PATIENCE)
+    newcomer.wait_for_function("navigator.serviceWorker.ready")
+    own_host.files = read_files(write_site(make_newer_model(tmp_path), tmp_path / "site"))
+    newcomer.reload()
+    expect(newcomer).to_have_title("foodvision")
+    status = newcomer.locator("#status")
+    expect(status).to_contain_text("There is a newer version", timeout=PATIENCE)
+    status.get_by_role("button", name="Load it").click()
+    expect(newcomer).to_have_title("Newer", timeout=PATIENCE)
+    upload(newcomer, EXAMPLES / "waffles.jpg")
+    expect(headline(newcomer)).to_have_text("Waffles", timeout=PATIENCE)
+
+
 def test_page_is_kept_though_the_host_puts_a_script_into_it(newcomer, own_host):
     script = b"<head><script>window.huggingface = {variables: {}}</script>"
     own_host.files["index.html"] = own_host.files["index.html"].replace(b"<head>", script)

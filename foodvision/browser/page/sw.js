@@ -1,7 +1,7 @@
 /** The service worker: keeps the page's own files, one release whole, so that it opens offline.
  *
  * The large files are kept by js/assets.js, under their hashes, across releases; a newer release
- * fetches its own here before it takes over, so that it works offline from then on.
+ * fetches its own here before it takes over, so that what works offline goes on to.
  */
 
 importScripts("release.js"); // self.release: version, and the SHA-256 of each file
@@ -26,6 +26,7 @@ self.addEventListener("message", (event) => {
 
 self.addEventListener("fetch", (event) => {
   const path = pathOf(event.request);
+  if (event.request.cache === "reload") return; // js/releases.js asks the host itself
   if (event.request.method === "GET" && Object.hasOwn(self.release.files, path))
     event.respondWith(answer(path, event.request));
 });
@@ -47,11 +48,24 @@ async function keepAll() {
         await cache.put(address, new Response(got.body, got));
       }),
     );
-    if (self.registration.active) await keepAssets();
+    if (await someReleaseIsWhole()) await keepAssets();
   } catch (error) {
     if (!isAnswering) await caches.delete(KEPT);
     throw error;
   }
+}
+
+/** Whether a release answers without a connection, large files and all: only that could be lost. */
+async function someReleaseIsWhole() {
+  const cache = await caches.open(ASSETS);
+  for (const name of await caches.keys()) {
+    if (!name.startsWith(PREFIX) || !(await caches.match("config.json", { cacheName: name })))
+      continue;
+    const keys = [...(await assetsByKey(name)).keys()];
+    const found = await Promise.all(keys.map((key) => cache.match(key)));
+    if (found.every(Boolean)) return true;
+  }
+  return false;
 }
 
 /** Fetch the large files that are not here yet; js/assets.js looks whether they are the right ones. */
@@ -75,9 +89,9 @@ async function forgetOthers() {
     if (new URL("./", url).href === `${FOLDER}kept/` && !current.has(url)) await cache.delete(url);
 }
 
-/** @returns {Promise<Map<string, {url: string}>>} this release's large files, by where they are kept */
-async function assetsByKey() {
-  const config = await caches.match("config.json", { cacheName: KEPT });
+/** @returns {Promise<Map<string, {url: string}>>} a release's large files, by where they are kept */
+async function assetsByKey(cacheName = KEPT) {
+  const config = await caches.match("config.json", { cacheName });
   const { assets } = await config.json();
   return new Map(Object.values(assets).map((asset) => [`${FOLDER}kept/${asset.sha256}`, asset]));
 }

@@ -6,11 +6,14 @@ import { find } from "./dom.js";
 import { connectMany } from "./many.js";
 import { Model } from "./model.js";
 import { connectOne } from "./one.js";
-import { keepPage } from "./releases.js";
+import { isOutdated, keepPage, loadFromHost } from "./releases.js";
 import { connectTabs } from "./tabs.js";
 import { chooseLanguage, Words } from "./words.js";
 
 const MEGABYTE = 1_000_000;
+
+// What the host gives to a page that is older than its files.
+const HOST_TROUBLES = ["spoiled", "download_failed"];
 
 async function open() {
   const config = await fetchJson("config.json");
@@ -54,10 +57,12 @@ async function load(model, words, pageKept) {
     bar.hidden = true;
     find("#kept").textContent = words.say(kept && (await pageKept) ? "kept" : "not_kept");
   } catch (trouble) {
-    text.textContent = words.tell(trouble);
+    const isOld = HOST_TROUBLES.includes(trouble.key) && (await isOutdated(model.config));
+    text.textContent = isOld ? words.say("update_text") : words.tell(trouble);
+    retry.textContent = words.say(isOld ? "update_button" : "retry_button");
     bar.hidden = true;
     retry.hidden = false;
-    retry.onclick = () => load(model, words, pageKept);
+    retry.onclick = isOld ? loadFromHost : () => load(model, words, pageKept);
   }
 }
 

@@ -2,6 +2,8 @@
 
 import { find } from "./dom.js";
 
+const PATIENCE = 10_000; // milliseconds
+
 /**
  * Have the service worker keep the page's own files.
  *
@@ -18,6 +20,31 @@ export async function keepPage() {
   } catch {
     return false;
   }
+}
+
+/**
+ * Whether the host has other large files by now than this page, an older release's, asks it for.
+ *
+ * @param {{assets: object}} config the page's config.json
+ */
+export async function isOutdated(config) {
+  try {
+    const answer = await fetch("config.json", {
+      cache: "reload", // not what the service worker keeps
+      signal: AbortSignal.timeout(PATIENCE),
+    });
+    const { assets } = await answer.json();
+    return JSON.stringify(assets) !== JSON.stringify(config.assets);
+  } catch {
+    return false; // no connection, or the host has no page any more
+  }
+}
+
+/** Load the page from the host, which keeps it anew: the newer release may not have found room. */
+export async function loadFromHost() {
+  const registration = await navigator.serviceWorker?.getRegistration();
+  await registration?.unregister();
+  location.reload();
 }
 
 async function isInstalled(registration) {
