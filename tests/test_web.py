@@ -170,6 +170,13 @@ def test_two_visitors_are_answered_at_a_time(fruit_checkpoint):
     page.close()
 
 
+def test_last_photo_decides_where_the_page_shows_that_it_looked(fruit_checkpoint):
+    page = build_page(foodvision.load(fruit_checkpoint))
+    (shown,) = (fn for fn in page.fns.values() if fn.name == "show_where")
+    assert shown.trigger_mode == "always_last"
+    page.close()
+
+
 def test_model_looks_at_the_food_beside_a_man():
     classifier = foodvision.load()
     heat = classifier.evidence(EXAMPLES / "pizza_dad.jpg", "pizza")

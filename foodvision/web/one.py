@@ -120,6 +120,7 @@ def _connect_answer(models: PageModels, chosen: ModelChoice, photo: gr.Image, to
         show_where,
         [photo, chosen],
         [told.looked, told.looked_text],
+        trigger_mode="always_last",  # a `.then` else drops what comes while one is pending
         show_progress="hidden",
         api_visibility="private",
         concurrency_id="answer",
