@@ -1,5 +1,7 @@
 """The tab with a camera that answers several times a second."""
 
+from collections.abc import Iterable
+
 import gradio as gr
 from PIL import Image
 
@@ -7,11 +9,17 @@ from foodvision.web.answers import answer_html, empty_html
 from foodvision.web.models import ModelChoice, PageModels
 
 _SECONDS_BETWEEN = 0.3
-_LONGEST_SECONDS = 120  # then a visitor starts again: each camera keeps a place in the queue
+_LONGEST_SECONDS = 120  # a camera holds one of the few places to be answered; then it queues again
+
+# Gradio turns a camera off and ends its stream when the component goes, not when its tab is left.
+_TAKE_AWAY = """() => {
+    if (document.querySelector("#camera video")) return { __type__: "update", visible: false };
+}"""
+_BRING_BACK = """() => ({ __type__: "update", visible: true })"""
 
 
-def camera_tab(models: PageModels, chosen: ModelChoice, i18n: gr.I18n) -> None:
-    """Lay out the tab and connect its events."""
+def camera_tab(models: PageModels, chosen: ModelChoice, i18n: gr.I18n) -> gr.Image:
+    """Lay out the tab, connect its events, and return the camera."""
 
     def answer(frame: Image.Image | None, chosen: str, request: gr.Request) -> str:
         model = models[chosen]
@@ -28,6 +36,7 @@ def camera_tab(models: PageModels, chosen: ModelChoice, i18n: gr.I18n) -> None:
                 streaming=True,
                 type="pil",
                 height=360,
+                elem_id="camera",
             )
         with gr.Column():
             headline = gr.HTML("", elem_id="seen")
@@ -40,3 +49,11 @@ def camera_tab(models: PageModels, chosen: ModelChoice, i18n: gr.I18n) -> None:
         show_progress="hidden",
         api_visibility="private",
     )
+    return camera
+
+
+def turn_off_when_left(camera: gr.Image, tab: gr.Tab, others: Iterable[gr.Tab]) -> None:
+    """Have a camera go off when another tab than its own is chosen."""
+    for other in others:
+        other.select(None, None, camera, js=_TAKE_AWAY)
+    tab.select(None, None, camera, js=_BRING_BACK)

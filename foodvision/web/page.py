@@ -12,7 +12,7 @@ import gradio as gr
 from foodvision.classifier import Classifier
 from foodvision.errors import SettingsError, first_line
 from foodvision.web.about import about_tab
-from foodvision.web.camera import camera_tab
+from foodvision.web.camera import camera_tab, turn_off_when_left
 from foodvision.web.feedback import Feedback
 from foodvision.web.many import many_tab
 from foodvision.web.models import ModelChoice, PageModel, name_of
@@ -61,14 +61,15 @@ def build_page(
         gr.Markdown(i18n("introduction"))
         gr.Markdown(i18n("offline"), elem_id="offline")
         chosen = _choose(list(shown), i18n)
-        with gr.Tab(i18n("one_tab")):
+        with gr.Tab(i18n("one_tab")) as one:
             photo = one_tab(shown, chosen, i18n, page, feedback)
-        with gr.Tab(i18n("camera_tab")):
-            camera_tab(shown, chosen, i18n)
-        with gr.Tab(i18n("many_tab")):
+        with gr.Tab(i18n("camera_tab")) as pointed:
+            camera = camera_tab(shown, chosen, i18n)
+        with gr.Tab(i18n("many_tab")) as many:
             photos = many_tab(shown, chosen, i18n)
-        with gr.Tab(i18n("about_tab")):
+        with gr.Tab(i18n("about_tab")) as about:
             about_tab(shown, chosen, i18n, page)
+        turn_off_when_left(camera, pointed, (one, many, about))
         gr.Markdown(i18n("privacy_feedback" if feedback else "privacy"), elem_classes="soft")
         add_endpoints(shown, chosen, photo, photos)
         page.load(None, js=SCRIPT.read_text("utf-8"))
