@@ -121,6 +121,16 @@ def test_feedback_has_the_models_own_names_of_its_classes(tmp_path):
     assert len(list((tmp_path / "kept").rglob("*.jpg"))) == 1  # the last word counts
 
 
+def test_correction_that_cannot_be_kept_leaves_the_older_one(tmp_path):
+    photo = str(make_photo(tmp_path / "a.jpg", COLOURS["kiwi"], seed=1))
+    feedback = Feedback(tmp_path / "kept")
+    first = feedback.keep(photo, "kiwi")
+    (tmp_path / "kept" / "tomato").touch()  # no folder can be made there
+    with pytest.raises(FileExistsError):
+        feedback.keep(photo, "tomato")
+    assert first.exists()
+
+
 def test_feedback_that_cannot_be_kept_is_told_before_the_page_opens(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(SettingsError, match="cannot keep what visitors say"):

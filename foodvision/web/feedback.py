@@ -51,9 +51,10 @@ class Feedback:
         digest = hashlib.sha256(content.getvalue()).hexdigest()[:16]
         path = self.folder / name / f"{digest}.jpg"
         with self._scheduler.lock if self._scheduler else nullcontext():
-            for older in self.folder.glob(f"*/{path.name}"):
-                older.unlink()  # the last word counts
             write_atomically(path, content.getvalue())
+            for older in self.folder.glob(f"*/{path.name}"):
+                if not older.samefile(path):
+                    older.unlink()  # the last word counts
         return path
 
     def close(self) -> None:
