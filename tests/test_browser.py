@@ -493,6 +493,12 @@ def test_page_whose_script_does_not_come_says_so(newcomer, own_host):
     assert newcomer.locator("#broken").inner_text().startswith("The page did not load")
 
 
+def test_page_whose_configuration_does_not_come_says_so(newcomer, host):
+    newcomer.route("**/config.json", lambda route: None)  # it hangs
+    newcomer.goto(f"{host.url}/index.html")
+    expect(newcomer.get_by_role("alert")).to_contain_text("The page did not load", timeout=20_000)
+
+
 @pytest.mark.parametrize(
     "path",
     [

@@ -12,6 +12,9 @@ import { chooseLanguage, Words } from "./words.js";
 
 const MEGABYTE = 1_000_000;
 
+// It shows by itself where a script, the configuration or the texts do not come.
+const broken = find("#broken");
+
 // What the host gives to a page that is older than its files.
 const HOST_TROUBLES = ["spoiled", "download_failed"];
 
@@ -30,6 +33,7 @@ async function open() {
   const camera = connectCamera(find("#camera"), model, words);
   showAbout(find("#about"), model, words);
   connectTabs(find("[role=tablist]"), { camera });
+  broken.hidden = true;
   find("main").hidden = false;
   await load(model, words, keepPage());
 }
@@ -72,9 +76,6 @@ async function fetchJson(path) {
   return answer.json();
 }
 
-// It shows by itself where this script, or one that it needs, does not come.
-const broken = find("#broken");
-broken.hidden = true;
 // A photo that is dropped beside its place would be opened instead of the page.
 for (const kind of ["dragover", "drop"])
   document.addEventListener(kind, (event) => {
