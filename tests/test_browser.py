@@ -208,6 +208,14 @@ def test_answer_comes_with_where_it_looked_and_a_card(page):
         assert card.width == 720
 
 
+def test_photo_that_waits_for_its_answer_is_not_asked_for(newcomer, host):
+    newcomer.route("**/model.onnx.gz*", lambda route: None)  # the model takes its time
+    newcomer.goto(f"{host.url}/index.html")
+    expect(answer_of(newcomer)).to_contain_text("Choose a photo, drop or paste one")
+    upload(newcomer, EXAMPLES / "pizza.jpg")
+    expect(answer_of(newcomer).locator("p")).to_have_text("Looking at your photo.")
+
+
 def test_removed_photo_clears_the_answer(page):
     page.get_by_role("button", name="Waffles").click()
     expect(headline(page)).to_have_text("Waffles", timeout=PATIENCE)

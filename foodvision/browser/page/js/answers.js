@@ -18,9 +18,9 @@ export function showFailure(place, reason, words) {
   show(place, words.say("failed_title"), reason);
 }
 
-/** Show what stands there before there is a photo. */
-export function showEmpty(place, words) {
-  show(place, words.say("ask_title"), words.say("ask_text"));
+/** Show what stands there before there is an answer. */
+export function showEmpty(place, text, words) {
+  show(place, words.say("ask_title"), text);
 }
 
 /** @returns {{headline: string, sentence: string}} */

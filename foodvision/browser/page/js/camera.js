@@ -66,7 +66,7 @@ export function connectCamera(room, model, words) {
     if (stream) stop();
     else if (!asked) start();
   });
-  showEmpty(answer, words);
+  showEmpty(answer, words.say("camera_label"), words);
   stop();
   return { leave: stop };
 }

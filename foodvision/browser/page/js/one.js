@@ -89,6 +89,7 @@ class OneTab {
     this.photo.hidden = false;
     this.empty.hidden = true;
     this.clearButton.disabled = false;
+    showEmpty(this.answer, this.words.say("answering"), this.words);
     try {
       const answered = await this.model.answer(file, name, { view: true });
       if (turn === this.#turn) this.#show(answered, link);
@@ -107,7 +108,12 @@ class OneTab {
     this.copyButton.disabled = this.cardButton.disabled = this.slider.disabled = true;
     clear(this.plain, this.lit);
     find("p", this.looked).textContent = this.words.say("looked_text");
-    showEmpty(this.answer, this.words);
+    showEmpty(this.answer, this.#wanted, this.words);
+  }
+
+  get #wanted() {
+    if (this.model.config.examples.length) return this.words.say("choose_text");
+    return this.words.say("choose_text_alone");
   }
 
   #showChooser() {
