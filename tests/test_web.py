@@ -13,8 +13,9 @@ import foodvision
 from foodvision.classifier import Prediction
 from foodvision.data import find_photos
 from foodvision.errors import CheckpointError, PhotoError, SettingsError
-from foodvision.web import build_page
+from foodvision.web import build_page, many
 from foodvision.web.feedback import Feedback, open_feedback
+from foodvision.web.many import Answered
 from foodvision.web.models import PageModel, name_of
 from foodvision.web.pictures import draw_card, where_it_looked
 from foodvision.web.words import LANGUAGES, read_wording
@@ -184,6 +185,19 @@ def test_last_photo_decides_where_the_page_shows_that_it_looked(fruit_checkpoint
     page = build_page(foodvision.load(fruit_checkpoint))
     (shown,) = (fn for fn in page.fns.values() if fn.name == "show_where")
     assert shown.trigger_mode == "always_last"
+    page.close()
+
+
+def test_filter_of_forgotten_answers_says_so(fruit_checkpoint, monkeypatch):
+    monkeypatch.setattr(many, "_REMEMBERED_SECONDS", 0)
+    page = build_page(foodvision.load(fruit_checkpoint))
+    (show,) = (fn for fn in page.fns.values() if "many_tab.<locals>.show" in repr(fn.fn))
+    done = show.inputs[0]._id
+    page.state_holder.set_blocks(page)
+    page.state_holder["visitor"][done] = [Answered("kiwi.jpg", None)]
+    page.state_holder.delete_all_expired_state()
+    with pytest.raises(many.gr.Error, match="These answers were kept for an hour"):
+        show.fn(page.state_holder["visitor"][done], "kiwi", page.title, None)
     page.close()
 
 

@@ -71,8 +71,10 @@ def many_tab(models: PageModels, chosen: ModelChoice, i18n: gr.I18n) -> gr.File:
         running.discard(request.session_hash)
 
     def show(done: list[Answered], group: str, chosen: str, request: gr.Request) -> str:
-        shown = [photo for photo in done if group in (_ALL, photo.group)]
-        return _gallery(shown, models[chosen].words(request))
+        words = models[chosen].words(request)
+        if not done:
+            raise gr.Error(words("many_forgotten"), print_exception=False)
+        return _gallery([photo for photo in done if group in (_ALL, photo.group)], words)
 
     done = gr.State([], time_to_live=_REMEMBERED_SECONDS)
     photos = gr.File(
@@ -95,7 +97,13 @@ def many_tab(models: PageModels, chosen: ModelChoice, i18n: gr.I18n) -> gr.File:
         api_visibility="private",
     )
     stop.click(stop_answering, queue=False, api_visibility="private")
-    group.input(show, [done, group, chosen], gallery, api_visibility="private")
+    group.input(
+        show,
+        [done, group, chosen],
+        gallery,
+        show_progress="hidden",  # an error would else lie over the pictures
+        api_visibility="private",
+    )
     return photos
 
 
