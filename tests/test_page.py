@@ -316,6 +316,24 @@ def test_text_file_that_calls_itself_a_photo_gets_a_clear_message(page, tmp_path
     )
 
 
+@pytest.mark.parametrize("event", ["change", "drop"])
+def test_photo_whose_type_the_browser_does_not_know_is_taken(page, event):
+    page.evaluate(
+        """(event) => {
+            const dataTransfer = new DataTransfer();
+            dataTransfer.items.add(new File(["pizza 8.50"], "menu.heic"));
+            const input = document.querySelector("#photo input[type=file]");
+            if (event === "change") input.files = dataTransfer.files;
+            const made = { bubbles: true, cancelable: true, dataTransfer };
+            input.dispatchEvent(new DragEvent(event, made));
+        }""",
+        event,
+    )
+    expect(page.locator(".answer p")).to_have_text(
+        re.compile("^menu.heic is no photo: it should be"), timeout=20_000
+    )
+
+
 def test_page_asks_no_other_host_for_anything(browser, url):
     page = browser.new_page()
     foreign = []

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import string
 
 import numpy as np
@@ -13,11 +14,13 @@ import foodvision
 from foodvision.classifier import Prediction
 from foodvision.data import find_photos
 from foodvision.errors import CheckpointError, PhotoError, SettingsError
+from foodvision.image import SUFFIXES
 from foodvision.web import build_page, many
 from foodvision.web.feedback import Feedback, open_feedback
 from foodvision.web.many import Answered
 from foodvision.web.models import PageModel, name_of
 from foodvision.web.pictures import draw_card, where_it_looked
+from foodvision.web.theme import SCRIPT
 from foodvision.web.words import LANGUAGES, read_wording
 
 
@@ -186,6 +189,11 @@ def test_last_photo_decides_where_the_page_shows_that_it_looked(fruit_checkpoint
     (shown,) = (fn for fn in page.fns.values() if fn.name == "show_where")
     assert shown.trigger_mode == "always_last"
     page.close()
+
+
+def test_script_of_the_page_knows_every_suffix_of_a_photo():
+    (pattern,) = re.findall(r"const photo = /(.+)/i;", SCRIPT.read_text("utf-8"))
+    assert [suffix for suffix in SUFFIXES if not re.search(pattern, suffix)] == []
 
 
 def test_filter_of_forgotten_answers_says_so(fruit_checkpoint, monkeypatch):

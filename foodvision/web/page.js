@@ -15,6 +15,28 @@
   };
   new MutationObserver(mend).observe(document.body, { childList: true, subtree: true });
   mend();
+  // Gradio refuses what the browser knows no type of, as HEIC on many systems; the server knows by content.
+  const photo = /\.(jpe?g|jpe|jfif|mpo|png|webp|gif|bmp|tiff?|avif|hei[cf])$/i;
+  const lacksType = (file) => !file.type && photo.test(file.name);
+  const withTypes = (files) => {
+    const given = new DataTransfer();
+    for (const file of files)
+      given.items.add(lacksType(file) ? new File([file], file.name, { type: "image/unknown" }) : file);
+    return given;
+  };
+  const inPhoto = ({ target }) => target instanceof Element && target.closest("#photo");
+  document.addEventListener("change", (event) => {
+    if (inPhoto(event) && [...(event.target.files ?? [])].some(lacksType))
+      event.target.files = withTypes(event.target.files).files;
+  }, true);
+  document.addEventListener("drop", (event) => {
+    const files = [...(event.dataTransfer?.files ?? [])];
+    if (!inPhoto(event) || !files.some(lacksType)) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    const again = { bubbles: true, cancelable: true, dataTransfer: withTypes(files) };
+    event.target.dispatchEvent(new DragEvent("drop", again));
+  }, true);
   const tellConnection = () => document.body.classList.toggle("offline", !navigator.onLine);
   addEventListener("online", tellConnection);
   addEventListener("offline", tellConnection);
