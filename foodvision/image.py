@@ -126,10 +126,14 @@ def check_publishable(path: Path) -> None:
     """
     place = None
     with suppress(*_DECODER_ERRORS), Image.open(path, formats=_FORMATS) as image:
-        place = image.getexif().get_ifd(ExifTags.IFD.GPSInfo)
-    if place and {ExifTags.GPS.GPSLatitude, ExifTags.GPS.GPSLongitude} & place.keys():
+        if b"GPSLatitude" in (image.info.get("xmp") or b""):
+            place = "XMP"
+        exif = image.getexif().get_ifd(ExifTags.IFD.GPSInfo)
+        if {ExifTags.GPS.GPSLatitude, ExifTags.GPS.GPSLongitude} & exif.keys():
+            place = "EXIF"
+    if place:
         raise PhotoError(
-            f"{path} tells where it was taken (GPS in its EXIF) and would be published: save it "
+            f"{path} tells where it was taken (GPS in its {place}) and would be published: save it "
             "anew without that, or take it away"
         )
 

@@ -9,9 +9,10 @@ import pyvips
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
+from PIL.PngImagePlugin import PngInfo
 
 from foodvision.errors import PhotoError
-from foodvision.image import MAX_PIXELS, SUFFIXES, format_of, load_image
+from foodvision.image import MAX_PIXELS, SUFFIXES, check_publishable, format_of, load_image
 
 ORIENTATION = 0x0112
 
@@ -309,3 +310,15 @@ def test_nothing_beside_the_pixels_is_handed_on(tmp_path):
     photo = load_image(tmp_path / "a.gif")
     assert photo.info == {}
     photo.save(tmp_path / "a.jpg")  # a comment of that length would be no JPEG
+
+
+@pytest.mark.parametrize("name", ["kiwi.jpg", "kiwi.png", "kiwi.webp"])
+def test_place_in_xmp_is_not_published(tmp_path, name):
+    told = '<x:xmpmeta xmlns:x="adobe:ns:meta/" exif:GPSLatitude="47,22.1N"/>'
+    text = PngInfo()
+    text.add_itxt("XML:com.adobe.xmp", told)
+    scene((16, 12)).save(tmp_path / name, xmp=told.encode(), pnginfo=text)
+    with pytest.raises(PhotoError, match=r"tells where it was taken \(GPS in its XMP\)"):
+        check_publishable(tmp_path / name)
+    scene((16, 12)).save(tmp_path / name)
+    check_publishable(tmp_path / name)
