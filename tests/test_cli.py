@@ -68,6 +68,16 @@ def test_photo_that_fails_is_named_and_the_others_are_answered(photo, fruit_chec
     assert lines[2]["error"] == f"{missing}: no such file"
 
 
+def test_folder_without_photos_among_others_is_named(photo, fruit_checkpoint, tmp_path, capsys):
+    (tmp_path / "holiday").mkdir()
+    (tmp_path / "holiday" / "IMG_1.CR3").touch()
+    given = ["predict", str(photo), str(tmp_path / "holiday"), "--model", str(fruit_checkpoint)]
+    assert main(given) == 1
+    out, error = capsys.readouterr()
+    assert out.startswith(f"{photo}: ")
+    assert error == f"foodvision: {tmp_path / 'holiday'} holds no photos\n"
+
+
 def without_speed(out):
     """Figures from a JSON object, but for speed, and names that depend on the photos' folder."""
     return {k: v for k, v in json.loads(out).items() if k not in ("speed", "mistakes")}

@@ -141,20 +141,30 @@ def _told_of(answers: "Sequence[RunAnswer]") -> dict[str, Any]:
 
 
 def _photo_paths(photos: Sequence[Path]) -> list[Path]:
-    """Photos named, and those inside of folders named; what is missing is told photo by photo."""
+    """Photos named, and those inside of folders named.
+
+    What is missing, and a folder that holds none, stand for themselves: they are told one by one.
+    """
     if not photos:
         raise PhotoError("name a photo or a folder of photos")
     if not any(path.exists() for path in photos):
         raise PhotoError(f"{photos[0]}: no such file or folder")
     from foodvision.data.photos import photo_files
 
-    paths = [found for path in photos for found in (photo_files(path) if path.is_dir() else [path])]
-    if not paths:
-        raise PhotoError(f"{photos[0]} holds no photos")
+    inside = ((list(photo_files(path)) if path.is_dir() else []) or [path] for path in photos)
+    paths = [path for found in inside for path in found]
+    if all(path.is_dir() for path in paths):
+        raise _holds_none(paths[0])
     return paths
 
 
+def _holds_none(folder: Path) -> PhotoError:
+    return PhotoError(f"{folder} holds no photos")
+
+
 def _try(classifier: "Classifier", path: Path, top: int) -> "Prediction | FoodVisionError":
+    if path.is_dir():
+        return _holds_none(path)
     try:
         return classifier.predict(path, top)
     except PhotoError as error:
