@@ -240,7 +240,7 @@ def test_camera_that_fails_is_told_and_turned_off(page):
     )
     page.get_by_role("tab", name="Camera").click()
     page.get_by_role("button", name="Start the camera").click()
-    expect(page.locator("#camera .answer")).to_contain_text("taken away", timeout=PATIENCE)
+    expect(page.locator("#camera").get_by_role("status")).to_contain_text("taken away", timeout=PATIENCE)
     expect(page.get_by_role("button", name="Start the camera")).to_be_visible()
     assert page.evaluate("document.querySelector('#camera video').srcObject") is None
 
@@ -256,7 +256,7 @@ def test_camera_that_is_taken_away_is_told_and_turned_off(page):
             track.dispatchEvent(new Event("ended"));
         }"""
     )
-    expect(page.locator("#camera .answer")).to_contain_text("No camera can be used")
+    expect(page.locator("#camera").get_by_role("status")).to_contain_text("No camera can be used")
     expect(page.get_by_role("button", name="Start the camera")).to_be_visible()
 
 
@@ -624,6 +624,15 @@ def test_nothing_serious_keeps_anybody_out(visitor, host, scheme):
         ]
         assert found == [], tab
     page.close()
+
+
+def test_focus_stays_where_the_photo_is(page):
+    page.locator("#one input[type=file]").focus()
+    upload(page, EXAMPLES / "pizza.jpg")
+    remove = page.get_by_role("button", name="Remove the photo")
+    expect(remove).to_be_focused()
+    remove.press("Enter")
+    expect(page.locator("#one input[type=file]")).to_be_focused()
 
 
 def test_keys_alone_reach_every_tab(page):

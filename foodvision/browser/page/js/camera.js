@@ -1,6 +1,6 @@
 /** The tab with a camera that answers several times a second. */
 
-import { showAnswer, showEmpty, showFailure } from "./answers.js";
+import { showAnswer, showEmpty } from "./answers.js";
 import { find } from "./dom.js";
 
 const MILLISECONDS_BETWEEN = 300;
@@ -8,6 +8,7 @@ const MILLISECONDS_BETWEEN = 300;
 /** @returns {{leave: () => void}} what stops the camera when the tab is left */
 export function connectCamera(room, model, words) {
   const [video, button, answer] = ["video", "button", ".answer"].map((part) => find(part, room));
+  const told = find("[role=status]", room); // a screen reader would say every answer
   // A promise of the camera from when it is asked for until it is stopped, and then its stream.
   let asked = null;
   let stream = null;
@@ -19,7 +20,13 @@ export function connectCamera(room, model, words) {
     button.textContent = words.say("camera_start");
   };
 
+  const fail = (reason) => {
+    stop();
+    told.textContent = reason;
+  };
+
   const start = async () => {
+    told.textContent = "";
     const mine = openCamera();
     asked = mine;
     const opened = await mine;
@@ -28,16 +35,14 @@ export function connectCamera(room, model, words) {
       return;
     }
     if (!opened) {
-      asked = null;
-      showFailure(answer, words.say("camera_off"), words);
+      fail(words.say("camera_off"));
       return;
     }
     stream = opened;
     for (const track of opened.getTracks())
       track.addEventListener("ended", () => {
-        if (stream !== opened) return;
-        stop(); // unplugged, or not permitted any more
-        showFailure(answer, words.say("camera_off"), words);
+        // Unplugged, or not permitted any more.
+        if (stream === opened) fail(words.say("camera_off"));
       });
     button.textContent = words.say("camera_stop");
     video.srcObject = stream;
@@ -45,9 +50,7 @@ export function connectCamera(room, model, words) {
       await video.play();
       await answerFrames();
     } catch (trouble) {
-      if (stream !== opened) return; // stopped meanwhile
-      stop();
-      showFailure(answer, words.tell(trouble), words);
+      if (stream === opened) fail(words.tell(trouble)); // else it was stopped meanwhile
     }
   };
 

@@ -83,12 +83,7 @@ class OneTab {
   async take(file, name, link = "") {
     this.clear();
     const turn = this.#turn;
-    URL.revokeObjectURL(this.photo.src);
-    this.photo.src = URL.createObjectURL(file);
-    this.photo.alt = name;
-    this.photo.hidden = false;
-    this.empty.hidden = true;
-    this.clearButton.disabled = false;
+    this.#showPhoto(file, name);
     showEmpty(this.answer, this.words.say("answering"), this.words);
     try {
       const answered = await this.model.answer(file, name, { view: true });
@@ -116,10 +111,23 @@ class OneTab {
     return this.words.say("choose_text_alone");
   }
 
+  #showPhoto(file, name) {
+    const isFocused = this.frame.contains(document.activeElement);
+    URL.revokeObjectURL(this.photo.src);
+    this.photo.src = URL.createObjectURL(file);
+    this.photo.alt = name;
+    this.photo.hidden = false;
+    this.empty.hidden = true;
+    this.clearButton.disabled = false;
+    if (isFocused) this.clearButton.focus(); // what had it is hidden now
+  }
+
   #showChooser() {
+    const isFocused = this.frame.contains(document.activeElement);
     this.photo.hidden = true;
     this.empty.hidden = false;
     this.clearButton.disabled = true;
+    if (isFocused) this.input.focus();
   }
 
   #show({ prediction, heat, view }, link) {
