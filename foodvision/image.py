@@ -82,7 +82,7 @@ def load_image(source: Photo, side: int = 0) -> Image.Image:
         enough = max(side, _ENOUGH_PIXELS)
         image.draft(None, (enough, enough))
         if image.width * image.height > MAX_DECODED_PIXELS:
-            raise _too_large(name, MAX_DECODED_PIXELS)
+            raise _too_large(name, f"{MAX_DECODED_PIXELS // 1_000_000} megapixels")
         if image.mode == "F":
             raise PhotoError(
                 f"{name} has floating point pixels, of no stated range: save it with 8 or 16 bits"
@@ -101,7 +101,8 @@ def load_image(source: Photo, side: int = 0) -> Image.Image:
     except UnidentifiedImageError:
         raise PhotoError(f"{name} is no photo: it should be {_FORMATS_IN_WORDS}") from None
     except Image.DecompressionBombError:
-        raise _too_large(name, MAX_PIXELS) from None
+        jpeg, others = MAX_PIXELS // 1_000_000, MAX_DECODED_PIXELS // 1_000_000
+        raise _too_large(name, f"{jpeg} megapixels for JPEG, {others} for others") from None
     except _DECODER_ERRORS as error:
         raise PhotoError(
             f"{name} is cut off or damaged ({first_line(error)}): copy or download it again"
@@ -221,7 +222,5 @@ def _eight_bits(pixels: np.ndarray) -> np.ndarray:
     return scaled.astype(np.uint8)
 
 
-def _too_large(name: str, limit: int) -> PhotoError:
-    return PhotoError(
-        f"{name} is too large: the limit is {limit // 1_000_000} megapixels, make it smaller first"
-    )
+def _too_large(name: str, limit: str) -> PhotoError:
+    return PhotoError(f"{name} is too large: the limit is {limit}, make it smaller first")

@@ -240,7 +240,9 @@ def test_camera_that_fails_is_told_and_turned_off(page):
     )
     page.get_by_role("tab", name="Camera").click()
     page.get_by_role("button", name="Start the camera").click()
-    expect(page.locator("#camera").get_by_role("status")).to_contain_text("taken away", timeout=PATIENCE)
+    expect(page.locator("#camera").get_by_role("status")).to_contain_text(
+        "taken away", timeout=PATIENCE
+    )
     expect(page.get_by_role("button", name="Start the camera")).to_be_visible()
     assert page.evaluate("document.querySelector('#camera video').srcObject") is None
 

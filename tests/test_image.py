@@ -222,7 +222,8 @@ def test_photo_above_the_limit_is_refused_before_decoding(tmp_path):
     with pytest.raises(PhotoError) as caught:
         load_image(path)
     assert str(caught.value) == (
-        f"{path} is too large: the limit is 200 megapixels, make it smaller first"
+        f"{path} is too large: the limit is 200 megapixels for JPEG, 64 for others, "
+        "make it smaller first"
     )
 
 
