@@ -252,7 +252,7 @@ def test_correction_is_kept_as_a_photo_of_its_class(page, url):
     assert [path.parent.name for path in url.kept.rglob("*.jpg")] == ["steak_and_eggs"]
 
 
-def test_assistants_get_the_answer_as_a_tool(url):
+def ask_as_an_assistant(url, path):
     async def ask():
         async with (
             streamable_http_client(f"{url}/gradio_api/mcp/") as (read, write, _),
@@ -260,14 +260,39 @@ def test_assistants_get_the_answer_as_a_tool(url):
         ):
             await session.initialize()
             tools = [tool.name for tool in (await session.list_tools()).tools]
-            photo = base64.b64encode((EXAMPLES / "pizza.jpg").read_bytes()).decode()
+            photo = base64.b64encode(path.read_bytes()).decode()
             name = next(name for name in tools if name.endswith("predict"))
             answer = await session.call_tool(name, {"photo": f"data:image/jpeg;base64,{photo}"})
             return answer.content[0].text
 
     with ThreadPoolExecutor() as threads:  # this thread has Playwright's loop
-        answer = threads.submit(lambda: asyncio.run(ask())).result()
-    assert answer.startswith("{'label': 'pizza'")
+        return threads.submit(lambda: asyncio.run(ask())).result()
+
+
+def test_assistants_get_the_answer_as_a_tool(url):
+    assert ask_as_an_assistant(url, EXAMPLES / "pizza.jpg").startswith("{'label': 'pizza'")
+
+
+def test_photos_of_assistants_are_deleted_with_the_others(tmp_path):
+    photo = make_photo(tmp_path / "kiwi.jpg", COLOURS["kiwi"], seed=4)
+    uploads = tmp_path / "uploads"
+
+    def kept():
+        return [path for path in uploads.rglob("*.*") if path.read_bytes() == photo.read_bytes()]
+
+    with subprocess.Popen(
+        [sys.executable, "app.py", "--mcp"],
+        cwd=REPOSITORY,
+        env=os.environ | {"GRADIO_TEMP_DIR": str(uploads)},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as app:
+        line = next(line for line in app.stdout if "answers" in line)
+        ask_as_an_assistant(re.search(r"http://[^ ]+", line)[0].rstrip("/"), photo)
+        assert kept()
+        app.terminate()
+        app.wait(timeout=30)
+    assert kept() == []
 
 
 def serious_violations(page):

@@ -17,7 +17,7 @@ from foodvision.web.feedback import Feedback
 from foodvision.web.many import many_tab
 from foodvision.web.models import ModelChoice, PageModel, name_of
 from foodvision.web.one import one_tab
-from foodvision.web.programs import add_endpoints
+from foodvision.web.programs import add_endpoints, have_assistants_photos_deleted
 from foodvision.web.theme import CSS, SCRIPT, THEME
 from foodvision.web.words import Words
 
@@ -120,6 +120,7 @@ def launch_page(
         if port is None:
             raise SettingsError(f"the page cannot be served ({first_line(error)})") from None
         raise SettingsError(f"port {port} is taken: choose another one with --port") from None
+    have_assistants_photos_deleted(page)
     print(f"foodvision answers at {share_url or local_url} (Ctrl-C stops it)", flush=True)
     if wait:
         _wait_for_the_end()

@@ -3,6 +3,7 @@
 from typing import Any
 
 import gradio as gr
+from gradio.processing_utils import save_base64_to_cache
 
 from foodvision.errors import PhotoError
 from foodvision.web.models import ModelChoice, PageModel, PageModels
@@ -49,6 +50,25 @@ def add_endpoints(
             api_name=answer.__name__,
             concurrency_id="answer",
         )
+
+
+def have_assistants_photos_deleted(page: gr.Blocks) -> None:
+    """Have Gradio delete, with uploads, the files that it makes of photos that come by MCP."""
+    if page.mcp_server_obj is None:
+        return
+    from gradio.mcp import DEFAULT_TEMP_DIR  # needs the package mcp
+
+    read_by_gradio = page.mcp_server_obj.convert_strings_to_filedata
+
+    def read(arguments: dict[str, Any], places: list[list[str | int]]) -> Any:
+        for given in arguments.values():
+            for photo in given if isinstance(given, list) else [given]:
+                if isinstance(photo, str) and photo.startswith("data:"):
+                    # The file that Gradio makes of it, and forgets.
+                    page.upload_file_set.add(save_base64_to_cache(photo, DEFAULT_TEMP_DIR))
+        return read_by_gradio(arguments, places)
+
+    page.mcp_server_obj.convert_strings_to_filedata = read  # type: ignore[method-assign, assignment]
 
 
 def _answer(model: PageModel, photo: str) -> dict[str, Any]:
