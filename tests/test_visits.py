@@ -124,7 +124,7 @@ def test_photos_are_deleted_when_the_page_is_stopped_while_somebody_looks_at_it(
 
 
 def test_photos_are_deleted_after_their_time(serve, fruit_checkpoint, tmp_path, monkeypatch):
-    monkeypatch.setattr(page_module, "_KEPT_SECONDS", 1)
+    monkeypatch.setattr(page_module, "_KEPT_SECONDS", 3)
     url = serve(foodvision.load(fruit_checkpoint))
     path = upload(url, make_photo(tmp_path / "kiwi.jpg", COLOURS["kiwi"], seed=8))
     assert Path(path).exists()
