@@ -26,7 +26,8 @@ self.addEventListener("message", (event) => {
 
 self.addEventListener("fetch", (event) => {
   const path = pathOf(event.request);
-  if (event.request.cache === "reload") return; // js/releases.js asks the host itself
+  // By js/releases.js, which asks the host itself.
+  if (path === "config.json" && event.request.cache === "reload") return;
   if (event.request.method === "GET" && Object.hasOwn(self.release.files, path))
     event.respondWith(answer(path, event.request));
 });
