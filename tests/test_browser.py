@@ -477,7 +477,7 @@ def test_page_whose_model_had_no_room_goes_on_to_the_next_release(newcomer, own_
     session.send("Storage.overrideQuotaForOrigin", {"origin": own_host.url, "quotaSize": 3_000_000})
     newcomer.goto(f"{own_host.url}/index.html")
     expect(newcomer.locator("#kept")).to_contain_text("could not be kept", timeout=PATIENCE)
-    newcomer.wait_for_function("navigator.serviceWorker.ready")
+    newcomer.evaluate("() => navigator.serviceWorker.ready.then(() => true)")
     own_host.files = read_files(write_site(make_newer_model(tmp_path), tmp_path / "site"))
     newcomer.reload()
     expect(newcomer).to_have_title("foodvision")

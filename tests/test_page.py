@@ -238,7 +238,9 @@ def test_camera_answers_while_it_is_pointed(page):
     page.get_by_text("Click to Access Webcam").click()
     page.get_by_role("button", name="capture photo").click(timeout=20_000)
     expect(page.locator("#seen .guesses li")).to_have_count(5, timeout=30_000)
-    page.evaluate("[window.track] = document.querySelector('#camera video').srcObject.getTracks()")
+    page.evaluate(
+        "() => { [window.track] = document.querySelector('#camera video').srcObject.getTracks(); }"
+    )
     page.get_by_role("tab", name="One photo").click()
     page.wait_for_function("track.readyState === 'ended'")
     page.get_by_role("tab", name="Camera").click()
