@@ -105,7 +105,7 @@ def _splits_of_training(
     if listed and isinstance(listed, str) and not Path(listed).is_file():
         raise DataError(
             f"the model was trained without the photos in {listed}, which is not here: "
-            "run it where that lies, or put the photos to judge it by in test/"
+            "run it where that lies, or take other photos: in test/, or with --split all"
         )
     shares = ("val_share", "test_share", "seed")
     how = {name: training[name] for name in shares if name in training}
