@@ -198,9 +198,14 @@ def load(
 
 
 def find_checkpoint(
-    source: str | os.PathLike[str] | None = None, revision: str | None = None
+    source: str | os.PathLike[str] | None = None,
+    revision: str | None = None,
+    *,
+    weights: bool = False,
 ) -> Path:
     """Return the folder of what `load` takes, downloading it if it is on the Hub.
+
+    weights: download also those that training starts from.
 
     Raises HubError.
     """
@@ -210,7 +215,7 @@ def find_checkpoint(
     repo_id, _, named = name.partition("@")
     if Path(name).exists() or not is_repo_id(repo_id):
         return Path(name)
-    return download_checkpoint(repo_id, revision or named or None)
+    return download_checkpoint(repo_id, revision or named or None, weights=weights)
 
 
 def in_words(confidence: float, known: bool, config: CheckpointConfig) -> Certainty:

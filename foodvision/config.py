@@ -76,9 +76,9 @@ class TrainConfig:
 
     model: Annotated[str, _NETWORK] = "foodvision_101"
     """What to start from: a checkpoint (foodvision_101, which ships and has seen 45,000 photos of
-    food; a folder; user/name on the Hub), whose head keeps what it knows of classes of the same
-    name; any network of timm by its name, such as efficientnet_lite0, or torchvision/NAME, with
-    ImageNet weights; or tinyvgg."""
+    food; a folder; user/name, also @revision, on the Hub), whose head keeps what it knows of
+    classes of the same name; any network of timm by its name, such as efficientnet_lite0, or
+    torchvision/NAME, with ImageNet weights; or tinyvgg."""
 
     image_size: Annotated[int | None, _NETWORK] = None
     """Side of the square that the network sees, in pixels; the network's own if not given."""

@@ -14,7 +14,8 @@ from torch import nn
 from torch.utils.data import TensorDataset
 from torchvision.transforms import v2
 
-from foodvision.classifier import load
+from foodvision.checkpoint import read_checkpoint
+from foodvision.classifier import find_checkpoint
 from foodvision.config import TrainConfig
 from foodvision.data import Photos
 from foodvision.data.batches import (
@@ -85,7 +86,7 @@ class Run:
         config, wanted = self.config, self.photos.classes
         if not config.teacher:
             return lambda batches: batches
-        checkpoint = load(config.teacher).checkpoint
+        checkpoint = read_checkpoint(find_checkpoint(config.teacher, weights=True))
         known = checkpoint.config.classes
         if strange := sorted(set(wanted) - set(known)):
             raise SettingsError(

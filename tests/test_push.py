@@ -161,6 +161,18 @@ def test_training_pushes_what_it_made_for_its_owner_alone(hub, run, fruit, tmp_p
     assert hub.repo("cook/fruit").read("model.onnx") == graph
 
 
+def test_training_starts_from_a_pushed_model_and_is_taught_by_one(
+    hub, run, fruit, fruit_checkpoint, tmp_path
+):
+    hub.add("cook/fruit", fruit_checkpoint)
+    start = ("--model", "cook/fruit@main", "--teacher", "cook/fruit", "--no-freeze")
+    done = run("train", fruit, *start, "--epochs", "1", "--output", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    assert "cook/fruit@main knows 3 of these classes" in done.stdout
+    trained = read_checkpoint(tmp_path / "run").config
+    assert (trained.architecture, trained.base_model) == ("tinyvgg", "cook/fruit")
+
+
 def test_training_that_could_not_push_does_not_begin(run, fruit, tmp_path):
     place = ("--output", tmp_path / "run", "--push", "cook/fruit")
     assert "cook/fruit" in error_of(run("train", fruit, *place, token=None))

