@@ -70,6 +70,7 @@ class LoopbackHub:
         self.requests: list[Asked] = []
         self.troubles: list[Trouble] = []
         self.gradio_needs_pro = True
+        self.default_visibility = "public"  # of what is created; an organisation may want another
         # What a Space passes through from now on, a stage each time it is asked for.
         self.stages = ["BUILDING", "APP_STARTING", "RUNNING"]
         self.logs = {"build": ["Build finished\n"], "run": ["Application startup\n"]}

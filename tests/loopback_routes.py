@@ -176,7 +176,7 @@ async def create(hub: Hub, visitor: Member, asked: Json):
     if (kind, repo_id) in hub.repositories:
         raise Refused(409, f"You already created this {kind} repo: {repo_id}", url=url)
     repository = hub.create(repo_id, kind, new_space(asked) if kind == "space" else None)
-    repository.private = asked.get("visibility") == "private"
+    repository.private = asked.get("visibility", hub.default_visibility) == "private"
     return {"url": url, "name": repo_id, "id": repo_id}
 
 

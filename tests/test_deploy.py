@@ -172,11 +172,21 @@ def test_hardware_stays_where_the_page_cannot_be_made(hub, run, model, fruit_che
 
 
 def test_somebody_elses_space_is_left_alone(hub, run, model):
-    files = {"README.md": b"---\nsdk: gradio\n---\n", "app.py": b"print('mine')\n"}
+    files = {"README.md": b"---\nsdk: gradio\napp_file: main.py\n---\n", "main.py": b"mine"}
     hub.add("cook/page", files, "space")
     done = run("deploy", "cook/page", "--model", model)
     assert "cook/page is there, and no gradio Space made by foodvision deploy" in done.stderr
-    assert hub.repo("cook/page", "space").read("app.py") == b"print('mine')\n"
+    assert hub.repo("cook/page", "space").read("main.py") == b"mine"
+
+
+@pytest.mark.parametrize("kind", ["gradio", "static"])
+def test_what_should_be_private_is_not_deployed_where_everybody_sees_it(hub, run, model, kind):
+    space = hub.create("cook/page", "space", Space(kind))
+    head = space.head.oid
+    options = ("--model", model, "--private", *(["--static"] if kind == "static" else []))
+    done = run("deploy", "cook/page", *options)
+    assert "cook/page is there already, for everybody to see" in done.stderr
+    assert space.head.oid == head
 
 
 def test_secrets_are_set_and_never_shown(hub, run, model):

@@ -221,10 +221,38 @@ def test_figures_of_another_model_are_refused(hub, run, fruit_checkpoint, tmp_pa
 
 def test_branch_is_created_and_read(hub, run, fruit_checkpoint, tmp_path):
     run("push", fruit_checkpoint, "cook/fruit")
-    done = run("push", fruit_checkpoint, "cook/fruit", "--revision", "trial", "--private")
+    done = run("push", fruit_checkpoint, "cook/fruit", "--revision", "trial")
     assert done.returncode == 0, done.stderr
     photo = make_photo(tmp_path / "kiwi.jpg", (60, 190, 60), seed=5)
     assert run("predict", photo, "--model", "cook/fruit@trial").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("files", "lost"),
+    [
+        ({"config.json": b'{"model_type": "vit"}', "model.safetensors": b"theirs"}, "config.json"),
+        ({"model.safetensors": b"theirs", "README.md": b"# Theirs"}, "model.safetensors"),
+        ({"config.json": b"no JSON", "examples/kiwi.jpg": b"theirs"}, "config.json"),
+    ],
+)
+def test_somebody_elses_model_is_left_alone(hub, run, fruit_checkpoint, files, lost):
+    head = hub.add("cook/fruit", files).head.oid
+    said = error_of(run("push", fruit_checkpoint, "cook/fruit"))
+    assert f"cook/fruit holds another model, whose {lost} would be lost" in said
+    assert hub.repo("cook/fruit").head.oid == head
+
+
+def test_what_should_be_private_is_not_pushed_where_everybody_sees_it(hub, run, fruit_checkpoint):
+    head = hub.create("cook/fruit").head.oid
+    said = error_of(run("push", fruit_checkpoint, "cook/fruit", "--private"))
+    assert "cook/fruit is there already, for everybody to see" in said
+    assert hub.repo("cook/fruit").head.oid == head
+
+
+def test_organisation_decides_who_sees_what_is_not_asked_to_be_private(hub, run, fruit_checkpoint):
+    hub.default_visibility = "private"
+    assert run("push", fruit_checkpoint, "cook/fruit").returncode == 0
+    assert hub.repo("cook/fruit").private
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def push(
     name:
         Where it goes, as user/name; created if it is not there.
     private:
-        If it is created, for its owner alone.
+        For its owner alone; refused where it is there already and public.
     revision:
         A branch, created if it is not there.
     license:
@@ -113,7 +113,7 @@ def deploy(
         As the Hub names it: if not given, cpu-basic, or what the Space has already; zero-a10g for
         ZeroGPU, which a free account may have.
     private:
-        If it is created, for its owner alone.
+        For its owner alone; refused where it is there already and public.
     secret:
         Name of an environment variable that becomes a secret of the Space; its value is not shown.
     variable:

@@ -13,10 +13,13 @@ from foodvision.classifier import find_checkpoint
 from foodvision.deploy.checking import SpaceCheck, check_space
 from foodvision.deploy.folder import DESCRIPTION, ZERO_GPU, SpaceSettings, write_space
 from foodvision.errors import HubError, SettingsError
-from foodvision.hub.client import status_of, told
+from foodvision.hub.client import check_private, status_of, told
 
 _FREE_HARDWARE = (None, "cpu-basic")
 _LINES_OF_LOG = 40
+
+# What a Space has from its first moment.
+_BEGUN_WITH = {".gitattributes", "README.md"}
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ def deploy_space(
     api, repo_id = HfApi(), settings.repo_id
     with told(repo_id):
         exists = api.repo_exists(repo_id, repo_type="space")
-    own = _own_hardware(api, repo_id) if exists else None
+    own = _own_hardware(api, settings) if exists else None
     settings = replace(settings, hardware=settings.hardware or own)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -112,34 +115,39 @@ def deploy_static(settings: SpaceSettings, say: Callable[[str], None] = print) -
                 repo_id,
                 repo_type="space",
                 space_sdk="static",
-                private=settings.private,
+                private=settings.private or None,
                 exist_ok=True,
             )
-            _check_ours(api, repo_id, "static", page="index.html", mark="release.js")
+            _check_ours(api, settings, "static", mark="release.js")
             _upload(api, repo_id, folder, say)
     return f"https://huggingface.co/spaces/{repo_id}"
 
 
-def _own_hardware(api: Any, repo_id: str) -> str | None:
+def _own_hardware(api: Any, settings: SpaceSettings) -> str | None:
     """Return the hardware of a Space that exists.
 
     Raises HubError if it is somebody else's work, or of another kind.
     """
-    with told(repo_id):
-        _check_ours(api, repo_id, "gradio", page="app.py", mark=DESCRIPTION)
-        hardware: str | None = api.get_space_runtime(repo_id).requested_hardware
+    with told(settings.repo_id):
+        _check_ours(api, settings, "gradio", mark=DESCRIPTION)
+        hardware: str | None = api.get_space_runtime(settings.repo_id).requested_hardware
     return hardware
 
 
-def _check_ours(api: Any, repo_id: str, sdk: str, page: str, mark: str) -> None:
-    """Raise HubError for a Space of another kind, or with a page and without what marks ours."""
-    space = api.space_info(repo_id)
-    files = {file.rfilename for file in space.siblings}
-    if space.sdk != sdk or (page in files and mark not in files):
+def _check_ours(api: Any, settings: SpaceSettings, sdk: str, mark: str) -> None:
+    """Raise HubError for a Space of another kind, that others see, or whose files would be lost.
+
+    mark: the file by which ours is known.
+    """
+    space = api.space_info(settings.repo_id)
+    files = {file.rfilename for file in space.siblings} - _BEGUN_WITH
+    if space.sdk != sdk or (files and mark not in files):
         raise HubError(
-            f"{repo_id} is there, and no {sdk} Space made by foodvision deploy: choose another "
-            "name, or remove it"
+            f"{settings.repo_id} is there, and no {sdk} Space made by foodvision deploy: choose "
+            "another name, or remove it"
         )
+    if settings.private:
+        check_private(settings.repo_id, space)
 
 
 def _create(api: Any, settings: SpaceSettings) -> None:
@@ -155,7 +163,7 @@ def _create(api: Any, settings: SpaceSettings) -> None:
                 repo_type="space",
                 space_sdk="gradio",
                 space_hardware=hardware,
-                private=settings.private,
+                private=settings.private or None,
                 exist_ok=True,
             )
     except HubError as error:

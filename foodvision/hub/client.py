@@ -31,6 +31,18 @@ def check_name(repo_id: str) -> None:
         raise HubError(f"{repo_id!r} is no name of a Hub repository: it should be user/name")
 
 
+def check_private(repo_id: str, info: Any) -> None:
+    """Raise HubError for a repository that should be private, and was there before as a public one.
+
+    info: what the Hub says of it.
+    """
+    if not info.private:
+        raise HubError(
+            f"{repo_id} is there already, for everybody to see: make it private in its settings "
+            "on the Hub, or choose another name"
+        )
+
+
 @contextmanager
 def told(at: str) -> Iterator[None]:
     """Have the client's errors come as HubError, in one line, and its waiting end.

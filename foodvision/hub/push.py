@@ -1,14 +1,20 @@
 """A finished checkpoint to the Hub, with a card that tells what was measured."""
 
+import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 from foodvision.checkpoint import FILES, FOLDERS, Checkpoint, check_figures, checkpoint_files
 from foodvision.errors import CheckpointError, HubError
 from foodvision.hub.card import hub_card
-from foodvision.hub.client import READ_ONLY, check_name, told
+from foodvision.hub.client import READ_ONLY, check_name, check_private, told
+
+# What a push replaces: what the last one had and this one has not is removed.
+_REPLACED = [*FILES, *(f"{name}/*" for name in FOLDERS)]
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,8 @@ def push_checkpoint(
     revision: a branch, created if it is not there; the main branch if None.
     license: of the weights, as the Hub names licences; "other" if None.
 
-    Raises what `files_to_push` does, HubError with the way out.
+    Raises what `files_to_push` does, HubError with the way out: also for a repository that holds
+    another model, or is there already and not private where it should be.
     """
     from huggingface_hub import HfApi
 
@@ -47,19 +54,46 @@ def push_checkpoint(
             path = Path(folder) / name
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(content)
-        repo_url = api.create_repo(repo_id, private=private, exist_ok=True)
+        repo_url = api.create_repo(repo_id, private=private or None, exist_ok=True)
         if revision:
             api.create_branch(repo_id, branch=revision, exist_ok=True)
+        _check_target(api, repo_id, revision, private=private)
         commit = api.upload_folder(
             repo_id=repo_id,
             folder_path=folder,
             revision=revision,
             commit_message="Push a foodvision checkpoint",
-            # What the last one had and this one has not.
-            delete_patterns=[*FILES, *(f"{name}/*" for name in FOLDERS)],
+            delete_patterns=_REPLACED,
         )
         return Pushed(str(repo_url), commit.oid)
     raise AssertionError("told raises")
+
+
+def _check_target(
+    api: Any, repo_id: str, revision: str | None = None, *, private: bool = False
+) -> None:
+    """Raise HubError for a repository that holds another model, or shows what should be private."""
+    info = api.model_info(repo_id, revision=revision)
+    if private:
+        check_private(repo_id, info)
+    files = [file.rfilename for file in info.siblings]
+    replaced = [name for name in files if any(fnmatch(name, pattern) for pattern in _REPLACED)]
+    if replaced and not ("config.json" in files and _is_ours(api, repo_id, info.sha)):
+        raise HubError(
+            f"{repo_id} holds another model, whose {replaced[0]} would be lost: choose another "
+            "name, or remove it"
+        )
+
+
+def _is_ours(api: Any, repo_id: str, commit: str) -> bool:
+    """Whether the config.json of a repository is that of a checkpoint."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = api.hf_hub_download(repo_id, "config.json", revision=commit, local_dir=folder)
+        try:
+            raw = json.loads(Path(path).read_text("utf-8"))
+        except ValueError:
+            return False
+    return isinstance(raw, dict) and "schema_version" in raw
 
 
 def check_push(repo_id: str) -> None:
