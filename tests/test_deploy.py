@@ -342,7 +342,9 @@ except foodvision.FoodVisionError as error:
         capture_output=True,
         text=True,
     )
-    assert done.stdout.startswith("cook/kept may not be changed with this token"), done.stderr
+    assert done.stdout.startswith("cook/kept is refused by the Hub (It is told to fail)"), (
+        done.stderr
+    )
 
 
 def test_public_dataset_gets_no_feedback(hub, run):

@@ -1,11 +1,13 @@
 """The real huggingface_hub client over HTTP, against a Hub on loopback."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from huggingface_hub.utils import hf_raise_for_status, httpx
 from loopback_hub import LoopbackHub
 
 from foodvision.errors import HubError
@@ -102,6 +104,55 @@ def test_full_disk_says_so():
         Path("/dev/full").open("w") as disk,
     ):
         disk.write("a file that comes from the Hub")
+
+
+XET = """
+import sys
+from pathlib import Path
+from huggingface_hub.file_download import xet_get
+from huggingface_hub.utils import XetFileData
+from foodvision.hub.client import told
+data = XetFileData(file_hash="1" * 64, refresh_route=sys.argv[1] + "/xet-token")
+with told("cook/fruit"):
+    xet_get(incomplete_path=Path(sys.argv[2]), xet_file_data=data, headers={}, expected_size=9)
+"""
+
+
+def test_transfer_that_fails_below_the_client_is_told(hub, tmp_path):
+    storage = {"Cas-Url": hub.url, "Access-Token": "x", "Token-Expiration": "9999999999"}
+    hub.refuse("xet-token", 200, headers={f"X-Xet-{key}": value for key, value in storage.items()})
+    hub.refuse("reconstructions", 400)
+    done = subprocess.run(
+        [sys.executable, "-c", XET, hub.url, str(tmp_path / "file")],
+        env=os.environ | hub.environment(tmp_path / "home"),
+        capture_output=True,
+        text=True,
+    )
+    said = done.stderr.splitlines()[-1]
+    assert "HubError: cook/fruit could not be transferred (Task error: " in said
+    assert said.endswith("): run it again, what arrived is kept")
+
+
+def test_fault_of_ours_is_no_failed_transfer():
+    with pytest.raises(RuntimeError, match=r"^dictionary changed"), told("cook/fruit"):
+        raise RuntimeError("dictionary changed size during iteration")
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "said", "line"),
+    [
+        (403, {}, ["No rights", "in baker"], "is refused by the Hub (No rights in baker): if"),
+        (403, {}, [], "may not be changed with this token: make one with the role write"),
+        (400, {}, ["a" * 299, "b"], "is not taken by the Hub (...)"),
+        (429, {"RateLimit": '"api";r=0;t=55'}, [], "got too many requests: wait 55 seconds"),
+        (429, {"RateLimit": '"api";r=9;t=55', "Retry-After": "7"}, [], "requests: wait 7 seconds"),
+    ],
+)
+def test_reasons_of_the_hub_come_in_one_line(status, headers, said, line):
+    asked = httpx.Request("POST", "http://127.0.0.1/api/repos/create")
+    answer = httpx.Response(status, headers=headers, json={"error": said}, request=asked)
+    with pytest.raises(HubError, match=rf"^cook/fruit .*{re.escape(line)}"), told("cook/fruit"):
+        hf_raise_for_status(answer)
 
 
 def test_commit_can_be_pinned(hub, load, fruit_checkpoint):

@@ -173,9 +173,24 @@ def test_training_starts_from_a_pushed_model_and_is_taught_by_one(
     assert (trained.architecture, trained.base_model) == ("tinyvgg", "cook/fruit")
 
 
-def test_training_that_could_not_push_does_not_begin(run, fruit, tmp_path):
-    place = ("--output", tmp_path / "run", "--push", "cook/fruit")
-    assert "cook/fruit" in error_of(run("train", fruit, *place, token=None))
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (("cook/fruit",), "cook/fruit needs a token"),
+        (("baker/bread",), "baker/bread cannot be created: baker is neither this account nor"),
+        (("baker/vit",), "baker/vit is refused by the Hub (This token may not write to baker/vit)"),
+        (("Bakery/vit",), "Bakery/vit holds another model, whose config.json would be lost"),
+        (("cook/seen", "--private"), "cook/seen is there already, for everybody to see"),
+    ],
+)
+def test_training_that_could_not_push_does_not_begin(hub, run, fruit, tmp_path, options, line):
+    hub.accounts["hf_cook"] = Account("cook", organizations=("Bakery",))
+    for name in ("baker/vit", "Bakery/vit"):
+        hub.add(name, {"config.json": b'{"model_type": "vit"}'})
+    hub.create("cook/seen")
+    token = None if options == ("cook/fruit",) else "hf_cook"
+    place = ("--output", tmp_path / "run", "--push", *options)
+    assert line in error_of(run("train", fruit, *place, token=token))
     assert not (tmp_path / "run").exists()
 
 
@@ -258,10 +273,14 @@ def test_organisation_decides_who_sees_what_is_not_asked_to_be_private(hub, run,
 @pytest.mark.parametrize(
     ("pattern", "status", "line"),
     [
-        ("POST /api/repos/create", 403, "may not be changed with this token"),
+        (
+            "POST /api/repos/create",
+            403,
+            "is refused by the Hub (It is told to fail): if that is for",
+        ),
         ("POST .*/commit/", 412, "was changed by somebody else meanwhile"),
         ("POST .*/commit/", 409, "is taken, or being changed"),
-        ("PUT /objects", 403, "may not be changed with this token"),
+        ("PUT /objects", 403, "is refused by the Hub (It is told to fail): if that is for"),
         ("POST /api/repos/create", 402, "is not free for this account"),
         ("POST /api/repos/create", 429, "got too many requests: wait 300 seconds"),
         ("POST /api/repos/create", 502, "meets a Hub that is out of order (502)"),

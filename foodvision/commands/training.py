@@ -47,7 +47,7 @@ def train(
     from foodvision.training import run
 
     if push:
-        check_push(push)  # before hours of training, not after
+        check_push(push, private=private)  # before hours of training, not after
 
     if preset and is_first():
         values = ", ".join(f"{name} {value}" for name, value in PRESETS[preset].items())

@@ -2,12 +2,13 @@
 
 from foodvision.hub.client import check_name, is_repo_id
 from foodvision.hub.download import download_checkpoint
-from foodvision.hub.push import Pushed, check_push, files_to_push, push_checkpoint
+from foodvision.hub.push import Pushed, check_push, check_writable, files_to_push, push_checkpoint
 
 __all__ = [
     "Pushed",
     "check_name",
     "check_push",
+    "check_writable",
     "download_checkpoint",
     "files_to_push",
     "is_repo_id",

@@ -2,6 +2,8 @@
 
 import errno
 import re
+import textwrap
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +14,8 @@ from foodvision.errors import HubError, first_line
 _REPO_ID = re.compile(r"(?!.*(--|\.\.))\w[\w.-]*/[\w.-]+")
 
 _SILENCE = 60.0  # seconds without a byte, after which the Hub is given up
+
+_LONGEST = 300  # characters of what the Hub says
 
 _AGAIN = "run it again, what arrived is kept"
 _TOKENS = "https://huggingface.co/settings/tokens"
@@ -68,9 +72,11 @@ def told(at: str) -> Iterator[None]:
         raise HubError(f"{at} is not taken by the Hub: {' '.join(str(error).split())}") from error
     except RuntimeError as error:  # so come failed uploads of large files
         cause = error.__cause__
-        if not isinstance(cause, (httpx.HTTPError, OSError)):
+        if isinstance(cause, (httpx.HTTPError, OSError)):
+            raise HubError(f"{at} {_reason(cause)}") from cause
+        if cause or not _is_of_client(error):
             raise
-        raise HubError(f"{at} {_reason(cause)}") from cause
+        raise HubError(f"{at} {_not_transferred(error)}") from error
     finally:
         session.timeout = patience
 
@@ -101,11 +107,21 @@ def _reason(error: BaseException) -> str:
         (errors.HfHubHTTPError, _of_status(error)),
         (httpx.TimeoutException, f"got no answer from the Hub in time: {_AGAIN}"),
         ((httpx.HTTPError, ConnectionError), unreachable),
-        (OSError, f"could not be transferred ({first_line(error)}): {_AGAIN}"),
+        (OSError, _not_transferred(error)),
     ]
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return f"does not fit on the disk: make room, then {_AGAIN}"
     return next(text for kind, text in reasons if isinstance(error, kind))
+
+
+def _not_transferred(error: BaseException) -> str:
+    return f"could not be transferred ({first_line(error)}): {_AGAIN}"
+
+
+def _is_of_client(error: BaseException) -> bool:
+    """Whether the client raised it, or what has no frames: Xet, which moves large files for it."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return str(frame.f_globals.get("__name__")).startswith("huggingface_hub.")
 
 
 def status_of(error: BaseException | None) -> int:
@@ -116,18 +132,32 @@ def status_of(error: BaseException | None) -> int:
 
 def _of_status(error: BaseException) -> str:
     status = status_of(error)
-    said = getattr(error, "server_message", None) or first_line(error)
-    response = getattr(error, "response", None)
-    after = response.headers.get("Retry-After") if response is not None else None
+    server_said = getattr(error, "server_message", None)
+    # It may be of several lines, or a whole document.
+    said = textwrap.shorten(server_said or first_line(error), _LONGEST, placeholder=" ...")
+    may_not = f"is refused by the Hub ({said}): if that is for the token, make another at {_TOKENS}"
     reasons = {
         400: f"is not taken by the Hub ({said})",
         401: f"needs a token that is valid, this one is not: `hf auth login`, or see {_TOKENS}",
         402: f"is not free for this account ({said})",
-        403: READ_ONLY,
+        403: may_not if server_said else READ_ONLY,
         409: f"is taken, or being changed ({said}): choose another name, or {_AGAIN}",
         412: "was changed by somebody else meanwhile: look at their change, then run it again",
-        429: f"got too many requests: wait {after or 300} seconds, then {_AGAIN}",
+        429: f"got too many requests: wait {_seconds(error)} seconds, then {_AGAIN}",
     }
     if status >= 500:
         return f"meets a Hub that is out of order ({status}): {_AGAIN}"
     return reasons.get(status, f"was refused by the Hub ({status}: {said})")
+
+
+def _seconds(error: BaseException) -> str:
+    """Return how long the Hub wants to be left alone."""
+    from huggingface_hub.utils import parse_ratelimit_headers  # type: ignore[attr-defined]
+
+    response = getattr(error, "response", None)
+    headers = response.headers if response is not None else {}
+    limit = parse_ratelimit_headers(headers)
+    # It comes with every answer: only where nothing remains is it why.
+    if limit and not limit.remaining:
+        return str(limit.reset_in_seconds)
+    return str(headers.get("Retry-After") or 300)

@@ -96,19 +96,48 @@ def _is_ours(api: Any, repo_id: str, commit: str) -> bool:
     return isinstance(raw, dict) and "schema_version" in raw
 
 
-def check_push(repo_id: str) -> None:
-    """See that something can be pushed to `user/name`, before there is something to push.
+def check_push(repo_id: str, *, private: bool = False) -> None:
+    """See that a checkpoint can be pushed to `user/name`, before there is one.
 
-    Raises HubError if the name is none, or there is no token that may write.
+    private: as `push_checkpoint` takes it.
+
+    Raises HubError if the name is none, or no repository that a checkpoint can go to, or there is
+    no token that may write there.
+    """
+    from huggingface_hub import HfApi
+
+    check_writable(repo_id, "model")
+    api = HfApi()
+    with told(repo_id):
+        if api.repo_exists(repo_id):
+            _check_target(api, repo_id, private=private)
+
+
+def check_writable(repo_id: str, repo_type: str) -> None:
+    """See that a repository may be written, or created.
+
+    repo_type: model, dataset or space.
+
+    Raises HubError if the name is none, or there is no token that may.
     """
     from huggingface_hub import HfApi
 
     check_name(repo_id)
+    api = HfApi()
     with told(repo_id):
-        account = HfApi().whoami(cache=True)
-    role = account.get("auth", {}).get("accessToken", {}).get("role")
-    if role == "read":
-        raise HubError(f"{repo_id} {READ_ONLY}")
+        account = api.whoami(cache=True)
+        if account.get("auth", {}).get("accessToken", {}).get("role") == "read":
+            raise HubError(f"{repo_id} {READ_ONLY}")
+        if api.repo_exists(repo_id, repo_type=repo_type):
+            api.auth_check(repo_id, repo_type=repo_type, write=True)
+            return
+    namespace, _, name = repo_id.partition("/")
+    names = [account["name"], *(of["name"] for of in account.get("orgs", []))]
+    if namespace.casefold() not in map(str.casefold, names):
+        raise HubError(
+            f"{repo_id} cannot be created: {namespace} is neither this account nor an organisation "
+            f"of its; take {account['name']}/{name}"
+        )
 
 
 def files_to_push(

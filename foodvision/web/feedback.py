@@ -14,7 +14,7 @@ import gradio as gr
 
 from foodvision.data.names import split_named
 from foodvision.errors import HubError, PhotoError, SettingsError
-from foodvision.hub import check_push
+from foodvision.hub import check_writable
 from foodvision.hub.client import told
 from foodvision.image import load_image
 from foodvision.storage import write_atomically
@@ -96,7 +96,7 @@ def open_feedback(place: str) -> Feedback:
     from huggingface_hub import CommitScheduler, HfApi
 
     repo_id = place.removeprefix(_ON_THE_HUB)
-    check_push(repo_id)
+    check_writable(repo_id, "dataset")
     with told(repo_id):
         api = HfApi()
         api.create_repo(repo_id, repo_type="dataset", private=True, exist_ok=True)
