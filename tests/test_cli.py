@@ -138,8 +138,13 @@ def test_page_that_cannot_be_written_is_told_before_the_work(tmp_path, capsys):
         f"foodvision: {tmp_path / 'file' / 'page.html'} cannot be written: "
         f"{tmp_path / 'file'} is no folder of yours\n"
     )
-    assert main(["evaluate", "nowhere", "--html", str(tmp_path)]) == 2
-    assert "is a folder: name a file in it" in capsys.readouterr().err
+    for call in (
+        ["evaluate", "nowhere", "--html"],
+        ["compare", "nowhere", "nowhere", "--html"],
+        ["find-lr", "nowhere", "--plot"],
+    ):
+        assert main([*call, str(tmp_path)]) == 2
+        assert "is a folder: name a file in it" in capsys.readouterr().err
 
 
 def test_evaluation_needs_no_torch(fruit, fruit_checkpoint, tmp_path):
@@ -207,6 +212,17 @@ def test_part_of_the_models_classes_can_be_judged(fruit, fruit_checkpoint, tmp_p
         (["train", "nowhere", "--model", "tinyvg"], "no model 'tinyvg': did you mean tinyvgg"),
         (["train", "nowhere", "--image-size", "4"], "image-size 4: 8 to 2048"),
         (["train"], "requires an argument"),
+        (["train", "nowhere", "--private"], "--private is for --push: say where"),
+        (
+            ["runs", "nowhere", "--json", "--dashboard"],
+            "--dashboard shows in the browser: take one",
+        ),
+        (["data", "nowhere", "--exclude-suspects"], "that --write-exclude FILE or --json writes"),
+        (
+            ["deploy", "cook/page", "--check", "--private"],
+            "as it is: leave out --hardware, --private",
+        ),
+        (["deploy", "cook/page", "--check", "--dry-run"], "--variable and --dry-run"),
         (["demo", "--model", "nowhere"], "nowhere: no such folder"),
         (["demo", "--port", "99999"], "--port. Must be <= 65535"),
         (["predct"], 'Did you mean "predict"?'),

@@ -97,6 +97,21 @@ def test_page_that_does_not_answer_is_found_out(hub, run, model, tmp_path):
     assert "cook/page at http://127.0.0.1:9 does not answer" in done.stderr
 
 
+def test_space_that_sleeps_is_woken_and_one_that_is_paused_told(hub, run, model, tmp_path):
+    write_space_of(hub, model, tmp_path)
+    space = hub.repo("cook/page", "space").space
+    space.host, space.stages, hub.stages = "http://127.0.0.1:9", ["SLEEPING"], ["RUNNING"]
+    assert (
+        "cook/page at http://127.0.0.1:9 does not" in run("deploy", "cook/page", "--check").stderr
+    )
+    assert hub.asked("POST /api/spaces/cook/page/restart")
+    space.stages = ["PAUSED"]
+    done = run("deploy", "cook/page", "--check")
+    assert (
+        "cook/page is paused: restart it at https://huggingface.co/spaces/cook/page" in done.stderr
+    )
+
+
 def write_space_of(hub, model, tmp_path):
     folder = tmp_path / "folder"
     folder.mkdir()
@@ -241,6 +256,7 @@ def test_dry_run_writes_the_folder_and_asks_nobody(hub, run, model, tmp_path):
 def test_space_has_what_belongs_to_the_model_and_nothing_else_of_its_folder(model, tmp_path):
     folder = shutil.copytree(model, tmp_path / "orchard")
     (folder / "hf_token.txt").write_text("hf_secret")
+    (folder / "examples" / "._kiwi.jpg").write_bytes(b"what macOS keeps beside a photo")
     (tmp_path / "space").mkdir()
     write_space(tmp_path / "space", SpaceSettings("cook/page", str(folder)))
     served = json.loads((tmp_path / "space" / "space.json").read_text())
@@ -249,6 +265,7 @@ def test_space_has_what_belongs_to_the_model_and_nothing_else_of_its_folder(mode
     names = {path.name for path in copied.iterdir()}
     assert {"model.onnx", "config.json", "README.md", "examples"} <= names
     assert not {"hf_token.txt", "model.safetensors"} & names
+    assert {path.stem for path in (copied / "examples").iterdir()} == set(COLOURS)
 
 
 def test_model_without_examples_is_refused_before_anything_is_created(
@@ -274,6 +291,17 @@ def test_published_model_is_pinned_and_preloaded(hub, run, model, tmp_path):
     assert {"config.json", "model.onnx"} <= set(files.split(","))
     served = json.loads((folder / "space.json").read_text())
     assert served == {"models": [f"cook/fruit@{commit}"]}
+
+
+def test_model_that_is_not_public_is_deployed_with_a_token_alone(hub, run, model, tmp_path):
+    hub.add("cook/fruit", model).gated = "manual"
+    command = ("deploy", "cook/page", "--model", "cook/fruit")
+    refused = run(*command)
+    assert "private or gated, cook/page could not read it: add --secret HF_TOKEN" in refused.stderr
+    assert not hub.asked("POST")
+    done = run(*command, "--secret", "HF_TOKEN", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "preload_from_hub" not in (tmp_path / "page" / "README.md").read_text("utf-8")
 
 
 def test_zero_gpu_has_its_function_and_answers_on_the_cpu(model, tmp_path):

@@ -119,9 +119,11 @@ def deploy(
     variable:
         NAME=VALUE of a variable of the Space, which everybody can read.
     dry_run:
-        Write the folder that would be uploaded, say what would happen, and ask nobody for anything.
+        Write the folder that would be uploaded and say what would happen; changes nothing on the
+        Hub, from which the model may be downloaded.
     check:
-        Only compare the running Space's answers with those of its model here.
+        Only compare the running Space's answers with those of its model here; it is woken if it
+        sleeps.
     """
     from foodvision.classifier import BUNDLED_NAME
     from foodvision.deploy import (
@@ -144,6 +146,11 @@ def deploy(
             )
         print(f"{deploy_static(settings)} answers in the visitor's browser")
         return
+    if check and (hardware or private or secret or variable or dry_run):
+        raise SettingsError(
+            "--check asks the Space as it is: leave out --hardware, --private, --secret, "
+            "--variable and --dry-run"
+        )
     if dry_run:
         try_space(settings, (*secrets, *variables))
         return

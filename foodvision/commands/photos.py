@@ -4,6 +4,7 @@ import json as json_module
 from pathlib import Path
 
 from foodvision.commands.options import ModelName, Switch
+from foodvision.errors import SettingsError
 
 
 def data(
@@ -37,7 +38,7 @@ def data(
         Also list the photos that training is better without, for `train --exclude`; of test/ only
         those that cannot be read.
     exclude_suspects:
-        Leave out also those whose label only looks wrong.
+        List also those whose label only looks wrong, with --write-exclude or --json.
     """
     from foodvision.classifier import load
     from foodvision.data import open_photos
@@ -45,6 +46,10 @@ def data(
     from foodvision.inspection.inspect import inspect_photos
     from foodvision.inspection.papers import write_exclude_list, write_inspection
 
+    if exclude_suspects and not (write_exclude or json):
+        raise SettingsError(
+            "--exclude-suspects is for the list that --write-exclude FILE or --json writes: add one"
+        )
     if html:
         check_place(html)
     if write_exclude:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from foodvision.commands.options import Switch
-from foodvision.errors import RunError
+from foodvision.errors import RunError, SettingsError
 
 if TYPE_CHECKING:
     from foodvision.runs import RunRecord
@@ -37,6 +37,8 @@ def runs(
     from foodvision.runs import find_runs, sort_runs
     from foodvision.runs.tracking import choose_dashboard, show_dashboard
 
+    if json and dashboard:
+        raise SettingsError("--json prints what --dashboard shows in the browser: take one of them")
     tried = [_try_run(path) for path in find_runs(folder)]
     records = sort_runs([record for record in tried if record], by=sort)
     if dashboard:
@@ -71,6 +73,10 @@ def compare(
     from foodvision.runs import read_run
     from foodvision.runs.compare import compare as hold_against
 
+    if html:
+        from foodvision.documents import check_place
+
+        check_place(html)
     records = read_run(first), read_run(second)
     comparison = hold_against(*records)
     if html:

@@ -7,6 +7,7 @@ from cyclopts import Parameter
 
 from foodvision.commands.options import Preset, Switch
 from foodvision.config import PRESETS, TrainConfig
+from foodvision.errors import SettingsError
 from foodvision.processes import is_first
 
 
@@ -43,11 +44,14 @@ def train(
         Push it for its owner alone.
     """
     from foodvision.hub import check_push, push_checkpoint
-    from foodvision.tables import console
-    from foodvision.training import run
 
+    if private and not push:
+        raise SettingsError("--private is for --push: say where the checkpoint goes")
     if push:
         check_push(push, private=private)  # before hours of training, not after
+    # And before torch, which takes seconds to import.
+    from foodvision.tables import console
+    from foodvision.training import run
 
     if preset and is_first():
         values = ", ".join(f"{name} {value}" for name, value in PRESETS[preset].items())
@@ -85,7 +89,9 @@ def find_lr(
     plot:
         Where the drawing goes.
     """
+    from foodvision.documents import check_place
     from foodvision.tables import console
     from foodvision.training import sweep_learning_rates
 
+    check_place(plot, "learning-rate.png")
     sweep_learning_rates(data, settings, plot, console())

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from foodvision.classifier import Classifier, load
 from foodvision.deploy.folder import DESCRIPTION
@@ -12,6 +13,8 @@ from foodvision.web.models import example_photos
 
 # Between machines the same graph sums in another order.
 _TOLERATED_DIFFERENCE = 0.01
+
+_PATIENCE = 600.0  # seconds for a Space that was asleep
 
 
 @dataclass(frozen=True)
@@ -25,18 +28,22 @@ class SpaceCheck:
 def check_space(repo_id: str) -> SpaceCheck:
     """Send the example photos to a running Space and compare its answers with those given here.
 
+    One that is asleep is woken.
+
     Raises HubError if it is not there or does not run, if it has no example photos, or if an
     answer differs in its dish or by more than 0.01 in its confidence.
     """
     from gradio_client import Client, handle_file  # type: ignore[import-untyped]
-    from huggingface_hub import get_token, space_info
+    from huggingface_hub import HfApi, get_token
 
     classifier = served_model(repo_id)
     photos = example_photos(classifier.checkpoint)
     if not photos:
         raise HubError(f"{repo_id}: its model has no examples/ to ask it about: add photos there")
+    api = HfApi()
+    wait_for_stage(api, repo_id, _PATIENCE)
     with told(repo_id):
-        url = space_info(repo_id).host
+        url = api.space_info(repo_id).host
     if not url:
         raise HubError(f"{repo_id} has no address yet: see https://huggingface.co/spaces/{repo_id}")
     try:
@@ -49,6 +56,33 @@ def check_space(repo_id: str) -> SpaceCheck:
     for photo, answer in zip(photos, answers, strict=True):
         _compare(f"{repo_id} answers {photo.name}", answer, classifier, photo)
     return SpaceCheck(url, len(photos))
+
+
+def wait_for_stage(api: Any, repo_id: str, timeout: float) -> str:
+    """Wait until a Space is built and started, awake, and return the stage in which it ends.
+
+    timeout: seconds that this may take.
+
+    Raises HubError for one that is paused, or takes longer.
+    """
+    page = f"https://huggingface.co/spaces/{repo_id}"
+    with told(repo_id):
+        try:
+            stage = api.wait_for_space(repo_id, timeout=timeout).stage
+            if stage == "SLEEPING":
+                api.restart_space(repo_id)
+                stage = api.wait_for_space(repo_id, timeout=timeout).stage
+        except TimeoutError:
+            raise HubError(
+                f"{repo_id} does not run after {timeout:.0f} seconds: look at its log at {page}, "
+                f"then foodvision deploy {repo_id} --check"
+            ) from None
+    if stage == "PAUSED":
+        raise HubError(
+            f"{repo_id} is paused: restart it at {page}/settings, then foodvision deploy {repo_id} "
+            "--check"
+        )
+    return str(stage)
 
 
 def served_model(repo_id: str) -> Classifier:

@@ -13,6 +13,8 @@ from foodvision.checkpoint import WEIGHTS, checkpoint_files
 from foodvision.classifier import BUNDLED_NAME, Classifier, load
 from foodvision.errors import SettingsError
 from foodvision.hub import is_repo_id
+from foodvision.hub.client import told
+from foodvision.image import check_publishable
 from foodvision.web.models import PageModel, example_photos, name_of
 from foodvision.web.pictures import draw_card
 
@@ -52,12 +54,14 @@ class SpaceSettings:
     private: bool = False
 
 
-def write_space(folder: Path, settings: SpaceSettings) -> None:
+def write_space(folder: Path, settings: SpaceSettings, *, has_token: bool = False) -> None:
     """Write the Space's files into an empty folder.
 
+    has_token: whether the Space will have an HF_TOKEN, by which it may read what is not public.
+
     Raises CheckpointError or HubError if there is no such model, SettingsError for one without
-    example photos: the running page is asked about them; PhotoError for one that tells where it was
-    taken.
+    example photos: the running page is asked about them, or one on the Hub that the Space could not
+    read; PhotoError for one that tells where it was taken.
     """
     classifier = load(settings.model)
     if not example_photos(classifier.checkpoint):
@@ -71,10 +75,14 @@ def write_space(folder: Path, settings: SpaceSettings) -> None:
         # Its snapshot's folder is called by the commit: what is deployed is what was looked at.
         commit = classifier.checkpoint.folder.name
         served = f"{repo_id}@{commit}"
-        card: dict[str, Any] = {
-            "models": [repo_id],
-            "preload_from_hub": [_preload(classifier, repo_id, commit)],
-        }
+        card: dict[str, Any] = {"models": [repo_id]}
+        if _is_public(repo_id):
+            card["preload_from_hub"] = [_preload(classifier, repo_id, commit)]
+        elif not has_token:
+            raise SettingsError(
+                f"{repo_id} is private or gated, {settings.repo_id} could not read it: add "
+                "--secret HF_TOKEN, with a token that may"
+            )
     else:
         # The page calls a model by its folder.
         served, card = f"checkpoint/{name_of(classifier.checkpoint.folder)}", {}
@@ -142,12 +150,22 @@ def _copy_checkpoint(classifier: Classifier, target: Path) -> None:
     # The weights are for who trains: a Space answers with the graph.
     paths = [path for path in checkpoint_files(source) if path.name != WEIGHTS]
     copied = {path.relative_to(source): path for path in (source / "README.md", *paths)}
-    examples = example_photos(classifier.checkpoint)
-    copied |= {Path("examples", path.name): path for path in examples}
+    for path in example_photos(classifier.checkpoint):
+        check_publishable(path)  # those of the model that ships lie elsewhere
+        copied[Path("examples", path.name)] = path
     for name, path in copied.items():
         if path.is_file():  # a card may have been taken away
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, target / name)
+
+
+def _is_public(repo_id: str) -> bool:
+    """Whether the platform, which has nobody's token, may download a model."""
+    from huggingface_hub import model_info
+
+    with told(repo_id):
+        info = model_info(repo_id)
+    return not (info.private or info.gated)
 
 
 def _preload(classifier: Classifier, repo_id: str, commit: str) -> str:

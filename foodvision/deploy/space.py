@@ -10,7 +10,7 @@ from typing import Any
 from foodvision.browser import write_site
 from foodvision.checkpoint import read_checkpoint
 from foodvision.classifier import find_checkpoint
-from foodvision.deploy.checking import SpaceCheck, check_space
+from foodvision.deploy.checking import SpaceCheck, check_space, wait_for_stage
 from foodvision.deploy.folder import DESCRIPTION, ZERO_GPU, SpaceSettings, write_space
 from foodvision.errors import HubError, SettingsError
 from foodvision.hub.client import check_private, status_of, told
@@ -55,7 +55,7 @@ def deploy_space(
     settings = replace(settings, hardware=settings.hardware or own)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        write_space(folder, settings)
+        write_space(folder, settings, has_token="HF_TOKEN" in secrets)
         if not exists:
             _create(api, settings)
         with told(repo_id):
@@ -86,7 +86,7 @@ def try_space(
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         written = Path(temporary) / folder.name
         written.mkdir()
-        write_space(written, settings)
+        write_space(written, settings, has_token="HF_TOKEN" in named)
         written.rename(folder)
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     size = sum(path.stat().st_size for path in files) / 1e6
@@ -207,14 +207,7 @@ def _not_free(settings: SpaceSettings) -> str:
 
 def _wait(api: Any, repo_id: str, timeout: float, say: Callable[[str], None]) -> None:
     say(f"{repo_id} is being built")
-    with told(repo_id):
-        try:
-            stage = api.wait_for_space(repo_id, timeout=timeout).stage
-        except TimeoutError:
-            raise HubError(
-                f"{repo_id} does not run after {timeout:.0f} seconds: look at its log at "
-                f"https://huggingface.co/spaces/{repo_id}, then foodvision deploy {repo_id} --check"
-            ) from None
+    stage = wait_for_stage(api, repo_id, timeout)
     if stage == "RUNNING":
         return
     with told(repo_id):

@@ -117,5 +117,6 @@ def example_photos(checkpoint: Checkpoint) -> list[Path]:
     if not folder.is_dir() and checkpoint.folder == BUNDLED:
         # In a checkout the photos lie at the top; a wheel puts them beside the model.
         folder = Path(foodvision.__file__).parents[1] / "examples"
-    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    # Not the hidden ones: macOS puts a ._pizza.jpg, which is no photo, beside each on other disks.
+    found = sorted(folder.glob("[!.]*"))
     return [path for path in found if path.suffix.lower() in SUFFIXES]
