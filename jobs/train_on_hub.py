@@ -22,6 +22,9 @@ from pathlib import Path
 import torch
 from huggingface_hub import HfApi
 
+from foodvision.errors import HubError
+from foodvision.hub.client import told
+
 RUN = Path("run")
 
 
@@ -32,11 +35,17 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     data, repository, *options = arguments
     api = HfApi()
-    # Before anything is trained: a token that may not write is told in a second, not in an hour.
-    api.create_repo(repository, private=True, exist_ok=True)
     command = [*program(torch.cuda.device_count()), "train", data, "--output", str(RUN), *options]
-    status = subprocess.run(command, check=False).returncode  # noqa: S603 (our own words)
-    keep(api, repository)
+    try:
+        # Before anything is trained: a token that may not write is told in a second, not in hours.
+        with told(repository):
+            api.create_repo(repository, private=True, exist_ok=True)
+        status = subprocess.run(command, check=False).returncode  # noqa: S603 (our own words)
+        with told(repository):
+            keep(api, repository)
+    except HubError as error:
+        print(error, file=sys.stderr)
+        return 2
     return status
 
 
@@ -55,7 +64,11 @@ def keep(api: HfApi, repository: str) -> None:
     if RUN.exists():
         without = ["checkpoint/*", ".lock"]
         api.upload_folder(
-            repo_id=repository, folder_path=RUN, path_in_repo="run", ignore_patterns=without
+            repo_id=repository,
+            folder_path=RUN,
+            path_in_repo="run",
+            ignore_patterns=without,
+            delete_patterns="*",  # an earlier run's: its state would be gone on with
         )
 
 

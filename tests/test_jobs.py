@@ -17,6 +17,9 @@ from threading import Thread
 
 import pytest
 from conftest import REPOSITORY
+from huggingface_hub import HfApi
+from loopback_hub import TOKEN
+from loopback_hub import LoopbackHub as WholeHub
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
@@ -62,6 +65,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         if self.path == "/api/whoami-v2":
             self.answer({"name": "cook", "type": "user"})
+        elif "/tree/" in self.path:
+            self.answer([])
         else:
             self.answer({"id": "cook/fruit", "sha": COMMIT, "siblings": [], "tags": []})
 
@@ -227,10 +232,32 @@ def test_script_trains_and_uploads_checkpoint_and_run(fruit, hub, start, tmp_pat
     assert foodvision.load(tmp_path / "downloaded").classes == ("blueberry", "kiwi", "tomato")
 
 
-def test_script_starts_a_process_a_device():
+@pytest.fixture
+def script():
     spec = spec_from_file_location("train_on_hub", SCRIPT)
-    script = module_from_spec(spec)
-    spec.loader.exec_module(script)
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_nothing_of_an_earlier_run_stays_beside_the_new_one(script, tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json").write_text("{}")
+    with WholeHub(tmp_path / "hub") as hub:
+        hub.add("cook/fruit", {"config.json": b"{}", "run/run.json": b"1", "run/state/a": b"old"})
+        script.keep(HfApi(hub.url, token=TOKEN), "cook/fruit")
+        kept = hub.repo("cook/fruit").head.files
+    assert set(kept) == {".gitattributes", "config.json", "run/run.json"}
+
+
+def test_name_that_is_none_is_told_before_the_training(script, capsys):
+    assert script.main(["hf://you/dishes", "you/dishes/model"]) == 2
+    assert "'you/dishes/model' is no name of a Hub repository" in capsys.readouterr().err
+
+
+def test_script_starts_a_process_a_device(script):
     assert script.program(0) == script.program(1) == [sys.executable, "-m", "foodvision"]
     assert script.program(4) == [
         *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "4"),
