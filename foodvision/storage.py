@@ -3,12 +3,16 @@
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
 # Files and folders that are written under another name first are begun for their owner alone.
 _MASK = os.umask(0o022)
 os.umask(_MASK)
+
+# On Windows no file can be replaced while another program reads it.
+_ATTEMPTS, _PAUSE = (50, 0.1) if os.name == "nt" else (1, 0.0)
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -22,7 +26,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         os.close(descriptor)
         write_durably(Path(beside), content)
         Path(beside).chmod(0o666 & ~_MASK)
-        Path(beside).replace(path)
+        _replace(Path(beside), path)
     except BaseException:
         Path(beside).unlink(missing_ok=True)
         raise
@@ -89,6 +93,18 @@ def sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _replace(beside: Path, path: Path) -> None:
+    """Rename over a file. Raises OSError that names it, and not what lies beside it."""
+    for left in reversed(range(_ATTEMPTS)):
+        try:
+            beside.replace(path)
+            return
+        except OSError as error:
+            if not left or not isinstance(error, PermissionError):
+                raise OSError(error.errno, error.strerror, str(path)) from error
+        time.sleep(_PAUSE)
 
 
 def _carry_over(old: Path, new: Path, replaced: Collection[str]) -> None:

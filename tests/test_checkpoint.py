@@ -12,6 +12,7 @@ import pytest
 
 from foodvision.checkpoint import read_card, read_checkpoint, write_checkpoint
 from foodvision.errors import CheckpointError
+from foodvision.storage import write_atomically
 
 
 @pytest.fixture
@@ -218,6 +219,14 @@ def test_failed_write_leaves_the_old_checkpoint_and_no_rest(folder, monkeypatch)
         write_checkpoint(folder, before.config, before.graph, "another card")
     assert read_checkpoint(folder) == before
     assert [path.name for path in folder.parent.iterdir()] == ["checkpoint"]
+
+
+def test_place_that_no_file_can_take_is_named_and_has_no_rest(tmp_path):
+    (tmp_path / "metrics.csv").mkdir()
+    with pytest.raises(IsADirectoryError) as raised:
+        write_atomically(tmp_path / "metrics.csv", b"epoch\n")
+    assert raised.value.filename == str(tmp_path / "metrics.csv")
+    assert [path.name for path in tmp_path.iterdir()] == ["metrics.csv"]
 
 
 def test_folder_with_something_else_is_never_replaced(folder, tmp_path):
