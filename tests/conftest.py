@@ -1,11 +1,20 @@
 """What several tests need: synthetic photos, a tiny checkpoint, the shared photos."""
 
+import os
 import shutil
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 from PIL import Image
+
+# Before a test imports the Hub's client: it would ask others than a Hub on loopback.
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = os.environ["HF_HUB_DISABLE_UPDATE_CHECK"] = "1"
+
+# The same examples every time, however slow the machine.
+hypothesis.settings.register_profile("here", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("here")
 
 REPOSITORY = Path(__file__).parents[1]
 EXAMPLES = REPOSITORY / "examples"
@@ -76,8 +85,9 @@ def fruit_checkpoint(fruit, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser():
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=30_000)
     executable = shutil.which("chromium")  # without it, the one that Playwright has installed
     options = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
     options += ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]

@@ -316,6 +316,20 @@ assert "borrow_gpu" in bound, bound
     subprocess.run([sys.executable, "-c", program], cwd=folder, check=True)
 
 
+def test_space_keeps_feedback_where_its_variable_says(hub, model, tmp_path):
+    folder = tmp_path / "space"
+    folder.mkdir()
+    write_space(folder, SpaceSettings("cook/page", str(model)))
+    program = """
+import app
+assert "keep" in [function.fn.__name__ for function in app.demo.fns.values() if function.fn]
+"""
+    environment = os.environ | hub.environment(tmp_path / "home")
+    environment |= {"FOODVISION_FEEDBACK": "hf://cook/kept", "TMPDIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", program], cwd=folder, env=environment, check=True)
+    assert hub.repo("cook/kept", "dataset").private
+
+
 @pytest.mark.slow
 def test_feedback_goes_to_a_private_dataset_and_back_into_training(hub, tmp_path):
     program = """

@@ -152,7 +152,7 @@ def test_fingerprint_changes_with_the_photos_and_not_with_the_place(tmp_path):
     assert find_photos(make_split(tmp_path / "three", 3)).fingerprint() != one
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.dictionaries(st.sampled_from("abcdef"), st.integers(2, 40), min_size=1),
     st.floats(0.01, 0.99),

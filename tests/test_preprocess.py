@@ -16,7 +16,7 @@ def noise(width: int, height: int) -> Image.Image:
     return Image.fromarray(rng.integers(0, 255, (height, width, 3), dtype=np.uint8))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     sides, sides, st.sampled_from(["bilinear", "bicubic", "lanczos"]), st.sampled_from([0.875, 1.0])
 )
@@ -29,7 +29,7 @@ def test_short_rule_gives_torchvisions_pixels(width, height, interpolation, crop
     assert np.array_equal(preprocess(image), np.asarray(CenterCrop(56)(resized)))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(sides, sides)
 def test_squash_rule_gives_torchvisions_pixels(width, height):
     image = noise(width, height)

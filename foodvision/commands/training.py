@@ -49,7 +49,8 @@ def train(
         raise SettingsError("--private is for --push: say where the checkpoint goes")
     if push:
         check_push(push, private=private)  # before hours of training, not after
-    # And before torch, which takes seconds to import.
+
+    # Only now: torch takes seconds to import.
     from foodvision.tables import console
     from foodvision.training import run
 
@@ -90,8 +91,10 @@ def find_lr(
         Where the drawing goes.
     """
     from foodvision.documents import check_place
+
+    check_place(plot, "learning-rate.png")
+
     from foodvision.tables import console
     from foodvision.training import sweep_learning_rates
 
-    check_place(plot, "learning-rate.png")
     sweep_learning_rates(data, settings, plot, console())
