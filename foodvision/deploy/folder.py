@@ -45,7 +45,7 @@ class SpaceSettings:
     repo_id: user/space.
     model: user/name (also @revision) on the Hub, a checkpoint folder, or the model that ships.
     hardware: as the Hub names it; cpu-basic if None, or what the Space has already.
-    private: for its owner alone, if it is created.
+    private: for its owner alone; one that is there already and public is refused.
     """
 
     repo_id: str

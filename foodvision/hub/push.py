@@ -37,7 +37,7 @@ def push_checkpoint(
 
     Pushed again unchanged, it makes no commit; interrupted, what was uploaded is not sent again.
 
-    private: if the repository is created, for its owner alone.
+    private: for its owner alone.
     revision: a branch, created if it is not there; the main branch if None.
     license: of the weights, as the Hub names licences; "other" if None.
 
