@@ -19,8 +19,9 @@ _LONGEST = 300  # characters of what the Hub says
 
 _AGAIN = "run it again, what arrived is kept"
 _TOKENS = "https://huggingface.co/settings/tokens"
+_ANOTHER = f"make one with the role write at {_TOKENS}"
 
-READ_ONLY = f"may not be changed with this token: make one with the role write at {_TOKENS}"
+READ_ONLY = f"may not be changed with this token: {_ANOTHER}"
 """Why nothing can be pushed."""
 
 
@@ -135,7 +136,7 @@ def _of_status(error: BaseException) -> str:
     server_said = getattr(error, "server_message", None)
     # It may be of several lines, or a whole document.
     said = textwrap.shorten(server_said or first_line(error), _LONGEST, placeholder=" ...")
-    may_not = f"is refused by the Hub ({said}): if that is for the token, make another at {_TOKENS}"
+    may_not = f"is refused by the Hub ({said}): if that is for the token, {_ANOTHER}"
     reasons = {
         400: f"is not taken by the Hub ({said})",
         401: f"needs a token that is valid, this one is not: `hf auth login`, or see {_TOKENS}",
