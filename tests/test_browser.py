@@ -485,6 +485,7 @@ def test_page_whose_model_had_no_room_goes_on_to_the_next_release(newcomer, own_
     expect(status).to_contain_text("There is a newer version", timeout=PATIENCE)
     status.get_by_role("button", name="Load it").click()
     expect(newcomer).to_have_title("Newer", timeout=PATIENCE)
+    expect(newcomer.locator("main")).to_be_visible()
     upload(newcomer, EXAMPLES / "waffles.jpg")
     expect(headline(newcomer)).to_have_text("Waffles", timeout=PATIENCE)
 
