@@ -18,9 +18,10 @@ the photos without food teach how it is told that a photo shows no dish. The sha
 the other half are answered once, at the end. What else was tried, and judged on what:
 docs/model.md.
 
-Writes `foodvision/bundled/`. Expect 71.5 top-1 on the 710 validation photos and 74.6 (71.5 to 77.4)
-on the 849 test photos; all figures stand in its README.md, with n and interval. It takes eight
-hours on two cores; what is interrupted goes on when it is started again (its state is in
+Writes `foodvision/bundled/`. Expect about what ships: 71.5 top-1 on the 710 validation photos and
+74.6 (71.5 to 77.4) on the 849 test photos; all figures stand in its README.md, with n and interval.
+About, because that came about over days, in parts that saw fewer crops (docs/model.md). It takes
+eight hours on two cores; what is interrupted goes on when it is started again (its state is in
 runs/foodvision-101, features in the user's cache). `--smoke` sees in minutes whether it runs.
 """
 
