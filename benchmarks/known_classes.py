@@ -5,7 +5,7 @@
 Ten of the dishes by chance, 24 times: half of their photos to learn from (four or five a dish), the
 other half to judge by, the default settings. The photos are those that the recipe of the model that
 ships sets aside, so it has learnt none of them. A dish whose name is changed is new to the head.
-Two minutes on two cores; `--smoke` tries twice.
+Four minutes on two cores; `--smoke` tries twice.
 """
 
 import argparse
