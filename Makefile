@@ -17,7 +17,7 @@ test: .venv/ready chromium runtime ## set up everything and run the tests
 	node --test tests/javascript/*.test.js
 	$(PYTEST)
 
-slow: .venv/ready chromium runtime ## run the tests that take long: killed, distributed, whole trainings
+slow: .venv/ready chromium runtime ## run the tests that take long: killed, distributed, whole trainings, rare cases of the pages
 	$(PYTEST) -m slow
 
 # The page is tested in a real browser: the system's, or else one that Playwright brings.

@@ -387,6 +387,7 @@ def test_page_opens_and_answers_without_a_connection_after_the_first_visit(newco
     expect(headline(newcomer)).to_have_text("Waffles", timeout=PATIENCE)
 
 
+@pytest.mark.slow
 def test_page_opens_again_from_a_host_that_redirects_its_index(newcomer, own_host):
     own_host.redirects["/index.html"] = "/"
     open_until_kept(newcomer, f"{own_host.url}/")
@@ -394,6 +395,7 @@ def test_page_opens_again_from_a_host_that_redirects_its_index(newcomer, own_hos
     expect(headline(newcomer)).to_have_text("Waffles", timeout=PATIENCE)
 
 
+@pytest.mark.slow
 def test_example_with_an_unusual_name_is_shown_answered_and_kept(newcomer, tmp_path):
     checkpoint = shutil.copytree(BUNDLED, tmp_path / "named")
     (checkpoint / "examples").mkdir()
@@ -442,6 +444,7 @@ def test_new_release_replaces_the_old_one_and_fetches_only_what_changed(
     assert not [path for path in own_host.asked if path.endswith(".gz")]
 
 
+@pytest.mark.slow
 def test_new_model_is_fetched_though_the_browser_has_the_old_one_for_a_while(
     newcomer, own_host, tmp_path
 ):
@@ -472,6 +475,7 @@ def test_new_model_is_kept_before_the_page_that_needs_it(newcomer, own_host, tmp
     expect(headline(newcomer)).to_have_text("Waffles", timeout=PATIENCE)
 
 
+@pytest.mark.slow
 def test_page_whose_model_had_no_room_goes_on_to_the_next_release(newcomer, own_host, tmp_path):
     session = newcomer.context.new_cdp_session(newcomer)
     session.send("Storage.overrideQuotaForOrigin", {"origin": own_host.url, "quotaSize": 3_000_000})

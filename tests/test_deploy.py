@@ -97,6 +97,7 @@ def test_page_that_does_not_answer_is_found_out(hub, run, model, tmp_path):
     assert "cook/page at http://127.0.0.1:9 does not answer" in done.stderr
 
 
+@pytest.mark.slow
 def test_space_that_sleeps_is_woken_and_one_that_is_paused_told(hub, run, model, tmp_path):
     write_space_of(hub, model, tmp_path)
     space = hub.repo("cook/page", "space").space
@@ -293,6 +294,7 @@ def test_published_model_is_pinned_and_preloaded(hub, run, model, tmp_path):
     assert served == {"models": [f"cook/fruit@{commit}"]}
 
 
+@pytest.mark.slow
 def test_model_that_is_not_public_is_deployed_with_a_token_alone(hub, run, model, tmp_path):
     hub.add("cook/fruit", model).gated = "manual"
     command = ("deploy", "cook/page", "--model", "cook/fruit")

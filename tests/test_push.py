@@ -161,6 +161,7 @@ def test_training_pushes_what_it_made_for_its_owner_alone(hub, run, fruit, tmp_p
     assert hub.repo("cook/fruit").read("model.onnx") == graph
 
 
+@pytest.mark.slow
 def test_training_starts_from_a_pushed_model_and_is_taught_by_one(
     hub, run, fruit, fruit_checkpoint, tmp_path
 ):

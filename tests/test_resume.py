@@ -200,6 +200,7 @@ def test_run_that_is_stopped_says_what_is_kept(left, said, tmp_path):
     assert str(caught.value) == f"stopped, {said}: {go_on}"
 
 
+@pytest.mark.slow
 def test_second_run_into_a_folder_refuses(fruit, tmp_path):
     config = TrainConfig(model="tinyvgg", image_size=32, epochs=1, output=tmp_path / "run")
     with locked(config.output):

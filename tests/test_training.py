@@ -113,6 +113,7 @@ def test_evaluation_of_the_photos_of_a_training_takes_those_it_set_aside(tmp_pat
     assert len(choose_split(find_photos(tmp_path / "photos"), "test", trained.config)) == 31
 
 
+@pytest.mark.slow
 def test_checkpoint_of_a_wide_tinyvgg_starts_another_and_is_read_again(fruit, tmp_path):
     wide = run(fruit, quick(tmp_path / "1", hidden_units=16), QUIET)
     next_one = run(fruit, quick(tmp_path / "2", model=str(wide)), QUIET)
