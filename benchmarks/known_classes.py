@@ -61,8 +61,7 @@ def main() -> None:
 def train(root: Path, photos: Sequence[LabelledPhoto], dishes: Sequence[str], known: int) -> float:
     """Return the share that a head is right on which knows the first dishes by their names."""
     names = {dish: dish if place < known else f"new {dish}" for place, dish in enumerate(dishes)}
-    of_dishes = sorted(photo for photo in photos if photo.label in names)
-    named = [replace(photo, label=names[photo.label]) for photo in of_dishes]
+    named = [replace(photo, label=names[photo.label]) for photo in photos if photo.label in names]
     named.sort(key=lambda photo: (photo.label, photo.path))
     splits = {"train": tuple(named[::2]), "val": tuple(named[1::2])}
     config = TrainConfig()

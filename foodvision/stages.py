@@ -243,8 +243,6 @@ class Growing:
 
     def sizes(self) -> list[int]:
         """Return all that the epochs have, the smallest first."""
-        if self._config.start_size is None:
-            return [self._square.size]
         return sorted({self.size(epoch) for epoch in range(self._config.network_epochs)})
 
 

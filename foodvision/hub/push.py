@@ -106,15 +106,13 @@ def check_push(repo_id: str, *, private: bool = False) -> None:
     """
     from huggingface_hub import HfApi
 
-    check_writable(repo_id, "model")
-    api = HfApi()
-    with told(repo_id):
-        if api.repo_exists(repo_id):
-            _check_target(api, repo_id, private=private)
+    if check_writable(repo_id, "model"):
+        with told(repo_id):
+            _check_target(HfApi(), repo_id, private=private)
 
 
-def check_writable(repo_id: str, repo_type: str) -> None:
-    """See that a repository may be written, or created.
+def check_writable(repo_id: str, repo_type: str) -> bool:
+    """See that a repository may be written, or created, and return whether it is there.
 
     repo_type: model, dataset or space.
 
@@ -130,7 +128,7 @@ def check_writable(repo_id: str, repo_type: str) -> None:
             raise HubError(f"{repo_id} {READ_ONLY}")
         if api.repo_exists(repo_id, repo_type=repo_type):
             api.auth_check(repo_id, repo_type=repo_type, write=True)
-            return
+            return True
     namespace, _, name = repo_id.partition("/")
     names = [account["name"], *(of["name"] for of in account.get("orgs", []))]
     if namespace.casefold() not in map(str.casefold, names):
@@ -138,6 +136,7 @@ def check_writable(repo_id: str, repo_type: str) -> None:
             f"{repo_id} cannot be created: {namespace} is neither this account nor an organisation "
             f"of its; take {account['name']}/{name}"
         )
+    return False
 
 
 def files_to_push(

@@ -66,9 +66,9 @@ def create_model(
         if not pretrained:
             return _untrained(start, num_classes)
         network = load_network(start)
-        _, known = split_head(network)
+        known = _head_of(network)
         _replace_head(network, num_classes)
-        _recall(known, start.config.classes, network, classes)
+        _recall(known, start.config.classes, _head_of(network), classes)
         return network
     if name.startswith(_TORCHVISION):
         return _torchvision_model(name, num_classes, pretrained)
@@ -179,12 +179,9 @@ def split_head(network: nn.Module) -> tuple[nn.Module, nn.Linear]:
 
     Raises SettingsError for a network without a linear layer.
     """
-    name = _head_name(network)
     body = copy.deepcopy(network)
-    body.set_submodule(name, nn.Identity())
-    head = network.get_submodule(name)
-    assert isinstance(head, nn.Linear)
-    return body, head
+    body.set_submodule(_head_name(network), nn.Identity())
+    return body, _head_of(network)
 
 
 @torch.inference_mode()
@@ -242,17 +239,22 @@ def _head_name(network: nn.Module) -> str:
     return names[-1]
 
 
+def _head_of(network: nn.Module) -> nn.Linear:
+    head = network.get_submodule(_head_name(network))
+    assert isinstance(head, nn.Linear)
+    return head
+
+
 def _replace_head(network: nn.Module, num_classes: int) -> None:
-    _, head = split_head(network)
-    network.set_submodule(_head_name(network), nn.Linear(head.in_features, num_classes))
+    name = _head_name(network)
+    network.set_submodule(name, nn.Linear(_head_of(network).in_features, num_classes))
 
 
 @torch.no_grad()
 def _recall(
-    known: nn.Linear, known_classes: Sequence[str], network: nn.Module, classes: Sequence[str]
+    known: nn.Linear, known_classes: Sequence[str], head: nn.Linear, classes: Sequence[str]
 ) -> None:
     """Give the new head the rows of the known one for classes of the same name."""
-    _, head = split_head(network)
     for index, name in enumerate(classes):
         if name in known_classes:
             row = known_classes.index(name)
