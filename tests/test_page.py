@@ -67,6 +67,8 @@ def page(browser, url):
     page = browser.new_page(viewport={"width": 1280, "height": 860})
     page.goto(url)
     expect(page.locator(".answer h2")).to_have_text("Which dish is it?", timeout=30_000)
+    # page.js has run: it comes after what Gradio draws.
+    expect(page.locator("#answer")).to_have_attribute("aria-live", "polite", timeout=30_000)
     yield page
     page.close()
 
