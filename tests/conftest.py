@@ -1,7 +1,11 @@
 """What several tests need: synthetic photos, a tiny checkpoint, the shared photos."""
 
 import os
+import re
 import shutil
+import subprocess
+import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import hypothesis
@@ -81,6 +85,30 @@ def fruit_checkpoint(fruit, tmp_path_factory) -> Path:
         output=output,
     )
     return run(fruit, config, Console(quiet=True))
+
+
+@contextmanager
+def running_page(*options, cwd=REPOSITORY, **environment):
+    """`python app.py` in a process of its own, as a user starts it; and the line that it says."""
+    known = {name: value for name, value in os.environ.items() if name != "FOODVISION_MODEL"}
+    with subprocess.Popen(
+        [sys.executable, "app.py", *options],
+        cwd=cwd,
+        env=known | environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as app:
+        try:
+            line = next((line for line in app.stdout if "answers at" in line), "")
+            assert line, f"app.py ended with status {app.wait()}"
+            yield app, line
+        finally:
+            app.terminate()
+
+
+def address_in(line):
+    """The page's address, as the line tells it that a starting page says."""
+    return re.search(r"http://[^ ]+", line)[0].rstrip("/")
 
 
 @pytest.fixture(scope="module")

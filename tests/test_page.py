@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import COLOURS, EXAMPLES, REPOSITORY, make_photo
+from conftest import COLOURS, EXAMPLES, REPOSITORY, address_in, make_photo, running_page
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from mcp import ClientSession
@@ -40,20 +40,11 @@ class Address(str):
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
-    """`python app.py` in a process of its own, as a user starts it."""
-    environment = {name: value for name, value in os.environ.items() if name != "FOODVISION_MODEL"}
-    port = free_port()
     kept = tmp_path_factory.mktemp("kept")
-    command = [sys.executable, "app.py", "--port", str(port), "--feedback", str(kept), "--mcp"]
-    with subprocess.Popen(
-        command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True
-    ) as app:
-        try:
-            line = next(line for line in app.stdout if "answers" in line)
-            assert line == f"foodvision answers at http://127.0.0.1:{port}/ (Ctrl-C stops it)\n"
-            yield Address(f"http://127.0.0.1:{port}", kept)
-        finally:
-            app.terminate()
+    with running_page("--feedback", str(kept), "--mcp") as (_, line):
+        url = address_in(line)
+        assert line == f"foodvision answers at {url}/ (Ctrl-C stops it)\n"
+        yield Address(url, kept)
 
 
 def free_port():
@@ -250,6 +241,50 @@ def test_camera_answers_while_it_is_pointed(page):
     expect(page.get_by_role("button", name="capture photo")).to_be_visible(timeout=20_000)
 
 
+def test_camera_of_one_photo_goes_off_with_its_tab_too(page, tmp_path):
+    page.locator("#photo").get_by_label("Capture from camera").click()
+    page.locator("#photo").get_by_text("Click to Access Webcam").click()
+    expect(page.locator("#photo video")).to_be_visible()
+    page.evaluate(
+        "() => { [window.track] = document.querySelector('#photo video').srcObject.getTracks(); }"
+    )
+    page.get_by_role("tab", name="The model").click()
+    page.wait_for_function("track.readyState === 'ended'")
+    page.get_by_role("tab", name="One photo").click()
+    expect(page.locator("#photo")).to_be_visible()
+    (tmp_path / "menu.jpg").write_text("pizza 8.50")
+    upload(page, tmp_path / "menu.jpg")
+    expect(page.locator(".answer p")).to_have_text(re.compile("^menu.jpg is no photo"))
+
+
+def test_camera_that_is_permitted_after_its_tab_was_left_is_turned_off(browser, url):
+    page = browser.new_page()
+    page.add_init_script(
+        """
+        const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+        const permitted = new Promise((resolve) => { window.permit = resolve; });
+        window.tracks = [];
+        navigator.mediaDevices.getUserMedia = async (wanted) => {
+            await permitted;
+            const stream = await open(wanted);
+            window.tracks.push(...stream.getTracks());
+            return stream;
+        };
+        """
+    )
+    page.goto(url)
+    expect(page.locator("#answer")).to_have_attribute("aria-live", "polite")
+    page.get_by_role("tab", name="Camera").click()
+    page.get_by_text("Click to Access Webcam").click()
+    page.get_by_role("tab", name="One photo").click()
+    page.evaluate("permit()")
+    page.wait_for_function("tracks.map((track) => track.readyState).join() === 'ended'")
+    page.get_by_role("tab", name="Camera").click()
+    page.get_by_text("Click to Access Webcam").click()
+    expect(page.get_by_role("button", name="capture photo")).to_be_visible(timeout=20_000)
+    page.close()
+
+
 def test_correction_is_kept_as_a_photo_of_its_class(page, url):
     upload(page, EXAMPLES / "steak.jpg")
     expect(page.locator(".guesses li")).to_have_count(5, timeout=20_000)
@@ -291,15 +326,10 @@ def test_photos_of_assistants_are_deleted_with_the_others(tmp_path):
     def kept():
         return [path for path in uploads.rglob("*.*") if path.read_bytes() == photo.read_bytes()]
 
-    with subprocess.Popen(
-        [sys.executable, "app.py", "--mcp"],
-        cwd=REPOSITORY,
-        env=os.environ | {"GRADIO_TEMP_DIR": str(uploads)},
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as app:
-        line = next(line for line in app.stdout if "answers" in line)
-        ask_as_an_assistant(re.search(r"http://[^ ]+", line)[0].rstrip("/"), photo)
+    port = free_port()
+    with running_page("--mcp", "--port", str(port), GRADIO_TEMP_DIR=str(uploads)) as (app, line):
+        assert address_in(line) == f"http://127.0.0.1:{port}"
+        ask_as_an_assistant(address_in(line), photo)
         assert kept()
         app.terminate()
         app.wait(timeout=30)
@@ -327,6 +357,26 @@ def test_nothing_serious_keeps_anybody_out(browser, url, scheme):
         expect(page.get_by_role("tab", name=tab)).to_have_attribute("aria-selected", "true")
         assert serious_violations(page) == [], tab
         page.screenshot(path=SCREENSHOTS / f"{tab.lower().replace(' ', '_')}_{scheme}.png")
+    page.close()
+
+
+def test_greeting_that_comes_late_does_not_hide_the_answer(browser, url):
+    page = browser.new_page(locale="ko-KR")
+    held = []
+    page.route("**/gradio_api/run/predict", lambda route: held.append(route))
+    page.goto(url)
+    expect(page.locator("#answer")).to_have_attribute("aria-live", "polite")
+    upload(page, EXAMPLES / "pizza.jpg")
+    expect(page.locator(".guesses li")).to_have_count(5, timeout=20_000)
+    with page.expect_response("**/gradio_api/run/predict"):
+        for route in held:
+            route.continue_()
+    for _ in range(20):  # frames, in which it would be drawn
+        page.evaluate("() => new Promise(requestAnimationFrame)")
+    expect(page.locator(".guesses li")).to_have_count(5)
+    page.unroute_all()
+    page.reload()
+    expect(page.locator(".answer h2")).to_have_text("어떤 요리일까요?")
     page.close()
 
 

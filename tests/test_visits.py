@@ -1,10 +1,7 @@
 """What holds between models and between visitors: pages of this process, met by real visits."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 import threading
 import urllib.error
 import urllib.request
@@ -12,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from conftest import COLOURS, EXAMPLES, REPOSITORY, make_photo
+from conftest import COLOURS, EXAMPLES, address_in, make_photo, running_page
 from gradio_client import Client, handle_file
 from playwright.sync_api import expect
 
@@ -104,15 +101,8 @@ def test_one_visitor_cannot_find_anothers_photo(serve, fruit_checkpoint, tmp_pat
 
 
 def test_photos_are_deleted_when_the_page_is_stopped_while_somebody_looks_at_it(tmp_path):
-    with subprocess.Popen(
-        [sys.executable, "app.py"],
-        cwd=REPOSITORY,
-        env=os.environ | {"GRADIO_TEMP_DIR": str(tmp_path / "uploads")},
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as app:
-        line = next(line for line in app.stdout if "answers" in line)
-        url = re.search(r"http://[^ ]+", line)[0].rstrip("/")
+    with running_page(GRADIO_TEMP_DIR=str(tmp_path / "uploads")) as (app, line):
+        url = address_in(line)
         with urllib.request.urlopen(f"{url}/gradio_api/heartbeat/visitor") as heartbeat:
             assert heartbeat.readline()
             path = upload(url, make_photo(tmp_path / "kiwi.jpg", COLOURS["kiwi"], seed=7))

@@ -4,6 +4,7 @@ import io
 import json
 import re
 import string
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -135,6 +136,15 @@ def test_correction_that_cannot_be_kept_leaves_the_older_one(tmp_path):
     assert first.exists()
 
 
+def test_two_visitors_may_correct_an_example_at_once(tmp_path):
+    photo = make_photo(tmp_path / "kiwi.jpg", COLOURS["kiwi"], seed=1)
+    feedback = open_feedback(str(tmp_path / "kept"))
+    with ThreadPoolExecutor(2) as visitors:
+        for _ in range(20):
+            list(visitors.map(lambda label: feedback.keep(photo, label), ["kiwi", "tomato"]))
+            assert len(list((tmp_path / "kept").rglob("*.jpg"))) == 1
+
+
 def test_feedback_that_cannot_be_kept_is_told_before_the_page_opens(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(SettingsError, match="cannot keep what visitors say"):
@@ -206,6 +216,8 @@ def test_filter_of_forgotten_answers_says_so(fruit_checkpoint, monkeypatch):
     page.state_holder.delete_all_expired_state()
     with pytest.raises(many.gr.Error, match="These answers were kept for an hour"):
         show.fn(page.state_holder["visitor"][done], "kiwi", page.title, None)
+    # The one choice that there is before anything was answered.
+    assert show.fn([], "", page.title, None) == many.gr.skip()
     page.close()
 
 

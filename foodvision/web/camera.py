@@ -13,9 +13,11 @@ _LONGEST_SECONDS = 120  # a camera holds one of the few places to be answered; t
 
 # Gradio turns a camera off and ends its stream when the component goes, not when its tab is left.
 _TAKE_AWAY = """() => {
-    if (document.querySelector("#camera video")) return { __type__: "update", visible: false };
+    if (document.querySelector("#%s video")) return { __type__: "update", visible: false };
 }"""
-_BRING_BACK = """() => ({ __type__: "update", visible: true })"""
+_BRING_BACK = """() => {
+    if (!document.querySelector("#%s")) return { __type__: "update", visible: true };
+}"""
 
 
 def camera_tab(models: PageModels, chosen: ModelChoice, i18n: gr.I18n) -> gr.Image:
@@ -55,5 +57,5 @@ def camera_tab(models: PageModels, chosen: ModelChoice, i18n: gr.I18n) -> gr.Ima
 def turn_off_when_left(camera: gr.Image, tab: gr.Tab, others: Iterable[gr.Tab]) -> None:
     """Have a camera go off when another tab than its own is chosen."""
     for other in others:
-        other.select(None, None, camera, js=_TAKE_AWAY)
-    tab.select(None, None, camera, js=_BRING_BACK)
+        other.select(None, None, camera, js=_TAKE_AWAY % camera.elem_id)
+    tab.select(None, None, camera, js=_BRING_BACK % camera.elem_id)

@@ -6,8 +6,8 @@ import shutil
 import tempfile
 import unicodedata
 from collections.abc import Iterable
-from contextlib import nullcontext
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import gradio as gr
@@ -33,6 +33,8 @@ class Feedback:
     def __init__(self, folder: Path, scheduler: "CommitScheduler | None" = None) -> None:
         """Take the folder, made with the first photo, and what brings it to the Hub, if it does."""
         self.folder, self._scheduler = folder, scheduler
+        # Two visitors may say at once what an example is.
+        self._lock = scheduler.lock if scheduler else Lock()
 
     def keep(self, photo: str, label: str, classes: Iterable[str] = ()) -> Path:
         """Write a photo into the folder of a class, and return the file.
@@ -50,7 +52,7 @@ class Feedback:
         load_image(photo).save(content, "JPEG", quality=95)
         digest = hashlib.sha256(content.getvalue()).hexdigest()[:16]
         path = self.folder / name / f"{digest}.jpg"
-        with self._scheduler.lock if self._scheduler else nullcontext():
+        with self._lock:
             write_atomically(path, content.getvalue())
             for older in self.folder.glob(f"*/{path.name}"):
                 if not older.samefile(path):

@@ -70,8 +70,10 @@ def many_tab(models: PageModels, chosen: ModelChoice, i18n: gr.I18n) -> gr.File:
         # Gradio's `cancels` would end the generator, and what it did not show yet would be lost.
         running.discard(request.session_hash)
 
-    def show(done: list[Answered], group: str, chosen: str, request: gr.Request) -> str:
+    def show(done: list[Answered], group: str, chosen: str, request: gr.Request) -> Any:
         words = models[chosen].words(request)
+        if not done and group == _ALL:  # nothing was answered yet
+            return gr.skip()
         if not done:
             raise gr.Error(words("many_forgotten"), print_exception=False)
         return _gallery([photo for photo in done if group in (_ALL, photo.group)], words)

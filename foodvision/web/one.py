@@ -32,6 +32,9 @@ _SAVE = """(picture) => {
     link.click();
 }"""
 
+# By the time the greeting comes, a visitor who was quick has a photo and its answer.
+_GREET = """(photo, greeting) => photo ? { __type__: "update" } : greeting"""
+
 
 def one_tab(
     models: PageModels,
@@ -168,7 +171,10 @@ def _follow_links(
         "show_progress": "hidden",
         "api_visibility": "private",
     }
-    page.load(greet, photo, [linked, chosen, headline], **at_once)
+    greeting = gr.HTML(visible=False)
+    page.load(greet, photo, [linked, chosen, greeting], **at_once).then(
+        None, [photo, greeting], headline, js=_GREET
+    )
     linked.change(show, [linked, chosen], photo, **at_once)
 
 

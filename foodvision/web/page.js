@@ -37,6 +37,18 @@
     const again = { bubbles: true, cancelable: true, dataTransfer: withTypes(files) };
     event.target.dispatchEvent(new DragEvent("drop", again));
   }, true);
+  // Permitted when its tab was left already, a camera would be on unseen.
+  const cameras = navigator.mediaDevices; // none over plain http
+  const open = cameras?.getUserMedia.bind(cameras);
+  const shownTab = () => document.querySelector("[role=tab][aria-selected=true]")?.dataset.tabId;
+  if (open)
+    cameras.getUserMedia = async (wanted) => {
+      const asking = shownTab();
+      const stream = await open(wanted);
+      if (shownTab() === asking) return stream;
+      for (const track of stream.getTracks()) track.stop();
+      throw new DOMException("The camera's tab was left.", "AbortError");
+    };
   const tellConnection = () => document.body.classList.toggle("offline", !navigator.onLine);
   addEventListener("online", tellConnection);
   addEventListener("offline", tellConnection);

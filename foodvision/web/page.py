@@ -69,6 +69,7 @@ def build_page(
             photos = many_tab(shown, chosen, i18n)
         with gr.Tab(i18n("about_tab")) as about:
             about_tab(shown, chosen, i18n, page)
+        turn_off_when_left(photo, one, (pointed, many, about))
         turn_off_when_left(camera, pointed, (one, many, about))
         gr.Markdown(i18n("privacy_feedback" if feedback else "privacy"), elem_classes="soft")
         add_endpoints(shown, chosen, photo, photos)
