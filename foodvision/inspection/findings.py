@@ -138,12 +138,14 @@ class Inspection:
     findings: the worst kind first, within a kind in order of names (suspects: surest first).
     left_out: files and folders that are not used, in one line.
     notes: what was not looked for, and why.
+    tested: the photos of test/ that can be read.
     """
 
     counts: Mapping[str, Mapping[str, int]]
     findings: tuple[Finding, ...]
     left_out: str
     notes: tuple[str, ...] = ()
+    tested: frozenset[str] = frozenset()
 
     @property
     def total(self) -> int:
@@ -165,12 +167,15 @@ class Inspection:
     def exclude(self, *, suspects: bool = False) -> dict[str, str]:
         """Return the photos that training is better without, each with the reason, by name.
 
+        Of test/ only what cannot be read: figures are compared on the same photos.
+
         suspects: also those whose label only looks wrong.
         """
         chosen: dict[str, str] = {}
         for finding in self.findings:
             for name in finding.leave_out if suspects or not finding.suspicion else ():
-                chosen.setdefault(name, finding.message)
+                if name not in self.tested:
+                    chosen.setdefault(name, finding.message)
         return dict(sorted(chosen.items()))
 
     def in_words(self) -> str:

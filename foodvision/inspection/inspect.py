@@ -1,7 +1,5 @@
 """The inspection from first to last: look, check, gather."""
 
-from dataclasses import replace
-
 from foodvision.classifier import Classifier
 from foodvision.data import Photos
 from foodvision.inspection.checks import check_classes, check_photos
@@ -22,22 +20,15 @@ def inspect_photos(photos: Photos, classifier: Classifier | None) -> Inspection:
     copies, spare = find_copies(seen)
     suspects, note = find_suspects(seen, _worth_asking(seen, singles, spare))
     order = list(KINDS)
-    tested = {look.place.name for look in seen.looks if look.place.split == "test"}
-    about_photos = [_keeping(tested, finding) for finding in (*copies, *singles, *suspects)]
-    findings = [*about_photos, *check_classes(photos)]
+    findings = [*copies, *singles, *suspects, *check_classes(photos)]
     return Inspection(
         counts={split: photos.counts(split) for split in photos.splits},
         # Stable: within a kind the order of the check stays.
         findings=tuple(sorted(findings, key=lambda finding: order.index(finding.kind))),
         left_out=photos.left_out_in_words(),
         notes=(note,) if note else (),
+        tested=frozenset(look.place.name for look in seen.looks if look.place.split == "test"),
     )
-
-
-def _keeping(tested: set[str], finding: Finding) -> Finding:
-    """Leave out no photo of test/ that can be read: figures are compared on the same photos."""
-    names = tuple(name for name in finding.leave_out if name not in tested)
-    return replace(finding, leave_out=names)
 
 
 def _worth_asking(seen: Seen, singles: list[Finding], spare: set[int]) -> list[int]:
