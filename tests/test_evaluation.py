@@ -269,6 +269,11 @@ def test_list_of_excluded_photos_that_is_gone_is_missed_where_no_split_is_named(
     heap = replace(photos, splits={"all": photos.splits["train"]})
     with pytest.raises(DataError, match="without the photos in /dev/zero, which is not here: run"):
         choose_split(heap, "test", config)
+    assert choose_split(heap, "all", config) == heap.splits["all"]
+    assert len(choose_split(photos, "all", config)) == sum(map(len, photos.splits.values()))
+    config = replace(config, training={"exclude": "x" * 5000})
+    with pytest.raises(DataError, match="which is not here: run"):
+        choose_split(heap, "test", config)
 
 
 def test_class_that_the_model_does_not_know_is_named(fruit, fruit_checkpoint):

@@ -61,7 +61,7 @@ def evaluate(
     model:
         A checkpoint folder, or user/name on the Hub; the model that ships if not given.
     split:
-        Which photos to judge: train, val or test.
+        Which photos to judge: train, val, test or all.
     unknown:
         Photos of other things than the model's classes, in a folder, .zip or .tar.gz: also say how
         many of them it refuses.

@@ -20,4 +20,4 @@ Port = Annotated[int | None, Parameter(validator=Number(gte=1, lte=65535))]
 Switch = Annotated[bool, Parameter(negative="")]
 
 Preset = Literal["quick", "balanced", "best"]
-Split = Literal["train", "val", "test"]
+Split = Literal["train", "val", "test", "all"]

@@ -1,5 +1,6 @@
 """A model judged on labelled photos: the served graph itself, not the network it came from."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +70,8 @@ class Judgement:
 def choose_split(photos: Photos, split: str, config: CheckpointConfig) -> tuple[LabelledPhoto, ...]:
     """Return the photos to judge: those of a split, or all where the folder names no splits.
 
+    split: train, val, test, or all for every photo there is.
+
     If the model was trained on these photos, what the source does not name is what its training
     set aside; where photos were excluded then, their list must still be in its place for that.
 
@@ -76,11 +79,14 @@ def choose_split(photos: Photos, split: str, config: CheckpointConfig) -> tuple[
     know.
     """
     classes = config.classes
-    chosen = (
-        photos.splits.get(split)
-        or _splits_of_training(photos, config).get(split)
-        or photos.splits.get("all", ())
-    )
+    if split == "all":
+        chosen = tuple(photo for members in photos.splits.values() for photo in members)
+    else:
+        chosen = (
+            photos.splits.get(split)
+            or _splits_of_training(photos, config).get(split)
+            or photos.splits.get("all", ())
+        )
     if not chosen:
         there = ", ".join(name for name, members in photos.splits.items() if members)
         raise DataError(
@@ -102,7 +108,7 @@ def _splits_of_training(
     Raises DataError where that cannot be known.
     """
     training, listed = config.training, config.training.get("exclude")
-    if listed and isinstance(listed, str) and not Path(listed).is_file():
+    if listed and isinstance(listed, str) and not os.path.isfile(listed):  # noqa: PTH113 (any text)
         raise DataError(
             f"the model was trained without the photos in {listed}, which is not here: "
             "run it where that lies, or take other photos: in test/, or with --split all"
