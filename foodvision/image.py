@@ -82,6 +82,8 @@ def load_image(source: Photo, side: int = 0) -> Image.Image:
         enough = max(side, _ENOUGH_PIXELS)
         image.draft(None, (enough, enough))
         if image.width * image.height > MAX_DECODED_PIXELS:
+            if enough > _ENOUGH_PIXELS:
+                return load_image(source)  # of a very long one a large network sees less detail
             raise _too_large(name, f"{MAX_DECODED_PIXELS // 1_000_000} megapixels")
         if image.mode == "F":
             raise PhotoError(
@@ -126,7 +128,10 @@ def check_publishable(path: Path) -> None:
     Raises PhotoError if it does.
     """
     place = None
-    with suppress(*_DECODER_ERRORS), Image.open(path, formats=_FORMATS) as image:
+    with suppress(*_DECODER_ERRORS):
+        image = _identify(io.BytesIO(path.read_bytes()))
+        if image.format == "PNG":
+            image.load()  # it may tell behind the pixels
         if b"GPSLatitude" in (image.info.get("xmp") or b""):
             place = "XMP"
         exif = image.getexif().get_ifd(ExifTags.IFD.GPSInfo)
@@ -163,7 +168,10 @@ def _open(source: Photo) -> Image.Image:
 
 
 def _identify(file: io.BytesIO) -> Image.Image:
-    return Image.open(file, formats=_FORMATS)
+    image = Image.open(file, formats=_FORMATS)
+    if isinstance(xmp := image.info.get("xmp"), str):  # a TIFF's, at which Pillow's EXIF fails
+        image.info["xmp"] = xmp.encode()
+    return image
 
 
 def _from_array(array: np.ndarray) -> Image.Image:

@@ -22,6 +22,7 @@ from datasets import Image as ImageFeature
 from PIL import Image
 
 from foodvision.data import open_photos
+from foodvision.data.hub_datasets import shrink
 from foodvision.errors import DataError
 from foodvision.image import load_image
 
@@ -286,6 +287,11 @@ def test_photos_are_shrunk_on_the_way_if_a_side_is_given(tmp_path):
     whole = read(f"hf://{file.parent}").root / "train"
     assert (whole / "kiwi" / "00000-000000.jpeg").read_bytes() == photos[0]
     assert (whole / "kiwi" / "00000-000001.png").read_bytes() == photos[1]
+
+
+def test_large_jpeg_is_shrunk_though_its_half_is_no_larger():
+    small = shrink(photo(1, (1920, 1280)), 640)
+    assert load_image(small).size == Image.open(io.BytesIO(small)).size == (960, 640)
 
 
 def test_labels_may_be_texts_and_no_names_of_folders(tmp_path):

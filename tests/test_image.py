@@ -8,8 +8,9 @@ import pytest
 import pyvips
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, TiffTags
 from PIL.PngImagePlugin import PngInfo
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from foodvision.errors import PhotoError
 from foodvision.image import MAX_PIXELS, SUFFIXES, check_publishable, format_of, load_image
@@ -185,6 +186,11 @@ def test_large_jpeg_comes_out_smaller_but_never_small(tmp_path):
     assert load_image(tmp_path / "large.jpg", 651).size == (2600, 1300)
 
 
+def test_long_jpeg_is_read_by_large_networks_too(tmp_path):
+    Image.new("L", (50_000, 1_300)).save(tmp_path / "long.jpg")
+    assert load_image(tmp_path / "long.jpg", 1_000).size == (25_000, 650)
+
+
 def test_text_file_is_named_as_no_photo(tmp_path):
     path = tmp_path / "menu.txt"
     path.write_text("pizza 8.50")
@@ -313,12 +319,19 @@ def test_nothing_beside_the_pixels_is_handed_on(tmp_path):
     photo.save(tmp_path / "a.jpg")  # a comment of that length would be no JPEG
 
 
-@pytest.mark.parametrize("name", ["kiwi.jpg", "kiwi.png", "kiwi.webp"])
+XMP = 700
+
+
+@pytest.mark.parametrize("name", ["kiwi.jpg", "kiwi.png", "kiwi.webp", "kiwi.tif"])
 def test_place_in_xmp_is_not_published(tmp_path, name):
     told = '<x:xmpmeta xmlns:x="adobe:ns:meta/" exif:GPSLatitude="47,22.1N"/>'
     text = PngInfo()
     text.add_itxt("XML:com.adobe.xmp", told)
-    scene((16, 12)).save(tmp_path / name, xmp=told.encode(), pnginfo=text)
+    tags = ImageFileDirectory_v2()
+    tags.tagtype[XMP], tags[XMP] = TiffTags.ASCII, told  # as text, which some programs write
+    how = {"tiffinfo": tags} if name.endswith("tif") else {"xmp": told.encode(), "pnginfo": text}
+    scene((16, 12)).save(tmp_path / name, **how)
+    assert load_image(tmp_path / name).size == (16, 12)
     with pytest.raises(PhotoError, match=r"tells where it was taken \(GPS in its XMP\)"):
         check_publishable(tmp_path / name)
     scene((16, 12)).save(tmp_path / name)

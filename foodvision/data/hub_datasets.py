@@ -65,7 +65,7 @@ def shrink(content: bytes, side: int) -> bytes:
     A photo that is no larger stays as it is, and so does what is none: whoever opens it is told.
     """
     try:
-        image = load_image(content)
+        image = load_image(content, side + 1)  # so that what is larger comes out larger
     except PhotoError:
         return content
     shortest = min(image.size)
