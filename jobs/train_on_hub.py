@@ -23,7 +23,9 @@ import torch
 from huggingface_hub import HfApi
 
 from foodvision.errors import HubError
+from foodvision.hub import check_push
 from foodvision.hub.client import told
+from foodvision.hub.push import REPLACED
 
 RUN = Path("run")
 
@@ -37,7 +39,8 @@ def main(arguments: Sequence[str]) -> int:
     api = HfApi()
     command = [*program(torch.cuda.device_count()), "train", data, "--output", str(RUN), *options]
     try:
-        # Before anything is trained: a token that may not write is told in a second, not in hours.
+        # Before anything is trained: what is in the way is told in a second, not in hours.
+        check_push(repository, private=True)
         with told(repository):
             api.create_repo(repository, private=True, exist_ok=True)
         status = subprocess.run(command, check=False).returncode  # noqa: S603 (our own words)
@@ -60,7 +63,9 @@ def program(devices: int) -> list[str]:
 def keep(api: HfApi, repository: str) -> None:
     """Upload what there is of the run: all of it, or how far it came."""
     if (RUN / "checkpoint").exists():
-        api.upload_folder(repo_id=repository, folder_path=RUN / "checkpoint")
+        api.upload_folder(
+            repo_id=repository, folder_path=RUN / "checkpoint", delete_patterns=REPLACED
+        )
     if RUN.exists():
         without = ["checkpoint/*", ".lock"]
         api.upload_folder(

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 import yaml
-from conftest import COLOURS, make_photo
+from conftest import COLOURS, make_photo, running_page
 from loopback_hub import Account, LoopbackHub
 from loopback_repository import Space
 from PIL import Image
@@ -59,26 +59,19 @@ def test_space_is_filled_and_answers_as_the_model_does_here(hub, run, model, tmp
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = os.environ | {"SYSTEM": "spaces", "SPACE_ID": "cook/page"}
+    environment = {"SYSTEM": "spaces", "SPACE_ID": "cook/page"}
     environment |= {"GRADIO_SERVER_PORT": str(port), "GRADIO_SERVER_NAME": "127.0.0.1"}
-    with subprocess.Popen(
-        [sys.executable, "app.py"],
-        cwd=checkout,
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as app:
-        assert any("answers at" in line for line in app.stdout)
+    with running_page(cwd=checkout, **environment):
         space.space.host = f"http://127.0.0.1:{port}"
         checked = run("deploy", "cook/page", "--check")
         head = space.head.oid
         again = run("deploy", "cook/page", "--model", model)
-        config = json.loads(space.read("checkpoint/config.json"))
+        (served,) = json.loads(space.read("space.json"))["models"]
+        config = json.loads(space.read(f"{served}/config.json"))
         config["classes"].reverse()
-        changed = {"checkpoint/config.json": json.dumps(config).encode()}
+        changed = {f"{served}/config.json": json.dumps(config).encode()}
         hub.add("cook/page", changed, "space")
         differing = run("deploy", "cook/page", "--check")
-        app.terminate()
     said = f"http://127.0.0.1:{port} answers 3 example photos as the model does here\n"
     assert checked.stdout == said, checked.stderr
     assert again.stdout.endswith(said)
@@ -279,9 +272,17 @@ def test_model_without_examples_is_refused_before_anything_is_created(
     assert not (tmp_path / "page").exists()
 
 
+DOWNLOAD = "import foodvision.hub as hub; hub.download_checkpoint('cook/fruit', weights=True)"
+
+
 def test_published_model_is_pinned_and_preloaded(hub, run, model, tmp_path):
     run("push", model, "cook/fruit")
     commit = hub.repo("cook/fruit").head.oid
+    subprocess.run(
+        [sys.executable, "-c", DOWNLOAD],
+        env=os.environ | hub.environment(tmp_path / "home"),
+        check=True,
+    )
     done = run("deploy", "cook/page", "--model", "cook/fruit", "--dry-run")
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "page"
@@ -290,6 +291,7 @@ def test_published_model_is_pinned_and_preloaded(hub, run, model, tmp_path):
     name, files, pinned = head["preload_from_hub"][0].split()
     assert (name, pinned) == ("cook/fruit", commit)
     assert {"config.json", "model.onnx"} <= set(files.split(","))
+    assert "model.safetensors" not in files  # which was just downloaded beside them
     served = json.loads((folder / "space.json").read_text())
     assert served == {"models": [f"cook/fruit@{commit}"]}
 
@@ -304,6 +306,10 @@ def test_model_that_is_not_public_is_deployed_with_a_token_alone(hub, run, model
     done = run(*command, "--secret", "HF_TOKEN", "--dry-run")
     assert done.returncode == 0, done.stderr
     assert "preload_from_hub" not in (tmp_path / "page" / "README.md").read_text("utf-8")
+    # A Space that was given one is renewed without.
+    hub.create("cook/page", "space", Space("gradio")).space.secrets["HF_TOKEN"] = "hf_cook"
+    hub.stages = ["BUILD_ERROR"]
+    assert "cook/page has its files" in run(*command).stdout
 
 
 def test_zero_gpu_has_its_function_and_answers_on_the_cpu(model, tmp_path):

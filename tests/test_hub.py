@@ -54,6 +54,28 @@ def test_model_comes_from_the_hub_and_then_from_the_cache(hub, load):
     assert load(HF_HUB_OFFLINE="1") == "blueberry kiwi tomato"
 
 
+def test_weights_that_were_never_downloaded_are_missed_offline(hub, load, tmp_path):
+    load()
+    program = (
+        "import sys, foodvision.hub as hub; hub.download_checkpoint('cook/fruit', weights=True)"
+    )
+    command = [sys.executable, "-c", program]
+    known = os.environ | hub.environment(tmp_path / "home", token=None)
+    done = subprocess.run(
+        command, env=known | {"HF_HUB_OFFLINE": "1"}, capture_output=True, text=True
+    )
+    assert done.stderr.endswith(
+        "HubError: cook/fruit has no weights in the cache, and HF_HUB_OFFLINE forbids to ask the "
+        "Hub: unset it\n"
+    )
+    hub.refuse("api/models", 502)
+    done = subprocess.run(command, env=known, capture_output=True, text=True)
+    assert "HubError: cook/fruit meets a Hub that is out of order (502)" in done.stderr
+    hub.troubles.clear()
+    subprocess.run(command, env=known, check=True)
+    subprocess.run(command, env=known | {"HF_HUB_OFFLINE": "1"}, check=True)
+
+
 def test_only_what_serving_reads_is_downloaded(hub, load, tmp_path):
     load()
     commit = hub.repo("cook/fruit").head.oid

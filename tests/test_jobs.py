@@ -9,7 +9,6 @@ import re
 import shlex
 import subprocess
 import sys
-from base64 import b64decode
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -31,17 +30,16 @@ else:
     import tomli as tomllib
 
 SCRIPT = REPOSITORY / "jobs" / "train_on_hub.py"
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 class LoopbackHub(ThreadingHTTPServer):
-    """Takes jobs, repositories and commits, and keeps what was sent."""
+    """Takes jobs, and keeps what was sent."""
 
     daemon_threads = True
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.jobs, self.repositories, self.files = [], [], {}
+        self.jobs = []
 
     @property
     def environment(self):
@@ -59,16 +57,8 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
-    def do_HEAD(self):
-        self.answer({})
-
     def do_GET(self):
-        if self.path == "/api/whoami-v2":
-            self.answer({"name": "cook", "type": "user"})
-        elif "/tree/" in self.path:
-            self.answer([])
-        else:
-            self.answer({"id": "cook/fruit", "sha": COMMIT, "siblings": [], "tags": []})
+        self.answer({"name": "cook", "type": "user"})
 
     def do_POST(self):
         sent = self.rfile.read(int(self.headers["Content-Length"]))
@@ -79,22 +69,6 @@ class Handler(BaseHTTPRequestHandler):
             self.answer({"id": "job-1", "status": status, "owner": owner})
         elif self.path.startswith("/api/buckets/cook/"):
             self.answer({"url": f"{self.server.environment['HF_ENDPOINT']}{self.path[4:]}"})
-        elif self.path == "/api/repos/create":
-            self.server.repositories.append(json.loads(sent))
-            self.answer({"url": f"{self.server.environment['HF_ENDPOINT']}/cook/fruit"})
-        elif self.path == "/api/models/cook/fruit/preupload/main":
-            names = [file["path"] for file in json.loads(sent)["files"]]
-            files = [
-                {"path": name, "uploadMode": "regular", "shouldIgnore": False} for name in names
-            ]
-            self.answer({"files": files, "commitOid": COMMIT})
-        elif self.path == "/api/models/cook/fruit/commit/main":
-            for line in map(json.loads, sent.splitlines()):
-                if line["key"] == "file":
-                    content = b64decode(line["value"]["content"])
-                    self.server.files[line["value"]["path"]] = content
-            url = f"{self.server.environment['HF_ENDPOINT']}/cook/fruit/commit/{COMMIT}"
-            self.answer({"success": True, "commitOid": COMMIT, "commitUrl": url})
         else:
             self.answer({"warnings": [], "errors": []})
 
@@ -103,8 +77,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
+        self.wfile.write(body)
 
 
 @pytest.fixture
@@ -215,21 +188,54 @@ sys.exit(main())
 
 
 @pytest.mark.slow
-def test_script_trains_and_uploads_checkpoint_and_run(fruit, hub, start, tmp_path):
+def test_script_trains_and_uploads_checkpoint_and_run(fruit, whole_hub, tmp_path):
+    whole_hub.create("cook/fruit").private = True
+    earlier = {"run/state/a": b"old", "run/run.json": b"{}"}
+    whole_hub.add("cook/fruit", earlier)
     options = ("--model", "tinyvgg", "--image-size", "32", "--epochs", "1", "--device", "cpu")
-    start(sys.executable, SCRIPT, fruit, "cook/fruit", *options, cwd=tmp_path)
-    assert [(made["name"], made["organization"]) for made in hub.repositories] == [
-        ("fruit", "cook")
-    ]
-    assert hub.repositories[0]["visibility"] == "private"
+    done = train_on(whole_hub, tmp_path, fruit, "cook/fruit", *options)
+    assert done.returncode == 0, done.stderr
+    repository = whole_hub.repo("cook/fruit")
+    files = set(repository.head.files)
     checkpoint = {"README.md", "config.json", "model.onnx", "model.safetensors"}
     run = {"config.json", "run.json", "metrics.csv", "figures.json", "answers.csv", "report.html"}
-    assert checkpoint | {f"run/{name}" for name in run} <= set(hub.files)
-    assert not any("checkpoint" in name or ".lock" in name for name in hub.files)
-    for name in checkpoint:
-        (tmp_path / "downloaded").mkdir(exist_ok=True)
-        (tmp_path / "downloaded" / name).write_bytes(hub.files[name])
-    assert foodvision.load(tmp_path / "downloaded").classes == ("blueberry", "kiwi", "tomato")
+    assert checkpoint | {f"run/{name}" for name in run} <= files
+    assert "run/state/a" not in files
+    assert not any("checkpoint" in name or ".lock" in name for name in files)
+    downloaded = repository.checkout(tmp_path / "downloaded")
+    assert foodvision.load(downloaded).classes == ("blueberry", "kiwi", "tomato")
+
+
+@pytest.mark.parametrize(
+    ("files", "line"),
+    [
+        ({"config.json": b'{"model_type": "vit"}'}, "cook/fruit holds something else"),
+        ({}, "cook/fruit is there already, for everybody to see"),
+    ],
+)
+def test_what_a_job_would_overwrite_or_show_is_told_before_the_training(
+    whole_hub, tmp_path, files, line
+):
+    whole_hub.create("cook/fruit").private = bool(files)
+    head = whole_hub.add("cook/fruit", files).head.oid if files else None
+    done = train_on(whole_hub, tmp_path, "hf://you/dishes", "cook/fruit")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert line in done.stderr
+    assert head in (None, whole_hub.repo("cook/fruit").head.oid)
+    assert not whole_hub.asked("POST|PUT")
+
+
+@pytest.fixture
+def whole_hub(tmp_path):
+    with WholeHub(tmp_path / "hub") as hub:
+        yield hub
+
+
+def train_on(hub, folder, *arguments):
+    environment = os.environ | hub.environment(folder / "home")
+    environment |= {"PYTHONPATH": str(REPOSITORY), "NO_COLOR": "1", "COLUMNS": "200"}
+    command = [sys.executable, SCRIPT, *map(str, arguments)]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
 
 @pytest.fixture
@@ -240,15 +246,18 @@ def script():
     return module
 
 
-def test_nothing_of_an_earlier_run_stays_beside_the_new_one(script, tmp_path, monkeypatch):
+def test_nothing_of_an_earlier_run_stays_beside_the_new_one(
+    script, whole_hub, tmp_path, monkeypatch
+):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "checkpoint").mkdir(parents=True)
     (tmp_path / "run" / "run.json").write_text("{}")
-    with WholeHub(tmp_path / "hub") as hub:
-        hub.add("cook/fruit", {"config.json": b"{}", "run/run.json": b"1", "run/state/a": b"old"})
-        script.keep(HfApi(hub.url, token=TOKEN), "cook/fruit")
-        kept = hub.repo("cook/fruit").head.files
+    (tmp_path / "run" / "checkpoint" / "config.json").write_text("{}")
+    of_earlier = {"model.safetensors": b"old", "examples/a.jpg": b"old", "run/state/a": b"old"}
+    whole_hub.add("cook/fruit", {"config.json": b"{}", "run/run.json": b"1", **of_earlier})
+    script.keep(HfApi(whole_hub.url, token=TOKEN), "cook/fruit")
+    kept = whole_hub.repo("cook/fruit").head.files
     assert set(kept) == {".gitattributes", "config.json", "run/run.json"}
 
 

@@ -180,7 +180,7 @@ def test_training_starts_from_a_pushed_model_and_is_taught_by_one(
         (("cook/fruit",), "cook/fruit needs a token"),
         (("baker/bread",), "baker/bread cannot be created: baker is neither this account nor"),
         (("baker/vit",), "baker/vit is refused by the Hub (This token may not write to baker/vit)"),
-        (("Bakery/vit",), "Bakery/vit holds another model, whose config.json would be lost"),
+        (("Bakery/vit",), "Bakery/vit holds something else (config.json)"),
         (("cook/seen", "--private"), "cook/seen is there already, for everybody to see"),
     ],
 )
@@ -253,18 +253,28 @@ def test_branch_is_created_and_read(hub, run, fruit_checkpoint, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("files", "lost"),
+    ("files", "found"),
     [
         ({"config.json": b'{"model_type": "vit"}', "model.safetensors": b"theirs"}, "config.json"),
         ({"model.safetensors": b"theirs", "README.md": b"# Theirs"}, "model.safetensors"),
         ({"config.json": b"no JSON", "examples/kiwi.jpg": b"theirs"}, "config.json"),
+        ({"README.md": b"# Theirs", "pytorch_model.bin": b"theirs"}, "pytorch_model.bin"),
     ],
 )
-def test_somebody_elses_model_is_left_alone(hub, run, fruit_checkpoint, files, lost):
+@pytest.mark.parametrize("revision", [(), ("--revision", "trial")])
+def test_somebody_elses_model_is_left_alone(hub, run, fruit_checkpoint, files, found, revision):
     head = hub.add("cook/fruit", files).head.oid
-    said = error_of(run("push", fruit_checkpoint, "cook/fruit"))
-    assert f"cook/fruit holds another model, whose {lost} would be lost" in said
+    said = error_of(run("push", fruit_checkpoint, "cook/fruit", *revision))
+    assert f"cook/fruit holds something else ({found})" in said
     assert hub.repo("cook/fruit").head.oid == head
+    assert not hub.asked("POST .*/(commit|branch)/")
+
+
+def test_model_goes_beside_the_run_that_a_job_began(hub, run, fruit_checkpoint):
+    hub.add("cook/fruit", {"run/run.json": b"{}"})
+    done = run("push", fruit_checkpoint, "cook/fruit")
+    assert done.returncode == 0, done.stderr
+    assert "run/run.json" in hub.repo("cook/fruit").head.files
 
 
 def test_what_should_be_private_is_not_pushed_where_everybody_sees_it(hub, run, fruit_checkpoint):

@@ -67,7 +67,7 @@ def verify(model: str, data: str, /, *, split: Split = "test") -> int:
     data:
         The test photos, as evaluate takes them.
     split:
-        Which photos to judge: train, val or test.
+        Which photos to judge: train, val, test or all.
     """
     from foodvision.checkpoint import check_figures
     from foodvision.classifier import load
@@ -146,9 +146,9 @@ def deploy(
             )
         print(f"{deploy_static(settings)} answers in the visitor's browser")
         return
-    if check and (hardware or private or secret or variable or dry_run):
+    if check and (model or hardware or private or secret or variable or dry_run):
         raise SettingsError(
-            "--check asks the Space as it is: leave out --hardware, --private, --secret, "
+            "--check asks the Space as it is: leave out --model, --hardware, --private, --secret, "
             "--variable and --dry-run"
         )
     if dry_run:

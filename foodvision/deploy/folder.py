@@ -174,6 +174,7 @@ def _preload(classifier: Classifier, repo_id: str, commit: str) -> str:
     Those whose names the line cannot hold are downloaded when it starts.
     """
     folder = classifier.checkpoint.folder
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    # The weights lie there if somebody trained from the model; a Space answers with the graph.
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != WEIGHTS)
     names = (path.relative_to(folder).as_posix() for path in files)
     return f"{repo_id} {','.join(name for name in names if not re.search(r'[ ,]', name))} {commit}"

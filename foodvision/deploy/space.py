@@ -13,13 +13,10 @@ from foodvision.classifier import find_checkpoint
 from foodvision.deploy.checking import SpaceCheck, check_space, wait_for_stage
 from foodvision.deploy.folder import DESCRIPTION, ZERO_GPU, SpaceSettings, write_space
 from foodvision.errors import HubError, SettingsError
-from foodvision.hub.client import check_private, status_of, told
+from foodvision.hub.client import BEGUN_WITH, check_private, status_of, told
 
 _FREE_HARDWARE = (None, "cpu-basic")
 _LINES_OF_LOG = 40
-
-# What a Space has from its first moment.
-_BEGUN_WITH = {".gitattributes", "README.md"}
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,9 @@ def deploy_space(
     settings = replace(settings, hardware=settings.hardware or own)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        write_space(folder, settings, has_token="HF_TOKEN" in secrets)
+        with told(repo_id):
+            kept = api.get_space_secrets(repo_id) if exists else {}
+        write_space(folder, settings, has_token="HF_TOKEN" in {*secrets, *kept})
         if not exists:
             _create(api, settings)
         with told(repo_id):
@@ -140,7 +139,7 @@ def _check_ours(api: Any, settings: SpaceSettings, sdk: str, mark: str) -> None:
     mark: the file by which ours is known.
     """
     space = api.space_info(settings.repo_id)
-    files = {file.rfilename for file in space.siblings} - _BEGUN_WITH
+    files = {file.rfilename for file in space.siblings} - BEGUN_WITH
     if space.sdk != sdk or (files and mark not in files):
         raise HubError(
             f"{settings.repo_id} is there, and no {sdk} Space made by foodvision deploy: choose "

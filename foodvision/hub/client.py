@@ -24,6 +24,9 @@ _ANOTHER = f"make one with the role write at {_TOKENS}"
 READ_ONLY = f"may not be changed with this token: {_ANOTHER}"
 """Why nothing can be pushed."""
 
+BEGUN_WITH = frozenset({".gitattributes", "README.md"})
+"""What a repository may have from its first moment."""
+
 
 def is_repo_id(name: str) -> bool:
     """Whether a name has the form of a Hub repository, `user/name`."""
@@ -92,7 +95,10 @@ def _reason(error: BaseException) -> str:
     )
     offline = "is not in the cache, and HF_HUB_OFFLINE forbids to ask the Hub: unset it"
     reasons: list[tuple[Any, str]] = [
-        (errors.OfflineModeIsEnabled, offline),
+        (
+            errors.OfflineModeIsEnabled,
+            "needs the Hub, and HF_HUB_OFFLINE forbids to ask it: unset it",
+        ),
         (
             errors.LocalEntryNotFoundError,
             offline if constants.HF_HUB_OFFLINE else unreachable,

@@ -42,6 +42,10 @@ def download_checkpoint(
                 # The Hub's client says nothing then.
                 warnings.warn(f"{error}. The copy in the cache answers", HubWarning, stacklevel=2)
             return cached
+    elif weights and not _find_cached(repo_id, revision, files):
+        raise HubError(
+            f"{at} has no weights in the cache, and HF_HUB_OFFLINE forbids to ask the Hub: unset it"
+        )
     with told(at), warnings.catch_warnings():
         # A disk that is full is told by the error that follows.
         warnings.filterwarnings("ignore", "Not enough free disk space")
@@ -58,4 +62,5 @@ def _find_cached(repo_id: str, revision: str | None, files: list[str]) -> Path |
         )
     except LocalEntryNotFoundError:
         return None
-    return Path(found)
+    # The folder is there as soon as any of the files is.
+    return None if WEIGHTS in files and not Path(found, WEIGHTS).is_file() else Path(found)

@@ -4,17 +4,16 @@ import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 from foodvision.checkpoint import FILES, FOLDERS, Checkpoint, check_figures, checkpoint_files
 from foodvision.errors import CheckpointError, HubError
 from foodvision.hub.card import hub_card
-from foodvision.hub.client import READ_ONLY, check_name, check_private, told
+from foodvision.hub.client import BEGUN_WITH, READ_ONLY, check_name, check_private, told
 
-# What a push replaces: what the last one had and this one has not is removed.
-_REPLACED = [*FILES, *(f"{name}/*" for name in FOLDERS)]
+REPLACED = [*FILES, *(f"{name}/*" for name in FOLDERS)]
+"""What a push replaces, as patterns: what the last one had and this one has not is removed."""
 
 
 @dataclass(frozen=True)
@@ -55,15 +54,17 @@ def push_checkpoint(
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(content)
         repo_url = api.create_repo(repo_id, private=private or None, exist_ok=True)
+        # A new branch begins as the main one is.
+        is_there = revision and api.revision_exists(repo_id, revision)
+        _check_target(api, repo_id, revision if is_there else None, private=private)
         if revision:
             api.create_branch(repo_id, branch=revision, exist_ok=True)
-        _check_target(api, repo_id, revision, private=private)
         commit = api.upload_folder(
             repo_id=repo_id,
             folder_path=folder,
             revision=revision,
             commit_message="Push a foodvision checkpoint",
-            delete_patterns=_REPLACED,
+            delete_patterns=REPLACED,
         )
         return Pushed(str(repo_url), commit.oid)
     raise AssertionError("told raises")
@@ -72,16 +73,18 @@ def push_checkpoint(
 def _check_target(
     api: Any, repo_id: str, revision: str | None = None, *, private: bool = False
 ) -> None:
-    """Raise HubError for a repository that holds another model, or shows what should be private."""
+    """Raise HubError for a repository that holds something else, or shows what should be private.
+
+    A job's unfinished run is not something else.
+    """
     info = api.model_info(repo_id, revision=revision)
     if private:
         check_private(repo_id, info)
     files = [file.rfilename for file in info.siblings]
-    replaced = [name for name in files if any(fnmatch(name, pattern) for pattern in _REPLACED)]
-    if replaced and not ("config.json" in files and _is_ours(api, repo_id, info.sha)):
+    others = [name for name in files if name not in BEGUN_WITH and not name.startswith("run/")]
+    if others and not ("config.json" in files and _is_ours(api, repo_id, info.sha)):
         raise HubError(
-            f"{repo_id} holds another model, whose {replaced[0]} would be lost: choose another "
-            "name, or remove it"
+            f"{repo_id} holds something else ({others[0]}): choose another name, or remove it"
         )
 
 
