@@ -92,11 +92,12 @@ def run(data: str | Path, config: TrainConfig, console: Console, *, resume: bool
         console.print(photos_table(photos))
         with kept(folder, data, config, accelerator, resume=resume) as recorder:
             this = Run(config, photos, preprocess, folder, accelerator, recorder)
+            network = start_network(this)
             if known := _known_classes(this):
                 console.print(
                     f"{config.model} knows {len(known)} of these classes: the head starts from that"
                 )
-            network, exported = train_network(this, recorder)
+            exported = train_network(network, this, recorder)
             console.print(_last_epoch_in_words(recorder.rows), soft_wrap=True)
             if accelerator.is_main_process:
                 judgement = write_outcome(network, exported, this, unknown, recorder)
@@ -192,16 +193,16 @@ def choose_photos(found: Photos, config: TrainConfig) -> Photos:
     )
 
 
-def train_network(this: Run, recorder: Recorder) -> tuple[nn.Module, bytes]:
-    """Return the trained network and the graph of its body."""
-    network, exported = start_network(this), None
+def train_network(network: nn.Module, this: Run, recorder: Recorder) -> bytes:
+    """Train a network as the settings say, and return the graph of its body."""
+    exported = None
     if this.config.trains_head_first:
         stage, exported = start_head(network, this)
         recorder.finish(fit(stage, this))
     if this.config.trains_network:
         recorder.finish(fit(network_stage(network, this), this))
         exported = None
-    return network, exported or export_body(network, this.preprocess)
+    return exported or export_body(network, this.preprocess)
 
 
 def start_network(this: Run) -> nn.Module:

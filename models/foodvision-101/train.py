@@ -387,4 +387,4 @@ if __name__ == "__main__":
     try:
         main()
     except (Stopped, KeyboardInterrupt):
-        sys.exit("stopped, the state is saved: start it again to go on")
+        sys.exit("stopped: start it again to go on")
