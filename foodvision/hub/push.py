@@ -41,7 +41,7 @@ def push_checkpoint(
     license: of the weights, as the Hub names licences; "other" if None.
 
     Raises what `files_to_push` does, HubError with the way out: also for a repository that holds
-    another model, or is there already and not private where it should be.
+    something else, or is there already and not private where it should be.
     """
     from huggingface_hub import HfApi
 
