@@ -220,7 +220,7 @@ def test_part_of_the_models_classes_can_be_judged(fruit, fruit_checkpoint, tmp_p
         (["data", "nowhere", "--exclude-suspects"], "that --write-exclude FILE or --json writes"),
         (
             ["deploy", "cook/page", "--check", "--private"],
-            "as it is: leave out --hardware, --private",
+            "as it is: leave out --model, --hardware",
         ),
         (["deploy", "cook/page", "--check", "--dry-run"], "--variable and --dry-run"),
         (["demo", "--model", "nowhere"], "nowhere: no such folder"),
