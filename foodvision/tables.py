@@ -33,15 +33,18 @@ def photos_table(photos: Photos) -> Table:
     return _counts_table(counts, photos.carved)
 
 
-def print_inspection(inspection: Inspection) -> None:
-    """Print what is in a folder of photos and what is wrong with it."""
+def print_inspection(inspection: Inspection, *, listed: bool = False) -> None:
+    """Print what is in a folder of photos and what is wrong with it.
+
+    listed: whether what training is better without is written to a file.
+    """
     terminal = console()
     terminal.print(_counts_table(inspection.counts))
     terminal.print(inspection.left_out, *inspection.notes)
     if inspection.findings:
         terminal.print(findings_table(inspection))
     terminal.print(inspection.in_words())
-    if spare := len(inspection.exclude()):
+    if (spare := len(inspection.exclude())) and not listed:
         terminal.print(
             f"Training is better without {spare:,} of the photos: "
             "--write-exclude FILE lists them, and train --exclude FILE leaves them out."
@@ -207,27 +210,30 @@ def _robustness_table(robustness: Robustness) -> Table:
 
 
 def runs_table(records: Sequence[RunRecord]) -> Table:
-    """Return a line a run: where it stands, and its top-1 with Wilson's 95% interval."""
-    table = Table()
-    # Folded, never cut off: who copies a name into the next command needs all of it.
-    for name in ("run", "state", "model", "began"):
-        table.add_column(name, overflow="fold")
-    for name in ("epochs", "val acc", "top-1", "95% interval", "n", "time"):
+    """Return what became of each run, and its top-1 with Wilson's 95% interval."""
+    table = Table(show_lines=True)
+    # Whole on a line: who copies a name into the next command needs all of it.
+    longest = max((len(record.name) for record in records), default=0)
+    table.add_column("run", overflow="fold", min_width=longest)
+    for name in ("val acc", "top-1", "95% interval", "n"):
         table.add_column(name, justify="right", overflow="fold")
     for record in records:
+        epochs = len(record.metrics)
+        what = (
+            record.state,
+            str(record.settings.get("model", "")),
+            f"{epochs} epoch" if epochs == 1 else f"{epochs} epochs",
+            duration_in_words(record.seconds) if record.seconds else "",
+            f"{datetime.fromisoformat(record.started):%Y-%m-%d %H:%M}",
+        )
         figures = record.figures
         accuracy = record.last("val_acc")
         table.add_row(
-            record.name,
-            record.state,
-            str(record.settings.get("model", "")),
-            f"{datetime.fromisoformat(record.started):%Y-%m-%d %H:%M}",
-            str(len(record.metrics)),
+            f"{record.name}\n{', '.join(filter(None, what))}",
             "" if accuracy is None else percent(accuracy),
             percent(figures.top1) if figures else "",
             interval_in_words(figures.top1_interval) if figures else "",
             str(figures.n) if figures else "",
-            duration_in_words(record.seconds) if record.seconds else "",
         )
     return table
 

@@ -48,7 +48,6 @@ from foodvision.runs.drawings import draw_rates
 from foodvision.runs.report import write_report
 from foodvision.stages import (
     Growing,
-    Row,
     Run,
     Stage,
     check_network_stage,
@@ -98,7 +97,7 @@ def run(data: str | Path, config: TrainConfig, console: Console, *, resume: bool
                     f"{config.model} knows {len(known)} of these classes: the head starts from that"
                 )
             exported = train_network(network, this, recorder)
-            console.print(_last_epoch_in_words(recorder.rows), soft_wrap=True)
+            console.print(_last_epoch_in_words(recorder), soft_wrap=True)
             if accelerator.is_main_process:
                 judgement = write_outcome(network, exported, this, unknown, recorder)
                 title = f"{folder.name} on the test photos"
@@ -318,11 +317,10 @@ def _known_classes(this: Run) -> set[str]:
     return set(start.config.classes if start else ()) & set(this.photos.classes)
 
 
-def _last_epoch_in_words(rows: Sequence[Row]) -> str:
-    last = rows[-1]
-    seconds = {row["stage"]: row["seconds"] for row in rows}
+def _last_epoch_in_words(recorder: Recorder) -> str:
+    last = recorder.rows[-1]
     return (
-        f"Trained in {sum(seconds.values()):.0f} seconds. Last epoch: "
+        f"Trained in {recorder.seconds:.0f} seconds. Last epoch: "
         f"train loss {last['train_loss']:.3f}, accuracy {100 * last['train_acc']:.1f}; "
         f"validation loss {last['val_loss']:.3f}, accuracy {100 * last['val_acc']:.1f}."
     )

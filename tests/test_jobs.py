@@ -206,6 +206,7 @@ def test_script_trains_and_uploads_checkpoint_and_run(fruit, whole_hub, tmp_path
     assert foodvision.load(downloaded).classes == ("blueberry", "kiwi", "tomato")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("files", "line"),
     [

@@ -3,6 +3,7 @@
 import copy
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -23,6 +24,7 @@ from foodvision.engine import (
     find_learning_rate,
     train,
 )
+from foodvision.engine.finder import _steepest
 from foodvision.errors import CacheWarning, PhotoError, SettingsError
 from foodvision.image import load_image
 from foodvision.models import create_model
@@ -143,6 +145,15 @@ def test_training_stops_early_and_keeps_the_best_epoch(network):
     assert said == [False, False, False, True]
     stopping.keep_best()
     assert network[0].bias.unique().tolist() == [1.0]
+
+
+def test_noise_of_the_first_batches_is_no_fall_of_the_loss():
+    rates = np.geomspace(1e-6, 1, 100)
+    # A head that knows the classes already: little to fall from, and only at large rates.
+    losses = 0.09 - 0.08 / (1 + (0.01 / rates) ** 2)
+    losses[:4] = 0.2, 0.12, 0.1, 0.095
+    assert 0.003 < _steepest(list(rates), list(losses)) < 0.03
+    assert _steepest([1e-6], [0.1]) == 1e-6
 
 
 def test_rates_are_tried_and_the_network_is_as_before(network):

@@ -257,6 +257,7 @@ def test_camera_of_one_photo_goes_off_with_its_tab_too(page, tmp_path):
     expect(page.locator(".answer p")).to_have_text(re.compile("^menu.jpg is no photo"))
 
 
+@pytest.mark.slow
 def test_camera_that_is_permitted_after_its_tab_was_left_is_turned_off(browser, url):
     page = browser.new_page()
     page.add_init_script(
@@ -360,6 +361,7 @@ def test_nothing_serious_keeps_anybody_out(browser, url, scheme):
     page.close()
 
 
+@pytest.mark.slow
 def test_greeting_that_comes_late_does_not_hide_the_answer(browser, url):
     page = browser.new_page(locale="ko-KR")
     held = []

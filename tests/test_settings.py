@@ -37,7 +37,7 @@ def test_flags_win_over_the_file_and_the_file_over_the_preset(suffix, configs, t
     values = {"epochs": 7, "views": 9, "learning_rate": 1e-05, "freeze": True}
     lines = "\n".join(f"{name}: {json.dumps(value)}" for name, value in values.items())
     file.write_text(json.dumps(values) if suffix == "json" else lines)
-    call = ["train", "photos", "--config", str(file), "--epochs", "3", "--preset", "best"]
+    call = ["train", "food101", "--config", str(file), "--epochs", "3", "--preset", "best"]
     assert main(call) == 0
     expected = {**PRESETS["best"], **values, "epochs": 3}
     assert configs == [TrainConfig(**expected)]
@@ -46,7 +46,7 @@ def test_flags_win_over_the_file_and_the_file_over_the_preset(suffix, configs, t
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_are_settings(name, configs):
-    assert main(["train", "photos", "--preset", name]) == 0
+    assert main(["train", "food101", "--preset", name]) == 0
     assert configs == [TrainConfig(**PRESETS[name])]
 
 

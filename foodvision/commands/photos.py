@@ -66,7 +66,7 @@ def data(
     else:
         from foodvision.tables import print_inspection
 
-        print_inspection(inspection)
+        print_inspection(inspection, listed=write_exclude is not None)
         for written in filter(None, (html, write_exclude)):
             print(f"Written: {written}")
     return 0 if inspection.is_sound else 1

@@ -43,12 +43,16 @@ def train(
     private:
         Push it for its owner alone.
     """
+    from foodvision.data import check_source
     from foodvision.hub import check_push, push_checkpoint
 
     if private and not push:
         raise SettingsError("--private is for --push: say where the checkpoint goes")
     if push:
         check_push(push, private=private)  # before hours of training, not after
+    check_source(data)
+    if settings.unknown:
+        check_source(settings.unknown)
 
     # Only now: torch takes seconds to import.
     from foodvision.tables import console
@@ -81,8 +85,7 @@ def find_lr(
     data:
         As in train.
     settings:
-        As in train; those of the run's folder and end (output, track, unknown, half-storage) do
-        nothing here.
+        As in train; those of a run's end (track, unknown, half-storage) do nothing here.
     preset:
         As in train.
     config:
@@ -90,9 +93,13 @@ def find_lr(
     plot:
         Where the drawing goes.
     """
+    from foodvision.data import check_source
     from foodvision.documents import check_place
 
+    if settings.output:
+        raise SettingsError("find-lr makes no run: leave out --output; --plot says where it draws")
     check_place(plot, "learning-rate.png")
+    check_source(data)
 
     from foodvision.tables import console
     from foodvision.training import sweep_learning_rates

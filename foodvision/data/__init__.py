@@ -15,7 +15,7 @@ from foodvision.data.photos import (
     find_photos,
     split_photos,
 )
-from foodvision.data.sources import open_heap, open_photos
+from foodvision.data.sources import check_source, open_heap, open_photos
 
 __all__ = [
     "SPLITS",
@@ -24,6 +24,7 @@ __all__ = [
     "Limits",
     "Photos",
     "carve",
+    "check_source",
     "drop_unreadable",
     "exclude",
     "find_photos",

@@ -169,7 +169,9 @@ def drop_unreadable(photos: Photos, splits: Sequence[str] = ("train", "val", "al
         spoiled = {pair: fault for pair, fault in zip(everything, progress, strict=True) if fault}
     for (split, _), fault in spoiled.items():
         if split not in splits:
-            raise fault
+            raise PhotoError(
+                f"{fault}. It is one to judge by, and none is skipped: mend it or take it away"
+            )
     kept = {
         split: tuple(photo for photo in members if (split, photo) not in spoiled)
         for split, members in photos.splits.items()

@@ -10,6 +10,18 @@ from foodvision.data.csv_list import read_csv
 from foodvision.data.food101 import food101_photos
 from foodvision.data.hub_datasets import dataset_photos
 from foodvision.data.photos import LabelledPhoto, Photos, find_heap, find_photos
+from foodvision.errors import DataError
+
+
+def check_source(source: str | os.PathLike[str]) -> None:
+    """See that a source is there, where it is a file or folder, before anything takes long.
+
+    Raises DataError.
+    """
+    name = os.fspath(source)
+    is_downloaded = name.startswith("hf://") or name.partition(":")[0] == "food101"
+    if not is_downloaded and not os.path.exists(name):  # noqa: PTH110 (any text)
+        raise DataError(f"{name}: no such file or folder")
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from itertools import chain, repeat
 
 import numpy as np
 import torch
+from numpy.lib.stride_tricks import sliding_window_view
 from torch import nn
 from tqdm import tqdm
 
@@ -71,8 +72,13 @@ def find_learning_rate(
 
 
 def _steepest(rates: list[float], losses: list[float]) -> float:
-    lowest = int(np.argmin(losses))
-    if lowest < 2:
-        return rates[0]
-    slopes = np.gradient(losses[: lowest + 1], np.log(rates[: lowest + 1]))
-    return rates[int(np.argmin(slopes))]
+    """Return the middle of the stretch before the lowest loss in which it falls most.
+
+    A stretch is a quarter of all rates, and its fall that of the line through its losses: between
+    neighbours it would be that of single batches, above all where few have been averaged yet.
+    """
+    until_lowest = losses[: int(np.argmin(losses)) + 1]
+    length = min(len(until_lowest), max(2, len(losses) // 4))
+    # As the rates' logarithms are evenly spaced, this is each line's slope but for a factor.
+    falls = sliding_window_view(until_lowest, length) @ (np.arange(length) - (length - 1) / 2)
+    return rates[int(np.argmin(falls)) + length // 2]

@@ -181,7 +181,8 @@ class Inspection:
     def in_words(self) -> str:
         """Say in one line what is there and how much is wrong."""
         classes = len(next(iter(self.counts.values()), {}))
-        there = f"{self.total:,} photos in {classes} classes"
+        photos = "photo" if self.total == 1 else "photos"
+        there = f"{self.total:,} {photos} in {classes} {'class' if classes == 1 else 'classes'}"
         if not self.findings:
             return f"{there}: nothing wrong was found."
         numbers = Counter(KINDS[finding.kind].severity for finding in self.findings)
