@@ -319,6 +319,17 @@ def test_nothing_beside_the_pixels_is_handed_on(tmp_path):
     photo.save(tmp_path / "a.jpg")  # a comment of that length would be no JPEG
 
 
+def test_place_behind_the_pixels_of_a_png_is_not_published(tmp_path):
+    file = io.BytesIO()
+    scene((16, 12)).save(file, "PNG")
+    told = b"iTXtXML:com.adobe.xmp\0\0\0\0\0<x:xmpmeta exif:GPSLatitude='47,22.1N'/>"
+    chunk = struct.pack(">I", len(told) - 4) + told + struct.pack(">I", zlib.crc32(told))
+    pixels, end = file.getvalue()[:-12], file.getvalue()[-12:]
+    (tmp_path / "kiwi.png").write_bytes(pixels + chunk + end)
+    with pytest.raises(PhotoError, match=r"tells where it was taken \(GPS in its XMP\)"):
+        check_publishable(tmp_path / "kiwi.png")
+
+
 XMP = 700
 
 
