@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -89,7 +90,7 @@ def fruit_checkpoint(fruit, tmp_path_factory) -> Path:
 
 @contextmanager
 def running_page(*options, cwd=REPOSITORY, **environment):
-    """`python app.py` in a process of its own, as a user starts it; and the line that it says."""
+    """`python app.py` in a process of its own, as a user starts it; and the page's address."""
     known = {name: value for name, value in os.environ.items() if name != "FOODVISION_MODEL"}
     with subprocess.Popen(
         [sys.executable, "app.py", *options],
@@ -101,14 +102,30 @@ def running_page(*options, cwd=REPOSITORY, **environment):
         try:
             line = next((line for line in app.stdout if "answers at" in line), "")
             assert line, f"app.py ended with status {app.wait()}"
-            yield app, line
+            said = re.fullmatch(r"foodvision answers at (.+)/ \(Ctrl-C stops it\)\n", line)
+            yield app, said[1]
         finally:
             app.terminate()
 
 
-def address_in(line):
-    """The page's address, as the line tells it that a starting page says."""
-    return re.search(r"http://[^ ]+", line)[0].rstrip("/")
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+HELD_CAMERA = """
+const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+const permitted = new Promise((resolve) => { window.permit = resolve; });
+window.tracks = [];
+navigator.mediaDevices.getUserMedia = async (wanted) => {
+    await permitted;
+    const stream = await open(wanted);
+    window.tracks.push(...stream.getTracks());
+    return stream;
+};
+"""
+"""Has a page wait for the camera until `permit()`; `tracks` are what was opened."""
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from pathlib import Path
 import onnx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import EXAMPLES, REPOSITORY, make_photo
+from conftest import EXAMPLES, HELD_CAMERA, REPOSITORY, make_photo
 from PIL import Image
 from playwright.sync_api import expect
 from static_host import ISOLATION, StaticHost, read_files
@@ -310,19 +310,7 @@ def pending(page):
 
     `permit()` permits it, `tracks` are what was opened.
     """
-    page.evaluate(
-        """() => {
-            const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
-            const permitted = new Promise((resolve) => { window.permit = resolve; });
-            window.tracks = [];
-            navigator.mediaDevices.getUserMedia = async (wanted) => {
-                await permitted;
-                const stream = await open(wanted);
-                window.tracks.push(...stream.getTracks());
-                return stream;
-            };
-        }"""
-    )
+    page.evaluate(f"() => {{{HELD_CAMERA}}}")
     page.get_by_role("tab", name="Camera").click()
     page.get_by_role("button", name="Start the camera").dblclick()
     return page

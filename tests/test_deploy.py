@@ -3,13 +3,12 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 
 import pytest
 import yaml
-from conftest import COLOURS, make_photo, running_page
+from conftest import COLOURS, free_port, make_photo, running_page
 from loopback_hub import Account, LoopbackHub
 from loopback_repository import Space
 from PIL import Image
@@ -56,9 +55,7 @@ def test_space_is_filled_and_answers_as_the_model_does_here(hub, run, model, tmp
     assert "cook/page" in refused.stderr
     space = hub.repo("cook/page", "space")
     checkout = space.checkout(tmp_path / "checkout")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     environment = {"SYSTEM": "spaces", "SPACE_ID": "cook/page"}
     environment |= {"GRADIO_SERVER_PORT": str(port), "GRADIO_SERVER_NAME": "127.0.0.1"}
     with running_page(cwd=checkout, **environment):

@@ -56,9 +56,7 @@ def test_model_comes_from_the_hub_and_then_from_the_cache(hub, load):
 
 def test_weights_that_were_never_downloaded_are_missed_offline(hub, load, tmp_path):
     load()
-    program = (
-        "import sys, foodvision.hub as hub; hub.download_checkpoint('cook/fruit', weights=True)"
-    )
+    program = "import foodvision.hub as hub; hub.download_checkpoint('cook/fruit', weights=True)"
     command = [sys.executable, "-c", program]
     known = os.environ | hub.environment(tmp_path / "home", token=None)
     done = subprocess.run(

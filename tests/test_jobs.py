@@ -94,20 +94,24 @@ def start(hub, tmp_path):
     """Run a program that knows this Hub alone."""
 
     def started(*command, **how):
-        environment = os.environ | hub.environment | {"HF_HOME": str(tmp_path / "home")}
-        environment |= {"PYTHONPATH": str(REPOSITORY), "NO_COLOR": "1", "COLUMNS": "200"}
-        done = subprocess.run(
-            list(map(str, command)),
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            **how,
-        )
+        known = hub.environment | {"HF_HOME": str(tmp_path / "home")}
+        done = run_with(known, *command, **how)
         assert done.returncode == 0, done.stderr
         return done
 
     return started
+
+
+def run_with(environment, *command, **how):
+    ours = {"PYTHONPATH": str(REPOSITORY), "NO_COLOR": "1", "COLUMNS": "200"}
+    return subprocess.run(
+        list(map(str, command)),
+        env=os.environ | environment | ours,
+        capture_output=True,
+        text=True,
+        check=False,
+        **how,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -233,10 +237,8 @@ def whole_hub(tmp_path):
 
 
 def train_on(hub, folder, *arguments):
-    environment = os.environ | hub.environment(folder / "home")
-    environment |= {"PYTHONPATH": str(REPOSITORY), "NO_COLOR": "1", "COLUMNS": "200"}
-    command = [sys.executable, SCRIPT, *map(str, arguments)]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    known = hub.environment(folder / "home")
+    return run_with(known, sys.executable, SCRIPT, *arguments, cwd=folder)
 
 
 @pytest.fixture

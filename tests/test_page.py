@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -16,7 +15,15 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import COLOURS, EXAMPLES, REPOSITORY, address_in, make_photo, running_page
+from conftest import (
+    COLOURS,
+    EXAMPLES,
+    HELD_CAMERA,
+    REPOSITORY,
+    free_port,
+    make_photo,
+    running_page,
+)
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from mcp import ClientSession
@@ -41,16 +48,8 @@ class Address(str):
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
     kept = tmp_path_factory.mktemp("kept")
-    with running_page("--feedback", str(kept), "--mcp") as (_, line):
-        url = address_in(line)
-        assert line == f"foodvision answers at {url}/ (Ctrl-C stops it)\n"
+    with running_page("--feedback", str(kept), "--mcp") as (_, url):
         yield Address(url, kept)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture
@@ -260,19 +259,7 @@ def test_camera_of_one_photo_goes_off_with_its_tab_too(page, tmp_path):
 @pytest.mark.slow
 def test_camera_that_is_permitted_after_its_tab_was_left_is_turned_off(browser, url):
     page = browser.new_page()
-    page.add_init_script(
-        """
-        const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
-        const permitted = new Promise((resolve) => { window.permit = resolve; });
-        window.tracks = [];
-        navigator.mediaDevices.getUserMedia = async (wanted) => {
-            await permitted;
-            const stream = await open(wanted);
-            window.tracks.push(...stream.getTracks());
-            return stream;
-        };
-        """
-    )
+    page.add_init_script(HELD_CAMERA)
     page.goto(url)
     expect(page.locator("#answer")).to_have_attribute("aria-live", "polite")
     page.get_by_role("tab", name="Camera").click()
@@ -328,9 +315,9 @@ def test_photos_of_assistants_are_deleted_with_the_others(tmp_path):
         return [path for path in uploads.rglob("*.*") if path.read_bytes() == photo.read_bytes()]
 
     port = free_port()
-    with running_page("--mcp", "--port", str(port), GRADIO_TEMP_DIR=str(uploads)) as (app, line):
-        assert address_in(line) == f"http://127.0.0.1:{port}"
-        ask_as_an_assistant(address_in(line), photo)
+    with running_page("--mcp", "--port", str(port), GRADIO_TEMP_DIR=str(uploads)) as (app, url):
+        assert url == f"http://127.0.0.1:{port}"
+        ask_as_an_assistant(url, photo)
         assert kept()
         app.terminate()
         app.wait(timeout=30)

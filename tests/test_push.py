@@ -340,8 +340,9 @@ def test_read_only_and_missing_and_revoked_tokens_say_the_way_out(hub, run, frui
         assert "hf_revoked" not in said
 
 
-def test_name_of_another_form_is_refused(run, fruit_checkpoint):
-    said = error_of(run("push", fruit_checkpoint, "fruit"))
+@pytest.mark.parametrize("option", [(), ("--dry-run",)])
+def test_name_of_another_form_is_refused(run, fruit_checkpoint, option):
+    said = error_of(run("push", fruit_checkpoint, "fruit", *option))
     assert said == "foodvision: 'fruit' is no name of a Hub repository: it should be user/name"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from conftest import COLOURS, EXAMPLES, address_in, make_photo, running_page
+from conftest import COLOURS, EXAMPLES, make_photo, running_page
 from gradio_client import Client, handle_file
 from playwright.sync_api import expect
 
@@ -101,14 +101,15 @@ def test_one_visitor_cannot_find_anothers_photo(serve, fruit_checkpoint, tmp_pat
 
 
 def test_photos_are_deleted_when_the_page_is_stopped_while_somebody_looks_at_it(tmp_path):
-    with running_page(GRADIO_TEMP_DIR=str(tmp_path / "uploads")) as (app, line):
-        url = address_in(line)
-        with urllib.request.urlopen(f"{url}/gradio_api/heartbeat/visitor") as heartbeat:
-            assert heartbeat.readline()
-            path = upload(url, make_photo(tmp_path / "kiwi.jpg", COLOURS["kiwi"], seed=7))
-            assert Path(path).exists()
-            app.terminate()
-            app.wait(timeout=30)
+    with (
+        running_page(GRADIO_TEMP_DIR=str(tmp_path / "uploads")) as (app, url),
+        urllib.request.urlopen(f"{url}/gradio_api/heartbeat/visitor") as heartbeat,
+    ):
+        assert heartbeat.readline()
+        path = upload(url, make_photo(tmp_path / "kiwi.jpg", COLOURS["kiwi"], seed=7))
+        assert Path(path).exists()
+        app.terminate()
+        app.wait(timeout=30)
     assert not Path(path).exists()
     assert app.returncode == 0
 

@@ -42,9 +42,8 @@ def push(
     """
     from foodvision.checkpoint import read_checkpoint
     from foodvision.classifier import find_checkpoint
-    from foodvision.hub import check_name, files_to_push, push_checkpoint
+    from foodvision.hub import files_to_push, push_checkpoint
 
-    check_name(name)
     found = read_checkpoint(find_checkpoint(checkpoint))
     if dry_run:
         for path, content in files_to_push(found, name, license).items():

@@ -42,7 +42,9 @@ def download_checkpoint(
                 # The Hub's client says nothing then.
                 warnings.warn(f"{error}. The copy in the cache answers", HubWarning, stacklevel=2)
             return cached
-    elif weights and not _find_cached(repo_id, revision, files):
+    elif weights:
+        if cached := _find_cached(repo_id, revision, files):
+            return cached
         raise HubError(
             f"{at} has no weights in the cache, and HF_HUB_OFFLINE forbids to ask the Hub: unset it"
         )

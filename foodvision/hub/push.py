@@ -45,7 +45,6 @@ def push_checkpoint(
     """
     from huggingface_hub import HfApi
 
-    check_name(repo_id)
     files = files_to_push(checkpoint, repo_id, license)
     api = HfApi()
     with tempfile.TemporaryDirectory() as folder, told(repo_id):
@@ -149,9 +148,11 @@ def files_to_push(
 ) -> Mapping[str, bytes]:
     """Return what is pushed, by name.
 
-    Raises CheckpointError if the figures are another model's, or files that they were measured on
-    are missing; PhotoError for an example that tells where it was taken.
+    Raises HubError for what is no name; CheckpointError if the figures are another model's, or
+    files that they were measured on are missing; PhotoError for an example that tells where it was
+    taken.
     """
+    check_name(repo_id)
     check_figures(checkpoint)
     folder = checkpoint.folder
     paths = checkpoint_files(folder)
