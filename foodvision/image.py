@@ -106,7 +106,7 @@ def read_photo(path: str | os.PathLike[str]) -> bytes:
     file: a device or a pipe might never end.
     """
     try:
-        with open(path, "rb", opener=_open_at_once) as file:  # noqa: PTH123 (Path's takes no opener)
+        with open(path, "rb", opener=_open_at_once) as file:
             of = os.fstat(file.fileno())
             if not stat.S_ISREG(of.st_mode):
                 raise PhotoError(f"{path} is a device or a pipe: save the photo as a file first")
