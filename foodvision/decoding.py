@@ -15,7 +15,8 @@ import queue
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import weakref
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -79,11 +80,9 @@ class Decoder:
         most_waiting: how many heavy photos may wait before the next one is refused; any number if
             None.
         """
-        self._quick: queue.LifoQueue[_Process] = queue.LifoQueue()
-        self._heavy: queue.LifoQueue[_Process] = queue.LifoQueue()
-        for _ in range(_PROCESSES):
-            self._quick.put(_Process(QUICK))
-        self._heavy.put(_Process(HEAVY))
+        quick, heavy = [_Process(QUICK) for _ in range(_PROCESSES)], [_Process(HEAVY)]
+        self._quick, self._heavy = _idle(quick), _idle(heavy)
+        self._end = weakref.finalize(self, _end_all, [*quick, *heavy])
         self._places = BoundedSemaphore(most_waiting + 1) if most_waiting is not None else None
 
     def decode(self, path: str | os.PathLike[str], preprocess: Preprocess | None = None) -> Decoded:
@@ -116,10 +115,20 @@ class Decoder:
         return answer
 
     def close(self) -> None:
-        """End the processes that wait; those that decode end with this program."""
-        for idle in (self._quick, self._heavy):
-            while not idle.empty():
-                idle.get().end()
+        """End the processes, also those that decode."""
+        self._end()
+
+
+def _idle(processes: "Sequence[_Process]") -> "queue.LifoQueue[_Process]":
+    idle: queue.LifoQueue[_Process] = queue.LifoQueue()  # the last one is started already
+    for process in processes:
+        idle.put(process)
+    return idle
+
+
+def _end_all(processes: "Sequence[_Process]") -> None:
+    for process in processes:
+        process.end()
 
 
 @contextmanager
@@ -167,10 +176,10 @@ class _Process:
         )
 
     def end(self) -> None:
-        if self._process:
-            self._process.kill()
-            self._process.communicate()
-            self._process = None
+        process, self._process = self._process, None
+        if process:
+            process.kill()
+            process.communicate()
 
 
 _COMMAND = f"""

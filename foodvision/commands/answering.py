@@ -108,6 +108,7 @@ def demo(
     share: Switch = False,
     feedback: Annotated[str | None, Parameter(env_var="FOODVISION_FEEDBACK")] = None,
     mcp: Switch = False,
+    allow_host: Annotated[tuple[str, ...], Parameter(negative="")] = (),
 ) -> None:
     """Serve the page.
 
@@ -125,11 +126,14 @@ def demo(
         with, in this folder or at hf://user/dataset, a private one. Nothing is kept if not given.
     mcp:
         Also serve the answers as tools of the Model Context Protocol.
+    allow_host:
+        A name by which visitors ask for the page, such as food.example.org behind a proxy; may be
+        given several times. A page on this machine alone answers to no other name.
     """
     from foodvision.web import build_page, launch_page, load_models, open_feedback
 
     page = build_page(load_models(model), open_feedback(feedback) if feedback else None)
-    launch_page(page, port=port, share=share, mcp=mcp)
+    launch_page(page, port=port, share=share, mcp=mcp, hosts=allow_host)
 
 
 def _told_of(answers: "Sequence[RunAnswer]") -> dict[str, Any]:

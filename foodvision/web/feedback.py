@@ -16,9 +16,9 @@ from foodvision.data.names import split_named
 from foodvision.errors import HubError, PhotoError, SettingsError
 from foodvision.hub import check_writable
 from foodvision.hub.client import told
-from foodvision.image import load_image
+from foodvision.image import Photo, load_image
 from foodvision.storage import write_atomically
-from foodvision.web.models import ModelChoice, PageModels, changes_of, told_by_name
+from foodvision.web.models import ModelChoice, PageModels, changes_of
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitScheduler
@@ -36,7 +36,7 @@ class Feedback:
         # Two visitors may say at once what an example is.
         self._lock = scheduler.lock if scheduler else Lock()
 
-    def keep(self, photo: str, label: str, classes: Iterable[str] = ()) -> Path:
+    def keep(self, photo: Photo, label: str, classes: Iterable[str] = ()) -> Path:
         """Write a photo into the folder of a class, and return the file.
 
         It is decoded and written anew: nothing beside the pixels is kept, not where and when it was
@@ -150,8 +150,8 @@ def feedback_form(
         if not path or not label:
             raise gr.Error(words("ask_text"), print_exception=False)
         try:
-            with told_by_name(path):
-                feedback.keep(path, label, models[chosen].classifier.classes)
+            picture = models[chosen].decoded(path).picture
+            feedback.keep(picture, label, models[chosen].classifier.classes)
         except PhotoError as error:
             raise gr.Error(str(error), print_exception=False) from None
         except OSError as error:
