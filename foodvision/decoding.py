@@ -63,11 +63,11 @@ _LONGEST = 1280
 class Decoded:
     """A photo as the rest of the program needs it.
 
-    square: (size, size, 3) uint8, what the network sees; None if it was not asked for.
+    square: (size, size, 3) uint8, what the network sees; size is 0 if it was not asked for.
     picture: the photo, its longest side at most 1280 pixels.
     """
 
-    square: np.ndarray | None
+    square: np.ndarray
     picture: Image.Image
 
 
@@ -223,17 +223,14 @@ def _answer(asked: dict[str, Any], answers: IO[bytes], *, quick: bool) -> None:
 def _decode(asked: dict[str, Any]) -> Decoded:
     preprocess = Preprocess(**asked["preprocess"]) if asked["preprocess"] else None
     image = load_image(asked["path"], preprocess.short_side if preprocess else 0)
-    square = preprocess(image) if preprocess else None
+    square = preprocess(image) if preprocess else np.empty((0, 0, 3), np.uint8)
     image.thumbnail((_LONGEST, _LONGEST))
     return Decoded(square, image)
 
 
 def _send_decoded(answers: IO[bytes], decoded: Decoded) -> None:
-    square = decoded.square
-    size = None if square is None else square.shape[0]
-    _send(answers, {"square": size, "picture": decoded.picture.size})
-    if square is not None:
-        answers.write(np.ascontiguousarray(square).data)
+    _send(answers, {"square": len(decoded.square), "picture": decoded.picture.size})
+    answers.write(decoded.square.tobytes())
     answers.write(decoded.picture.tobytes())
     answers.flush()
 
@@ -250,9 +247,7 @@ def _receive(answers: IO[bytes]) -> Decoded | None:
     if "heavy" in header:
         return None
     size, (width, height) = header["square"], header["picture"]
-    square = None
-    if size is not None:
-        square = np.frombuffer(_read(answers, size * size * 3), np.uint8).reshape(size, size, 3)
+    square = np.frombuffer(_read(answers, size * size * 3), np.uint8).reshape(size, size, 3)
     picture = Image.frombytes("RGB", (width, height), _read(answers, width * height * 3))
     return Decoded(square, picture)
 

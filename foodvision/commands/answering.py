@@ -13,6 +13,7 @@ from foodvision.errors import FoodVisionError, PhotoError
 
 if TYPE_CHECKING:
     from foodvision.classifier import Classifier, Prediction
+    from foodvision.decoding import Decoder
     from foodvision.runs import RunAnswer
 
 
@@ -32,11 +33,12 @@ def predict(*photos: Path, model: ModelName = None, top: int = 5, json: Switch =
         path, error.
     """
     from foodvision.classifier import load
+    from foodvision.decoding import Decoder
 
     paths = _photo_paths(photos)
-    classifier = load(model)
+    classifier, decoder = load(model), Decoder()
     show = _show_json if json else _show_line
-    answered = [show(path, _try(classifier, path, top)) for path in paths]
+    answered = [show(path, _try(classifier, decoder, path, top)) for path in paths]
     return 0 if all(answered) else 1
 
 
@@ -166,11 +168,14 @@ def _holds_none(folder: Path) -> PhotoError:
     return PhotoError(f"{folder} holds no photos")
 
 
-def _try(classifier: "Classifier", path: Path, top: int) -> "Prediction | FoodVisionError":
+def _try(
+    classifier: "Classifier", decoder: "Decoder", path: Path, top: int
+) -> "Prediction | FoodVisionError":
     if path.is_dir():
         return _holds_none(path)
     try:
-        return classifier.predict(path, top)
+        square = decoder.decode(path, classifier.config.preprocess).square
+        return classifier.predict_pixels(square[None], top)[0]
     except PhotoError as error:
         return error
 

@@ -72,14 +72,12 @@ class PageModel:
     def evidence(self, photo: str, label: str) -> np.ndarray | None:
         """Return where a photo speaks for a class, as `Classifier.evidence` does."""
         square = self.decoded(photo).square
-        assert square is not None
         with _RUNNING:
             return self.classifier.evidence_of(square, label)
 
     def _predict(self, photo: str, *state: int) -> Prediction:
         started = time.perf_counter()
         square = self._decoded(photo, *state).square
-        assert square is not None
         with _RUNNING:
             (prediction,) = self.classifier.predict_pixels(square[None])
         return replace(prediction, seconds=time.perf_counter() - started)
