@@ -136,7 +136,7 @@ class Classifier:
 
         Raises PhotoError at the first one that is no photo, SettingsError for a `top` below 1.
         """
-        _check_top(top)
+        check_top(top)
         return [
             prediction for batch in _batches(images) for prediction in self._predict(batch, top)
         ]
@@ -146,7 +146,7 @@ class Classifier:
 
         Raises SettingsError for a `top` below 1.
         """
-        _check_top(top)
+        check_top(top)
         return list(self._answer(pixels, top, time.perf_counter()))
 
     def pixels(self, image: Photo) -> np.ndarray:
@@ -241,7 +241,8 @@ def in_words(confidence: float, known: bool, config: CheckpointConfig) -> Certai
     return "likely" if confidence >= config.likely_from else "perhaps"
 
 
-def _check_top(top: int) -> None:
+def check_top(top: int) -> None:
+    """Raise SettingsError for a number of guesses below 1."""
     if top < 1:
         raise SettingsError(f"top {top} is out of range: at least 1")
 

@@ -163,6 +163,28 @@ def test_answer_is_remembered_as_long_as_the_file_is_the_same(fruit_checkpoint, 
         model.predict(str(photo))
 
 
+def test_correction_that_is_taken_back_leaves_no_empty_class(tmp_path):
+    feedback = Feedback(tmp_path / "kept")
+    photo = make_photo(tmp_path / "a.jpg", COLOURS["kiwi"], seed=1)
+    feedback.keep(photo, "kiwi")
+    feedback.keep(photo, "tomato")
+    assert [path.name for path in feedback.folder.iterdir()] == ["tomato"]
+
+
+def test_owner_may_want_corrections_of_known_classes_only(tmp_path):
+    feedback = Feedback(tmp_path / "kept", only_classes=True)
+    photo = make_photo(tmp_path / "a.jpg", COLOURS["kiwi"], seed=1)
+    assert feedback.keep(photo, "Kiwi", ["kiwi", "tomato"]).parent.name == "kiwi"
+    with pytest.raises(PhotoError, match="'grape' is none of the model's classes"):
+        feedback.keep(photo, "grape", ["kiwi", "tomato"])
+
+
+def test_one_visitor_cannot_fill_the_disk_with_corrections(tmp_path):
+    feedback = Feedback(tmp_path / "kept")
+    assert [feedback.is_full("one") for _ in range(501)][-2:] == [False, True]
+    assert not feedback.is_full("other")
+
+
 def test_model_in_the_clients_cache_is_called_as_on_the_hub(tmp_path):
     assert name_of(tmp_path / "models--cook--fruit" / "snapshots" / "3f2a9c0d") == "cook/fruit"
 

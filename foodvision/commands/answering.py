@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from foodvision.commands.options import ModelName, ModelNames, Port, Split, Switch
-from foodvision.errors import FoodVisionError, PhotoError
+from foodvision.errors import FoodVisionError, PhotoError, SettingsError
 
 if TYPE_CHECKING:
     from foodvision.classifier import Classifier, Prediction
@@ -32,9 +32,10 @@ def predict(*photos: Path, model: ModelName = None, top: int = 5, json: Switch =
         One JSON object a line: path, label, confidence, certainty, known, known_score, top; or
         path, error.
     """
-    from foodvision.classifier import load
+    from foodvision.classifier import check_top, load
     from foodvision.decoding import Decoder
 
+    check_top(top)
     paths = _photo_paths(photos)
     classifier, decoder = load(model), Decoder()
     show = _show_json if json else _show_line
@@ -109,6 +110,7 @@ def demo(
     port: Port = None,
     share: Switch = False,
     feedback: Annotated[str | None, Parameter(env_var="FOODVISION_FEEDBACK")] = None,
+    feedback_classes_only: Switch = False,
     mcp: Switch = False,
     allow_host: Annotated[tuple[str, ...], Parameter(negative="")] = (),
 ) -> None:
@@ -126,6 +128,8 @@ def demo(
     feedback:
         Ask visitors what is in their photos, and keep photos and answers as a dataset to train
         with, in this folder or at hf://user/dataset, a private one. Nothing is kept if not given.
+    feedback_classes_only:
+        Keep no photo of what is none of the model's classes.
     mcp:
         Also serve the answers as tools of the Model Context Protocol.
     allow_host:
@@ -134,7 +138,12 @@ def demo(
     """
     from foodvision.web import build_page, launch_page, load_models, open_feedback
 
-    page = build_page(load_models(model), open_feedback(feedback) if feedback else None)
+    if feedback_classes_only and not feedback:
+        raise SettingsError(
+            "--feedback-classes-only is for --feedback: add a folder to keep them in"
+        )
+    kept = open_feedback(feedback, only_classes=feedback_classes_only) if feedback else None
+    page = build_page(load_models(model), kept)
     launch_page(page, port=port, share=share, mcp=mcp, hosts=allow_host)
 
 
