@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -33,6 +34,7 @@ _AT_ONCE = 8
 _MOST_HEAVY_WAITING = 4
 
 _FEW = 6
+_PORTS = 7860, 7960
 
 # How long answers that are under way may take when the page is ended.
 _DRAIN_SECONDS = 8
@@ -132,29 +134,24 @@ def launch_page(
         app.middleware_stack = behind.guard
         yield
 
-    try:
-        _, local_url, share_url = page.launch(
-            server_port=port,
-            share=share,
-            theme=THEME,
-            css_paths=CSS,
-            i18n=behind.i18n,
-            pwa=True,
-            mcp_server=mcp,
-            quiet=True,
-            prevent_thread_lock=True,
-            max_file_size=MAX_UPLOAD,
-            app_kwargs={"lifespan": guarded},
-            footer_links=["api"],
-            run_history=False,
-            enable_monitoring=False,
-            ssr_mode=False,
-            strict_cors=True,
-        )
-    except OSError as error:
-        if port is None:
-            raise SettingsError(f"the page cannot be served ({first_line(error)})") from None
-        raise SettingsError(f"port {port} is taken: choose another one with --port") from None
+    options: dict[str, Any] = {
+        "share": share,
+        "theme": THEME,
+        "css_paths": CSS,
+        "i18n": behind.i18n,
+        "pwa": True,
+        "mcp_server": mcp,
+        "quiet": True,
+        "prevent_thread_lock": True,
+        "max_file_size": MAX_UPLOAD,
+        "app_kwargs": {"lifespan": guarded},
+        "footer_links": ["api"],
+        "run_history": False,
+        "enable_monitoring": False,
+        "ssr_mode": False,
+        "strict_cors": True,
+    }
+    _, local_url, share_url = _launch(page, port, options)
     if share_url and behind.guard:
         behind.guard.also_called(share_url)
     refuse_addresses_of_assistants(page)
@@ -167,6 +164,26 @@ def launch_page(
         behind.decoder.close()
         if behind.feedback:
             behind.feedback.close()
+
+
+def _launch(page: gr.Blocks, port: int | None, options: dict[str, Any]) -> tuple[Any, str, str]:
+    """Launch on a port, or else on the first one from 7860 on that is free.
+
+    Gradio would look for it, too, but starts its server for each one, which MCP allows only once.
+    """
+    chosen = port or "GRADIO_SERVER_PORT" in os.environ
+    ports = [port] if chosen else range(*_PORTS)
+    for number in ports:
+        try:
+            if number and not chosen:
+                host = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
+                socket.create_server((host, number)).close()
+            return page.launch(server_port=number, **options)  # type: ignore[return-value]
+        except OSError as error:
+            reason = first_line(error)
+    if port:
+        raise SettingsError(f"port {port} is taken: choose another one with --port")
+    raise SettingsError(f"the page cannot be served ({reason})")
 
 
 def _wait_for_the_end(behind: Behind) -> None:
