@@ -178,7 +178,7 @@ def _launch(page: gr.Blocks, port: int | None, options: dict[str, Any]) -> tuple
             if number and not chosen:
                 host = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
                 socket.create_server((host, number)).close()
-            return page.launch(server_port=number, **options)  # type: ignore[return-value]
+            return page.launch(server_port=number, **options)
         except OSError as error:
             reason = first_line(error)
     if port:
