@@ -68,7 +68,7 @@ def claims_table(claimed: Mapping[str, Any], found: Figures) -> tuple[Table, boo
         ("macro F1", "macro_f1", found.macro_f1_interval),
         ("ECE", "ece", found.ece_interval),
     ):
-        if interval is None or key not in claimed:
+        if interval is None or claimed.get(key) is None:
             continue
         holds.append(interval.low - _ROUNDING <= claimed[key] <= interval.high + _ROUNDING)
         now = f"{percent(getattr(found, key))} ({interval_in_words(interval)})"

@@ -98,9 +98,10 @@ def _rows(model: PageModel, words: Words) -> list[list[str]]:
 
 
 def _share(figures: Mapping[str, Any] | None, key: str, count: str) -> str:
-    if not figures or not figures.get(count):
+    interval = figures.get(f"{key}_interval") if figures else None
+    if not figures or not figures.get(count) or not interval:
         return "-"
-    low, high = figures[f"{key}_interval"]
+    low, high = interval
     share, n = 100 * figures[key], figures[count]
     return f"{share:.0f}% ({100 * low:.0f} to {100 * high:.0f}%, n = {n})"
 
