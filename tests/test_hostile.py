@@ -1,12 +1,14 @@
 """Checkpoints, runs and settings that a stranger wrote: they are read, or refused in one line."""
 
 import copy
+import io
 import json
 import random
 import shutil
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from runs_made import make_run
 
 from foodvision.browser.readme import site_readme
@@ -20,7 +22,7 @@ from foodvision.hub.card import hub_card
 from foodvision.runs import read_run
 from foodvision.runs.compare import compare
 from foodvision.runs.report import write_comparison
-from foodvision.tables import claims_table, console, runs_table
+from foodvision.tables import claims_table, runs_table
 from foodvision.web import about
 from foodvision.web.models import PageModel
 from foodvision.web.page import introduce
@@ -181,14 +183,23 @@ def test_mutated_run_is_shown_or_refused(name, fruit, tmp_path):
         (folder / name).write_text(text)
         try:
             record = read_run(folder)
-            with console().capture():
-                console().print(runs_table([record]))
+            Console(file=io.StringIO()).print(runs_table([record]))
             json.dumps(record.to_dict(), allow_nan=False)
             comparison = compare(read_run(other), record)
             if number % 10 == 0:  # it draws
                 write_comparison(tmp_path / "page.html", read_run(other), record, comparison)
         except RunError as error:
             refused(error)
+
+
+def test_class_that_one_run_lacks_is_compared_as_none(fruit, tmp_path):
+    one, other = make_run(tmp_path / "one", fruit), make_run(tmp_path / "other", fruit, wrong=4)
+    figures = json.loads((other / "figures.json").read_text())
+    del figures["per_class"]["kiwi"]
+    (other / "figures.json").write_text(json.dumps(figures))
+    records = read_run(one), read_run(other)
+    write_comparison(tmp_path / "page.html", *records, compare(*records))
+    assert '<td class="number">-</td>' in (tmp_path / "page.html").read_text()
 
 
 @pytest.mark.parametrize(
