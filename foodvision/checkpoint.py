@@ -17,8 +17,8 @@ import onnx
 from onnx.external_data_helper import uses_external_data
 
 from foodvision.errors import CheckpointError, SettingsError, first_line
-from foodvision.files import FileError, parse_json, read_file, read_text
-from foodvision.image import SUFFIXES, check_publishable
+from foodvision.files import FileError, check_file, check_inside, parse_json, read_file, read_text
+from foodvision.image import SUFFIXES, check_publishable, load_image
 from foodvision.preprocess import Preprocess
 from foodvision.schema import (
     Agreement,
@@ -46,6 +46,7 @@ WEIGHTS = "model.safetensors"
 _GRAPH, _CONFIG, _CARD = "model.onnx", "config.json", "README.md"
 _PICTURES = "pictures"
 _AGAIN = "download the folder again"
+_TAKE_AWAY = "replace it with a copy, or take it away"
 
 FILES = (_CONFIG, _GRAPH, WEIGHTS, "page.json")
 FOLDERS = ("examples", _PICTURES)
@@ -136,14 +137,40 @@ def read_checkpoint(folder: str | os.PathLike[str]) -> Checkpoint:
 def checkpoint_files(folder: Path) -> list[Path]:
     """Return what of a folder belongs to a checkpoint, its card left out: all that is published.
 
-    Raises PhotoError for an example that tells where it was taken.
+    Raises CheckpointError for a link that leaves the folder and for what is not a regular file,
+    PhotoError for what is named as a photo and is none, or tells where it was taken.
     """
-    inside = [path for name in FOLDERS for path in sorted((folder / name).glob("[!.]*"))]
-    found = [path for path in (*(folder / name for name in FILES), *inside) if path.is_file()]
+    top = [folder / name for name in FILES if os.path.lexists(folder / name)]
+    found = [*top, *(path for name in FOLDERS for path in files_inside(folder, name))]
     for path in found:
-        if path.suffix.lower() in SUFFIXES:
-            check_publishable(path)
+        check_published(path, folder)
     return found
+
+
+def files_inside(folder: Path, name: str) -> list[Path]:
+    """Return what lies in one of a checkpoint's folders, hidden files and folders left out.
+
+    Raises CheckpointError for a folder that is a link to another place.
+    """
+    place = folder / name
+    if not os.path.lexists(place):
+        return []
+    with told_of(place, _TAKE_AWAY):
+        check_inside(place, folder)
+    # Not the hidden ones: macOS puts a ._pizza.jpg, which is no photo, beside each on other disks.
+    return [path for path in sorted(place.glob("[!.]*")) if not path.is_dir()]
+
+
+def check_published(path: Path, folder: Path) -> None:
+    """Check that everybody may have a file of a checkpoint's folder.
+
+    Raises as `checkpoint_files` does.
+    """
+    with told_of(path, _TAKE_AWAY):
+        check_file(path, folder)
+    if path.suffix.lower() in SUFFIXES:
+        check_publishable(path)
+        load_image(path)
 
 
 def read_card(checkpoint: Checkpoint) -> str:
@@ -163,13 +190,16 @@ def read_card(checkpoint: Checkpoint) -> str:
 def weights_file(checkpoint: Checkpoint) -> Path:
     """Return the file of the network's weights.
 
-    Raises CheckpointError for a checkpoint that is for serving only.
+    Raises CheckpointError for a checkpoint that is for serving only, and for a link that leaves its
+    folder.
     """
     path = checkpoint.folder / WEIGHTS
-    if not path.is_file():
+    if not os.path.lexists(path):
         raise CheckpointError(
             f"{checkpoint.folder} has no {WEIGHTS}, it is for serving only: choose another model"
         )
+    with told_of(path):
+        check_file(path, checkpoint.folder)
     return path
 
 
@@ -219,8 +249,8 @@ def check_figures(checkpoint: Checkpoint) -> None:
 
     Raises CheckpointError if they were not, or do not say; not if there are none.
     """
-    path = checkpoint.folder / WEIGHTS
-    weights = path.read_bytes() if path.is_file() else None
+    has_weights = os.path.lexists(checkpoint.folder / WEIGHTS)
+    weights = weights_file(checkpoint).read_bytes() if has_weights else None
     figures = checkpoint.config.figures
     claimed, found = figures.get("measured_on", {}), measured_on(checkpoint.graph, weights)
     if figures and any(claimed.get(name) != sha256 for name, sha256 in found.items()):
@@ -267,6 +297,8 @@ def _find(folder: Path) -> Path:
     for candidate in (folder / "checkpoint", folder):
         recover_folder(candidate)
         if (candidate / _CONFIG).is_file() and not (candidate / _RUN).exists():
+            with told_of(candidate, "name the folder that it links to"):
+                check_inside(candidate, folder)
             return candidate
     if (folder / _RUN).exists():
         raise CheckpointError(

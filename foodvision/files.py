@@ -113,7 +113,7 @@ def check_inside(path: Path, folder: Path) -> None:
     ]
     target = Path(os.path.realpath(path))
     if not any(target.is_relative_to(allowed) for allowed in (home, *caches)):
-        raise FileError("is a link that leaves the folder: replace it with a copy of the file")
+        raise FileError("is a link that leaves the folder")
 
 
 def parse_json(content: bytes, schema: type[T]) -> T:

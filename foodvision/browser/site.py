@@ -17,7 +17,6 @@ from foodvision.checkpoint import Checkpoint
 from foodvision.classifier import Classifier
 from foodvision.errors import SiteError
 from foodvision.files import FileError, parse_json, read_file
-from foodvision.image import check_publishable
 from foodvision.precision import is_half, store_in_half
 from foodvision.storage import recover_folder, write_folder
 from foodvision.web.models import PageModel, name_of
@@ -140,8 +139,6 @@ def _shell(model: PageModel, assets: dict[str, Any], *, cdn: bool) -> dict[str, 
     for language in LANGUAGES:
         files[f"texts/{language}.json"] = _json(_texts(model, language)).encode()
     shown = {name: path for name, path in model.examples.items() if path.suffix.lower() in _SHOWN}
-    for path in shown.values():
-        check_publishable(path)
     files |= {f"examples/{name}": path.read_bytes() for name, path in shown.items()}
     files |= {f"icons/{side}.png": draw_icon(side) for side in (192, 512)}
     files["manifest.webmanifest"] = _json(_manifest(title)).encode()

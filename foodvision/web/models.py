@@ -10,14 +10,17 @@ from typing import Any, TypeAlias
 import gradio as gr
 
 import foodvision
-from foodvision.checkpoint import BUNDLED, Checkpoint
+from foodvision.checkpoint import BUNDLED, Checkpoint, check_published, files_inside
 from foodvision.classifier import BUNDLED_NAME, Classifier, Prediction, load
-from foodvision.errors import PhotoError, SettingsError
+from foodvision.errors import CheckpointError, PhotoError, SettingsError
 from foodvision.hub import is_repo_id
 from foodvision.image import SUFFIXES
 from foodvision.web.words import Words, read_wording
 
 _REMEMBERED = 512
+
+# Each is decoded when the page starts, and loaded by every visitor.
+_MOST_EXAMPLES = 100
 
 
 class PageModel:
@@ -26,7 +29,8 @@ class PageModel:
     def __init__(self, name: str, classifier: Classifier) -> None:
         """Take the model, and what the page calls it unless its `page.json` has a title.
 
-        Raises CheckpointError if the checkpoint's `page.json` is spoiled.
+        Raises CheckpointError if the checkpoint's `page.json` is spoiled, and as `example_photos`
+        does.
         """
         self.name, self.classifier = name, classifier
         self.wording = read_wording(classifier.checkpoint.folder, name)
@@ -112,11 +116,19 @@ def told_by_name(photo: str) -> Iterator[None]:
 
 
 def example_photos(checkpoint: Checkpoint) -> list[Path]:
-    """Return the photos that the page offers to try a model with."""
-    folder = checkpoint.folder / "examples"
-    if not folder.is_dir() and checkpoint.folder == BUNDLED:
+    """Return the photos that the page offers to try a model with.
+
+    Raises as `foodvision.checkpoint.check_published` does, CheckpointError for too many.
+    """
+    folder = checkpoint.folder
+    if not (folder / "examples").is_dir() and folder == BUNDLED:
         # In a checkout the photos lie at the top; a wheel puts them beside the model.
-        folder = Path(foodvision.__file__).parents[1] / "examples"
-    # Not the hidden ones: macOS puts a ._pizza.jpg, which is no photo, beside each on other disks.
-    found = sorted(folder.glob("[!.]*"))
-    return [path for path in found if path.suffix.lower() in SUFFIXES]
+        folder = Path(foodvision.__file__).parents[1]
+    found = [path for path in files_inside(folder, "examples") if path.suffix.lower() in SUFFIXES]
+    if len(found) > _MOST_EXAMPLES:
+        raise CheckpointError(
+            f"{folder / 'examples'} has {len(found):,} photos: keep at most {_MOST_EXAMPLES}"
+        )
+    for path in found:
+        check_published(path, folder)
+    return found
