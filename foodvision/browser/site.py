@@ -3,11 +3,11 @@
 import gzip
 import hashlib
 import json
-from html import escape
 from pathlib import Path
 from string import Template
 from typing import Any
 
+from markupsafe import escape
 from typing_extensions import TypedDict
 
 from foodvision.browser.icons import draw_icon

@@ -6,11 +6,13 @@ from urllib.parse import urlencode
 
 import gradio as gr
 from gradio.data_classes import ImageData
+from markupsafe import escape
 from PIL import Image
 
 from foodvision.classifier import Prediction
 from foodvision.documents import data_uri
 from foodvision.errors import PhotoError
+from foodvision.escaping import markdown
 from foodvision.web.answers import answer_html, empty_html, failure_html
 from foodvision.web.feedback import Feedback, feedback_form
 from foodvision.web.models import ModelChoice, PageModel, PageModels, changes_of
@@ -107,9 +109,9 @@ def _connect_answer(models: PageModels, chosen: ModelChoice, photo: gr.Image, to
         words = model.words(request)
         prediction = _try(model, photo)
         if photo is None or prediction is None:
-            return None, words("looked_text")
+            return None, markdown(words("looked_text"))
         looked = where_it_looked(model.classifier, photo, prediction.label)
-        return looked, words("looked_text" if looked else "looked_none")
+        return looked, markdown(words("looked_text" if looked else "looked_none"))
 
     gr.on(
         changes_of(photo, chosen),
@@ -135,7 +137,7 @@ def _connect_buttons(models: PageModels, chosen: ModelChoice, photo: gr.Image, t
         model = models[chosen]
         prediction = _try(model, photo)
         if photo is None or prediction is None:
-            raise gr.Error(model.words(request)("ask_text"), print_exception=False)
+            raise gr.Error(escape(model.words(request)("ask_text")), print_exception=False)
         return data_uri(draw_card(photo, prediction, model.wording), "image/jpeg")
 
     told.copy.click(None, js=_COPY)

@@ -4,13 +4,14 @@ import signal
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from html import escape
 from importlib.util import find_spec
 
 import gradio as gr
+from markupsafe import Markup
 
 from foodvision.classifier import Classifier
 from foodvision.errors import SettingsError, first_line
+from foodvision.escaping import markdown
 from foodvision.web.about import about_tab
 from foodvision.web.camera import camera_tab, turn_off_when_left
 from foodvision.web.feedback import Feedback
@@ -30,6 +31,9 @@ _KEPT_SECONDS = 3600
 _MAX_UPLOAD = "50mb"
 _FEW = 6
 
+# What `gr.Markdown` shows; other texts are labels and buttons, which are shown as they are.
+_MARKDOWN = ("introduction", "looked_text", "offline", "privacy", "privacy_feedback")
+
 
 def build_page(
     models: Classifier | Mapping[str, Classifier], feedback: Feedback | None = None
@@ -48,7 +52,7 @@ def build_page(
     first = next(iter(shown.values()))
     i18n = gr.I18n(
         **{
-            language: {**words.texts, "introduction": introduce(first.classifier, words)}
+            language: _for_gradio(words, introduce(first.classifier, words))
             for language, words in first.wording.languages.items()
         }
     )
@@ -57,7 +61,7 @@ def build_page(
         analytics_enabled=False,
         delete_cache=(_KEPT_SECONDS, _KEPT_SECONDS),
     ) as page:
-        gr.HTML(f"<h1>{escape(first.wording.title)}</h1>", padding=False)
+        gr.HTML(Markup("<h1>{}</h1>").format(first.wording.title), padding=False)
         gr.Markdown(i18n("introduction"))
         gr.Markdown(i18n("offline"), elem_id="offline")
         chosen = _choose(list(shown), i18n)
@@ -137,6 +141,12 @@ def _wait_for_the_end() -> None:
     with suppress(KeyboardInterrupt):
         while True:
             time.sleep(3600)
+
+
+def _for_gradio(words: Words, introduction: str) -> dict[str, str]:
+    """Return texts by their keys, those escaped that Gradio takes for Markdown."""
+    texts = {**words.texts, "introduction": introduction}
+    return {key: markdown(text) if key in _MARKDOWN else text for key, text in texts.items()}
 
 
 def introduce(classifier: Classifier, words: Words) -> str:
