@@ -32,7 +32,10 @@ _MAX_UPLOAD = "50mb"
 _FEW = 6
 
 # What `gr.Markdown` shows; other texts are labels and buttons, which are shown as they are.
-_MARKDOWN = ("introduction", "looked_text", "offline", "privacy", "privacy_feedback")
+_MARKDOWN = (
+    *("feedback_kept", "introduction", "looked_text"),
+    *("offline", "privacy", "privacy_feedback"),
+)
 
 
 def build_page(
