@@ -136,7 +136,7 @@ def test_mutated_config_is_shown_or_refused(seed, fruit_checkpoint, fruit, figur
     config = folder / "config.json"
     content = json.loads(config.read_text())
     counts = {True: 0, False: 0}
-    for text in mutations(content, 150, seed):
+    for text in mutations(content, 100, seed):
         config.write_text(text)
         try:
             show_everywhere(folder, fruit, figures)
