@@ -5,20 +5,34 @@ Training writes it, serving reads it, the Hub carries it. What is in it: docs/ar
 
 import hashlib
 import json
-import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any
 
 import onnx
 from onnx.external_data_helper import uses_external_data
 
 from foodvision.errors import CheckpointError, SettingsError, first_line
-from foodvision.image import SUFFIXES, check_publishable
+from foodvision.files import FileError, check_file, check_inside, parse_json, read_file, read_text
+from foodvision.image import SUFFIXES, check_publishable, load_image
 from foodvision.preprocess import Preprocess
+from foodvision.schema import (
+    Agreement,
+    Architecture,
+    Claims,
+    ClassNames,
+    DataOrigin,
+    Number,
+    Repository,
+    Sha256,
+    Training,
+    Versions,
+    read_as,
+)
 from foodvision.storage import recover_folder, write_folder
 
 SCHEMA_VERSION = 1
@@ -31,6 +45,8 @@ WEIGHTS = "model.safetensors"
 
 _GRAPH, _CONFIG, _CARD = "model.onnx", "config.json", "README.md"
 _PICTURES = "pictures"
+_AGAIN = "download the folder again"
+_TAKE_AWAY = "replace it with a copy, or take it away"
 
 FILES = (_CONFIG, _GRAPH, WEIGHTS, "page.json")
 FOLDERS = ("examples", _PICTURES)
@@ -61,18 +77,26 @@ class CheckpointConfig:
     export: how closely graph and network agree, and on how many photos.
     """
 
-    classes: tuple[str, ...]
+    classes: ClassNames
     preprocess: Preprocess
-    architecture: str
-    known_threshold: float
-    sure_from: float = 2.0
-    likely_from: float = 2.0
-    base_model: str = ""
-    figures: dict[str, Any] = field(default_factory=dict)
-    training: dict[str, Any] = field(default_factory=dict)
-    data: dict[str, Any] = field(default_factory=dict)
-    versions: dict[str, str] = field(default_factory=dict)
-    export: dict[str, Any] = field(default_factory=dict)
+    architecture: Architecture
+    known_threshold: Number
+    sure_from: Number = 2.0
+    likely_from: Number = 2.0
+    base_model: Repository = ""
+    figures: Annotated[dict[str, Any], read_as(Claims)] = field(default_factory=dict)
+    training: Annotated[dict[str, Any], read_as(Training)] = field(default_factory=dict)
+    data: Annotated[dict[str, Any], read_as(DataOrigin)] = field(default_factory=dict)
+    versions: Versions = field(default_factory=dict)
+    export: Annotated[dict[str, Any], read_as(Agreement)] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Head:
+    """What `config.json` says of itself and of the graph beside it."""
+
+    schema_version: int
+    sha256: Sha256
 
 
 @dataclass(frozen=True)
@@ -97,10 +121,12 @@ def read_checkpoint(folder: str | os.PathLike[str]) -> Checkpoint:
     standard, or inputs and outputs of another shape.
     """
     path = _find(Path(folder))
-    raw = _read_json(path / _CONFIG)
-    config = _parse_config(raw, path / _CONFIG)
-    graph = _read_graph(path / _GRAPH)
-    if _sha256(graph) != raw.get("sha256"):
+    with told_of(path / _CONFIG):
+        content = read_file(path / _CONFIG, path)
+    head, config = _parse_config(content, path / _CONFIG)
+    with told_of(path / _GRAPH):
+        graph = read_file(path / _GRAPH, path, _MAX_GRAPH_BYTES)
+    if _sha256(graph) != head.sha256:
         raise CheckpointError(
             f"{path / _GRAPH} is not the file that {_CONFIG} was written for: get the folder again"
         )
@@ -111,20 +137,52 @@ def read_checkpoint(folder: str | os.PathLike[str]) -> Checkpoint:
 def checkpoint_files(folder: Path) -> list[Path]:
     """Return what of a folder belongs to a checkpoint, its card left out: all that is published.
 
-    Raises PhotoError for an example that tells where it was taken.
+    Raises CheckpointError for a link that leaves the folder and for what is not a regular file,
+    PhotoError for what is named as a photo and is none, or tells where it was taken.
     """
-    inside = [path for name in FOLDERS for path in sorted((folder / name).glob("[!.]*"))]
-    found = [path for path in (*(folder / name for name in FILES), *inside) if path.is_file()]
+    top = [folder / name for name in FILES if os.path.lexists(folder / name)]
+    found = [*top, *(path for name in FOLDERS for path in files_inside(folder, name))]
     for path in found:
-        if path.suffix.lower() in SUFFIXES:
-            check_publishable(path)
+        check_published(path, folder)
     return found
 
 
+def files_inside(folder: Path, name: str) -> list[Path]:
+    """Return what lies in one of a checkpoint's folders, hidden files and folders left out.
+
+    Raises CheckpointError for a folder that is a link to another place.
+    """
+    place = folder / name
+    if not os.path.lexists(place):
+        return []
+    with told_of(place, _TAKE_AWAY):
+        check_inside(place, folder)
+    # Not the hidden ones: macOS puts a ._pizza.jpg, which is no photo, beside each on other disks.
+    return [path for path in sorted(place.glob("[!.]*")) if not path.is_dir()]
+
+
+def check_published(path: Path, folder: Path) -> None:
+    """Check that everybody may have a file of a checkpoint's folder.
+
+    Raises as `checkpoint_files` does.
+    """
+    with told_of(path, _TAKE_AWAY):
+        check_file(path, folder)
+    if path.suffix.lower() in SUFFIXES:
+        check_publishable(path)
+        load_image(path)
+
+
 def read_card(checkpoint: Checkpoint) -> str:
-    """Return the text of a checkpoint's `README.md`, without what the Hub reads of it."""
+    """Return the text of a checkpoint's `README.md`, without what the Hub reads of it.
+
+    Raises CheckpointError for one that is not UTF-8, too large, or a link that leaves the folder.
+    """
     path = checkpoint.folder / _CARD
-    text = path.read_text("utf-8") if path.is_file() else ""
+    text = ""
+    if os.path.lexists(path):
+        with told_of(path):
+            text = read_text(path, checkpoint.folder)
     _, end, rest = text.partition("\n---\n")
     return rest.lstrip() if text.startswith("---\n") and end else text
 
@@ -132,13 +190,16 @@ def read_card(checkpoint: Checkpoint) -> str:
 def weights_file(checkpoint: Checkpoint) -> Path:
     """Return the file of the network's weights.
 
-    Raises CheckpointError for a checkpoint that is for serving only.
+    Raises CheckpointError for a checkpoint that is for serving only, and for a link that leaves its
+    folder.
     """
     path = checkpoint.folder / WEIGHTS
-    if not path.is_file():
+    if not os.path.lexists(path):
         raise CheckpointError(
             f"{checkpoint.folder} has no {WEIGHTS}, it is for serving only: choose another model"
         )
+    with told_of(path):
+        check_file(path, checkpoint.folder)
     return path
 
 
@@ -165,7 +226,9 @@ def write_checkpoint(
     check_target(target)
     check_graph(graph, config, target / _GRAPH)
     raw = {"schema_version": SCHEMA_VERSION, "sha256": _sha256(graph), **asdict(config)}
-    files = {_GRAPH: graph, _CONFIG: _to_json(raw).encode(), _CARD: card.encode(), **pictures}
+    content = _to_json(raw).encode()
+    _parse_config(content, target / _CONFIG)  # what is written can be read
+    files = {_GRAPH: graph, _CONFIG: content, _CARD: card.encode(), **pictures}
     if weights is not None:
         files[WEIGHTS] = weights
     write_folder(target, files, replaced=(WEIGHTS, _PICTURES))
@@ -186,8 +249,8 @@ def check_figures(checkpoint: Checkpoint) -> None:
 
     Raises CheckpointError if they were not, or do not say; not if there are none.
     """
-    path = checkpoint.folder / WEIGHTS
-    weights = path.read_bytes() if path.is_file() else None
+    has_weights = os.path.lexists(checkpoint.folder / WEIGHTS)
+    weights = weights_file(checkpoint).read_bytes() if has_weights else None
     figures = checkpoint.config.figures
     claimed, found = figures.get("measured_on", {}), measured_on(checkpoint.graph, weights)
     if figures and any(claimed.get(name) != sha256 for name, sha256 in found.items()):
@@ -234,6 +297,8 @@ def _find(folder: Path) -> Path:
     for candidate in (folder / "checkpoint", folder):
         recover_folder(candidate)
         if (candidate / _CONFIG).is_file() and not (candidate / _RUN).exists():
+            with told_of(candidate, "name the folder that it links to"):
+                check_inside(candidate, folder)
             return candidate
     if (folder / _RUN).exists():
         raise CheckpointError(
@@ -247,59 +312,40 @@ def _find(folder: Path) -> Path:
     raise CheckpointError(f"{folder} holds no checkpoint: it has no {_CONFIG}")
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _parse_config(content: bytes, path: Path) -> tuple[_Head, CheckpointConfig]:
+    with told_of(path):
+        head = parse_json(content, _Head)
+        if head.schema_version != SCHEMA_VERSION:
+            raise CheckpointError(
+                f"{path} has schema version {head.schema_version}, this program reads "
+                f"{SCHEMA_VERSION}: update foodvision"
+            )
+        config = parse_json(content, CheckpointConfig)
+        _check_classes_of(config)
+        return head, config
+
+
+def _check_classes_of(config: CheckpointConfig) -> None:
+    """Check that figures are of the model's classes. Raises FileError."""
+    test = config.figures.get("test")
+    if not test:
+        return
+    claimed = set(test["per_class"])
+    for pair in test.get("confused", ()):
+        claimed |= {pair["label"], pair["answer"]}
+    if strange := claimed - set(config.classes):
+        raise FileError(f"figures.test names {min(strange)!r}, which is not among the classes")
+
+
+@contextmanager
+def told_of(path: Path, way_out: str = _AGAIN) -> Iterator[None]:
+    """Have faults of a checkpoint's file raised as CheckpointError, with name and way out."""
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} cannot be read ({error}): get the folder again") from None
-    if not isinstance(raw, dict):
-        raise CheckpointError(f"{path} is no configuration of a checkpoint: get the folder again")
-    return raw
-
-
-def _parse_config(raw: dict[str, Any], path: Path) -> CheckpointConfig:
-    version = raw.get("schema_version")
-    if version != SCHEMA_VERSION:
-        way_out = "update foodvision" if isinstance(version, int) else "is it one of foodvision's?"
-        raise CheckpointError(
-            f"{path} has schema version {version}, this program reads {SCHEMA_VERSION}: {way_out}"
-        )
-    fields = {name: raw[name] for name in CheckpointConfig.__dataclass_fields__ if name in raw}
-    try:
-        square = fields.pop("preprocess")
-        for name in ("mean", "std"):
-            square[name] = tuple(float(value) for value in square[name])
-        classes = fields.pop("classes")
-        if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
-            raise TypeError("classes should be a list of names")
-        if not isinstance(fields.get("base_model", ""), str):
-            raise TypeError("base_model should be a name")
-        for name in ("known_threshold", "sure_from", "likely_from"):
-            if name in fields:
-                fields[name] = _number(name, fields[name])
-        return CheckpointConfig(classes=tuple(classes), preprocess=Preprocess(**square), **fields)
-    except (KeyError, TypeError, ValueError, SettingsError) as error:
-        raise CheckpointError(
-            f"{path} lacks or misstates a field ({error}): get the folder again"
-        ) from None
-
-
-def _number(name: str, value: Any) -> float:
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError(f"{name} should be a number")
-    return number
-
-
-def _read_graph(path: Path) -> bytes:
-    try:
-        if path.stat().st_size > _MAX_GRAPH_BYTES:
-            raise CheckpointError(f"{path} is over {_MAX_GRAPH_BYTES // 10**9} GB: not one of ours")
-        return path.read_bytes()
-    except OSError as error:
-        raise CheckpointError(
-            f"{path} cannot be read ({error.strerror}): get the folder again"
-        ) from None
+        yield
+    except FileError as fault:
+        raise CheckpointError(f"{path}: {fault}; {way_out}") from None
+    except SettingsError as error:
+        raise CheckpointError(f"{path}: preprocess: {error}; {way_out}") from None
 
 
 def _foreign(model: onnx.ModelProto) -> list[str]:

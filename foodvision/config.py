@@ -26,10 +26,12 @@ _SWITCH = Parameter(negative="")
 # Settings, what is asked of their values, and whether a value keeps it.
 _RULES: tuple[tuple[tuple[str, ...], str, Callable[[Any], bool]], ...] = (
     (
-        ("epochs", "batch_size", "hidden_units", "views", "accumulate", "early_stopping"),
-        "at least 1",
-        lambda value: value >= 1,
+        ("epochs", "batch_size", "views", "accumulate", "early_stopping"),
+        "1 to 1,000,000,000",
+        lambda value: 1 <= value <= 10**9,
     ),
+    # What is read back from a checkpoint has the same limit.
+    (("hidden_units",), "1 to 4096", lambda value: 1 <= value <= 4096),
     (
         ("finetune_epochs", "weight_decay", "warmup_epochs", "mixup", "cutmix"),
         "0 or more",

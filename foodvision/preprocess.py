@@ -54,6 +54,10 @@ class Preprocess:
             raise SettingsError(
                 f"interpolation {self.interpolation!r} is unknown: {', '.join(_FILTERS)}"
             )
+        if not all(-100 <= value <= 100 for value in self.mean):
+            raise SettingsError(f"mean {self.mean} is out of range: -100 to 100")
+        if not all(0.0001 <= value <= 100 for value in self.std):
+            raise SettingsError(f"std {self.std} is out of range: 0.0001 to 100")
 
     def __call__(self, image: Image.Image) -> np.ndarray:
         """Return the photo's square: (size, size, 3) uint8 from an image of mode RGB."""

@@ -11,9 +11,13 @@ from cyclopts.config import Dict
 
 from foodvision.config import PRESETS, TrainConfig
 from foodvision.errors import SettingsError, first_line
+from foodvision.files import FileError, parse_json, read_file
 
 _FLAGS = {f"--{field.name.replace('_', '-')}" for field in fields(TrainConfig)}
 _FLAGS |= {"--config", "--preset"}
+
+# The parser of YAML takes seconds for a megabyte.
+_MOST_YAML = 100_000
 
 # What the command has besides settings.
 _NO_SETTINGS = ("data", "config", "resume")
@@ -49,21 +53,46 @@ def _sources(given: dict[str, str]) -> Iterable[Dict]:
 
 
 def _file(path: Path) -> Dict:
-    import yaml
+    from foodvision.schema import Settings  # with pydantic, for which --help does not wait
 
     if not path.is_file():
         raise SettingsError(f"{path}: no such file of settings")
-    read = json.loads if path.suffix == ".json" else yaml.safe_load
     try:
-        settings = read(path.read_text("utf-8"))
-    except (ValueError, yaml.YAMLError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{path}, line {mark.line + 1}" if mark else path
+        content = read_file(path, path.parent)
+        if path.suffix != ".json":
+            content = _from_yaml(content)
+        settings = parse_json(content, Settings)
+    except FileError as fault:
         raise SettingsError(
-            f"{place} cannot be read ({first_line(error)}): it should be NAME: VALUE in each line, "
-            "or JSON in a file that ends in .json"
+            f"{path}: {fault}; write NAME: VALUE in each line, or JSON in a file that ends in .json"
         ) from None
-    names = settings if isinstance(settings, dict) else ()
-    if strange := [name for name in names if name in _NO_SETTINGS or not isinstance(name, str)]:
+    if strange := [name for name in settings if name in _NO_SETTINGS]:
         raise SettingsError(f"{path}: {strange[0]} is no setting: leave it out")
-    return Dict(settings or {}, use_commands_as_keys=False, source=str(path))
+    return Dict(dict(settings), use_commands_as_keys=False, source=str(path))
+
+
+def _from_yaml(content: bytes) -> bytes:
+    """Return the JSON of a YAML file. Raises FileError.
+
+    YAML's references are refused: a few lines of them stand for gigabytes.
+    """
+    import yaml
+
+    if len(content) > _MOST_YAML:
+        raise FileError(f"has over {_MOST_YAML:,} bytes")
+    try:
+        depth = 0
+        for event in yaml.parse(content):
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if isinstance(event, yaml.AliasEvent) or depth > 1:
+                raise FileError(f"has more than NAME: VALUE in line {event.start_mark.line + 1}")
+        return json.dumps(yaml.safe_load(content) or {}, allow_nan=False).encode()
+    except FileError:
+        raise
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f"line {mark.line + 1} " if mark else ""
+        raise FileError(f"{line}cannot be read ({first_line(error)})") from None
+    except (TypeError, ValueError) as error:  # a date, a name that is none, an invalid one
+        raise FileError(f"cannot be read ({first_line(error)})") from None

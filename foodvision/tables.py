@@ -10,6 +10,7 @@ from rich.table import Table
 from foodvision.data import Photos
 from foodvision.errors import CheckpointError
 from foodvision.evaluation import Figures, Judgement, KnownFigures, Pair, Robustness, Share
+from foodvision.files import plain
 from foodvision.inspection import KINDS, Finding, Inspection
 from foodvision.runs import RunRecord
 from foodvision.runs.compare import Comparison
@@ -68,7 +69,7 @@ def claims_table(claimed: Mapping[str, Any], found: Figures) -> tuple[Table, boo
         ("macro F1", "macro_f1", found.macro_f1_interval),
         ("ECE", "ece", found.ece_interval),
     ):
-        if interval is None or key not in claimed:
+        if interval is None or claimed.get(key) is None:
             continue
         holds.append(interval.low - _ROUNDING <= claimed[key] <= interval.high + _ROUNDING)
         now = f"{percent(getattr(found, key))} ({interval_in_words(interval)})"
@@ -221,7 +222,7 @@ def runs_table(records: Sequence[RunRecord]) -> Table:
         epochs = len(record.metrics)
         what = (
             record.state,
-            str(record.settings.get("model", "")),
+            plain(str(record.settings.get("model", ""))),
             f"{epochs} epoch" if epochs == 1 else f"{epochs} epochs",
             duration_in_words(record.seconds) if record.seconds else "",
             f"{datetime.fromisoformat(record.started):%Y-%m-%d %H:%M}",
@@ -229,7 +230,7 @@ def runs_table(records: Sequence[RunRecord]) -> Table:
         figures = record.figures
         accuracy = record.last("val_acc")
         table.add_row(
-            f"{record.name}\n{', '.join(filter(None, what))}",
+            f"{plain(record.name)}\n{', '.join(filter(None, what))}",
             "" if accuracy is None else percent(accuracy),
             percent(figures.top1) if figures else "",
             interval_in_words(figures.top1_interval) if figures else "",

@@ -208,7 +208,10 @@ def test_part_of_the_models_classes_can_be_judged(fruit, fruit_checkpoint, tmp_p
         (["evaluate", "nowhere.csv"], "nowhere.csv: no such file"),
         (["evaluate", "hf://nowhere"], "hf://nowhere names no dataset: it should be hf://user/"),
         (["train", "nowhere"], "nowhere: no such file or folder"),
-        (["train", "nowhere", "--epochs", "0"], "settings out of range: epochs 0: at least 1"),
+        (
+            ["train", "nowhere", "--epochs", "0"],
+            "settings out of range: epochs 0: 1 to 1,000,000,000",
+        ),
         (["train", "examples", "--model", "tinyvg"], "no model 'tinyvg': did you mean tinyvgg"),
         (["train", "examples", "--image-size", "4"], "image-size 4: 8 to 2048"),
         (["train"], "requires an argument"),

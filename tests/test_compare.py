@@ -213,7 +213,7 @@ def test_spoiled_run_does_not_hide_the_others(runs, capsys):
     assert main(["runs", str(runs), "--json"]) == 1
     captured = capsys.readouterr()
     assert json.loads(captured.out)["name"] == "new"
-    assert captured.err.startswith(f"foodvision: {runs / 'old' / 'run.json'} cannot be read (")
+    assert captured.err.startswith(f"foodvision: {runs / 'old' / 'run.json'} : ")
     assert captured.err.count("\n") == 1
 
 
@@ -232,7 +232,7 @@ def test_run_with_a_strange_value_does_not_hide_the_others(file, name, value, ru
     assert main(["runs", str(runs)]) == 1
     captured = capsys.readouterr()
     assert "new" in captured.out
-    assert captured.err.startswith(f"foodvision: {path} cannot be read (")
+    assert captured.err.startswith(f"foodvision: {path}: ")
 
 
 def test_folder_without_runs_is_one_line(tmp_path, capsys):

@@ -152,27 +152,40 @@ def test_missing_folder_and_folder_that_is_no_run_are_told_apart(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
-        ("run.json", "{", "Expecting property name"),
-        ("run.json", "[]", "it holds no dict"),
-        ("run.json", "{}", "state is missing"),
-        ("run.json", '{"state": "lost"}', "state lost is none of running, finished, stopped"),
-        ("config.json", None, "No such file or directory"),
-        ("metrics.json", "[1]", "a row is no object"),
-        ("figures.json", '{"n": 1}', "per_class is missing"),
+        ("run.json", "{", "is not JSON (EOF while parsing an object at line 1 column 1)"),
+        ("run.json", "[]", "its content must be an object"),
+        ("run.json", "{}", "data is missing"),
+        (
+            "run.json",
+            {"state": "lost"},
+            "state must be 'running', 'finished', 'stopped' or 'failed'",
+        ),
+        ("run.json", {"started": "today"}, "started must be a date and time, as 2026-11-30T10:00"),
+        ("run.json", {"seconds": 10**400}, "seconds must be a number of at most 64 bits"),
+        ("config.json", None, "cannot be read (No such file or directory)"),
+        ("config.json", '{"model": []}', "model must be a text, a number, true, false or null"),
+        ("metrics.json", "[1]", "0 must be an object"),
+        ("metrics.json", '[{"val_acc": "all"}]', "0.val_acc must be a number from 0 to 1"),
+        ("figures.json", '{"n": 1}', "top1 is missing"),
         ("answers.csv", "photo\n1.jpg\n", "not enough values"),
         ("answers.csv", "a,b,c,d,e\n1.jpg,a,b,much,0\n", "could not convert string to float"),
+        ("answers.csv", "a,b,c,d,e\n1.jpg,a,b,2,0\n", "2.0 is not a confidence from 0 to 1"),
+        ("answers.csv", "a,b,c,d,e\n1.jpg,a,b,1,nan\n", "nan is not finite"),
     ],
 )
 def test_spoiled_file_is_named_with_the_reason(run, name, content, reason):
+    path = run / name
     if content is None:
-        (run / name).unlink()
+        path.unlink()
+    elif isinstance(content, dict):
+        path.write_text(json.dumps(json.loads(path.read_text()) | content))
     else:
-        (run / name).write_text(content)
+        path.write_text(content)
     with pytest.raises(RunError) as caught:
         read_run(run)
     message = str(caught.value)
-    assert message.startswith(f"{run / name} cannot be read ({reason}")
-    assert message.endswith(f"): restore it, or delete {run}")
+    assert message.startswith(f"{path}: {reason}")
+    assert message.endswith(f"; restore it, or delete {run}")
     assert "\n" not in message
 
 

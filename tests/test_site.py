@@ -110,7 +110,7 @@ def test_page_says_in_every_language_what_it_asks_for(site):
 def test_policy_names_no_other_host_unless_there_is_a_cdn(site, checkpoint, tmp_path):
     assert "http" not in re.search(r'Policy" content="([^"]+)', index(site))[1]
     cdn = write_site(checkpoint, tmp_path / "cdn", cdn=True)
-    assert "connect-src &#x27;self&#x27; https://cdn.jsdelivr.net;" in index(cdn)
+    assert "connect-src &#39;self&#39; https://cdn.jsdelivr.net;" in index(cdn)
     assert not (cdn / "onnxruntime").exists()
     asset = json.loads((cdn / "config.json").read_text())["assets"]["wasm"]
     assert asset["url"].startswith("https://cdn.jsdelivr.net/npm/onnxruntime-web@1.30.0/dist/")

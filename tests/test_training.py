@@ -363,7 +363,7 @@ def test_settings_out_of_range_are_told_all_at_once():
     with pytest.raises(SettingsError) as caught:
         TrainConfig(epochs=0, learning_rate=0.0, val_share=1.0)
     assert str(caught.value) == (
-        "settings out of range: epochs 0: at least 1; learning-rate 0.0: above 0; "
+        "settings out of range: epochs 0: 1 to 1,000,000,000; learning-rate 0.0: above 0; "
         "val-share 1.0: between 0 and 1"
     )
 

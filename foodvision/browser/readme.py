@@ -1,6 +1,9 @@
 """What a static Space's README says to the Hub, and to people."""
 
+import json
 from typing import Any
+
+from foodvision.escaping import markdown
 
 _LONGEST_DESCRIPTION = 60
 
@@ -38,7 +41,7 @@ def site_readme(title: str, description: str) -> str:
         else f"{key}: {_quoted(value)}"
         for key, value in site_front_matter(title, description).items()
     ]
-    return "---\n" + "\n".join(lines) + "\n---\n\n" + _TEXT.format(title=title)
+    return "---\n" + "\n".join(lines) + "\n---\n\n" + _TEXT.format(title=markdown(title))
 
 
 def _shorten(text: str) -> str:
@@ -48,8 +51,8 @@ def _shorten(text: str) -> str:
 
 
 def _quoted(value: str) -> str:
-    """Return a string as YAML: a title may hold colons, hashes and quotes."""
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") + '"'
+    """Return a string as YAML, of which JSON is a part: a title may hold colons and quotes."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 _TEXT = """# {title}

@@ -3,10 +3,12 @@
 import gzip
 import hashlib
 import json
-from html import escape
 from pathlib import Path
 from string import Template
 from typing import Any
+
+from markupsafe import escape
+from typing_extensions import TypedDict
 
 from foodvision.browser.icons import draw_icon
 from foodvision.browser.readme import site_readme
@@ -14,7 +16,7 @@ from foodvision.browser.runtime import CDN, CDN_FOLDER, FILES, SCRIPT, WASM, fet
 from foodvision.checkpoint import Checkpoint
 from foodvision.classifier import Classifier
 from foodvision.errors import SiteError
-from foodvision.image import check_publishable
+from foodvision.files import FileError, parse_json, read_file
 from foodvision.precision import is_half, store_in_half
 from foodvision.storage import recover_folder, write_folder
 from foodvision.web.models import PageModel, name_of
@@ -28,6 +30,14 @@ _BEFORE_RELEASE, _AFTER_RELEASE = "self.release = ", ";\n"
 
 # By what the page calls them.
 _RUNTIME = {"script": SCRIPT, "wasm": WASM}
+
+
+class _Release(TypedDict):
+    """What `release.js` sets: the version of a page, and the SHA-256 of its files by path."""
+
+    version: str
+    files: dict[str, str]
+
 
 # What browsers cannot show cannot be an example.
 _SHOWN = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".avif")
@@ -73,10 +83,10 @@ def _written_before(folder: Path) -> set[str]:
     if not folder.exists() or not any(folder.iterdir()):
         return set()
     try:
-        said = (folder / _RELEASE).read_text("utf-8")
-        said = said.removeprefix(_BEFORE_RELEASE).removesuffix(_AFTER_RELEASE)
-        files = set(json.loads(said)["files"])
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        said = read_file(folder / _RELEASE, folder)
+        said = said.removeprefix(_BEFORE_RELEASE.encode()).removesuffix(_AFTER_RELEASE.encode())
+        files = set(parse_json(said, _Release)["files"])
+    except FileError:
         raise SiteError(
             f"{folder} holds something else than an exported page: name another one"
         ) from None
@@ -129,8 +139,6 @@ def _shell(model: PageModel, assets: dict[str, Any], *, cdn: bool) -> dict[str, 
     for language in LANGUAGES:
         files[f"texts/{language}.json"] = _json(_texts(model, language)).encode()
     shown = {name: path for name, path in model.examples.items() if path.suffix.lower() in _SHOWN}
-    for path in shown.values():
-        check_publishable(path)
     files |= {f"examples/{name}": path.read_bytes() for name, path in shown.items()}
     files |= {f"icons/{side}.png": draw_icon(side) for side in (192, 512)}
     files["manifest.webmanifest"] = _json(_manifest(title)).encode()
@@ -209,7 +217,7 @@ def _manifest(title: str) -> dict[str, Any]:
     }
 
 
-def _release(shell: dict[str, bytes]) -> dict[str, Any]:
+def _release(shell: dict[str, bytes]) -> _Release:
     """Return the files that belong together, and a version that their contents decide."""
     digests = {path: hashlib.sha256(content).hexdigest() for path, content in shell.items()}
     version = hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()[:12]

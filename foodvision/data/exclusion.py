@@ -63,7 +63,7 @@ def _listed(file: Path) -> Iterator[tuple[str, str]]:
 def _from_json(file: Path, text: str) -> list[str]:
     try:
         names = json.loads(text).get("exclude")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{file} is no JSON ({first_line(error)}): write it again") from None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise DataError(f'{file} has no list of names under "exclude": write it again')

@@ -13,8 +13,10 @@ from tqdm import tqdm
 from foodvision.data.names import a_few, file_named, is_text, relative_name, split_named
 from foodvision.decoding import Decoder
 from foodvision.errors import DataError, PhotoError
+from foodvision.files import is_plain
 from foodvision.image import SUFFIXES
 from foodvision.processes import hides_progress
+from foodvision.schema import LONGEST_NAME, MOST_CLASSES
 
 SPLITS = ("train", "val", "test")
 
@@ -300,6 +302,13 @@ def _check_agreement(splits: Mapping[str, Iterable[LabelledPhoto]], root: Path) 
     for name in sorted(expected):
         if not is_text(name):
             raise DataError(f"{root}: the class {name!a} has a name that is no UTF-8: rename it")
+        if not is_plain(name) or len(name) > LONGEST_NAME:
+            raise DataError(
+                f"{root}: the class {name[:LONGEST_NAME]!a} has control characters in its name, or "
+                f"more than {LONGEST_NAME} letters: rename it"
+            )
+    if len(expected) > MOST_CLASSES:
+        raise DataError(f"{root} has {len(expected):,} classes, the limit is {MOST_CLASSES:,}")
     if len(expected) < 2:
         raise DataError(f"{root} has one class, {min(expected)}: it takes at least two to choose")
     for split, found in labels.items():

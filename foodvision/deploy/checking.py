@@ -1,20 +1,30 @@
 """Whether a running Space answers as the model does here."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
+from typing_extensions import TypedDict
 
 from foodvision.classifier import Classifier, load
 from foodvision.deploy.folder import DESCRIPTION
 from foodvision.errors import HubError, first_line
+from foodvision.files import FileError, check_inside, read_json
 from foodvision.hub.client import told
+from foodvision.schema import Name
 from foodvision.web.models import example_photos
 
 # Between machines the same graph sums in another order.
 _TOLERATED_DIFFERENCE = 0.01
 
 _PATIENCE = 600.0  # seconds for a Space that was asleep
+
+
+class _Description(TypedDict):
+    """`space.json`: the models that a Space serves."""
+
+    models: Annotated[list[Name], Field(min_length=1)]
 
 
 @dataclass(frozen=True)
@@ -99,10 +109,12 @@ def served_model(repo_id: str) -> Classifier:
             )
         )
     try:
-        name = json.loads((folder / DESCRIPTION).read_text("utf-8"))["models"][0]
-    except (OSError, ValueError, LookupError, TypeError) as error:
+        name = read_json(folder / DESCRIPTION, _Description)["models"][0]
+        if (folder / name).is_dir():
+            check_inside(folder / name, folder)
+    except FileError as fault:
         raise HubError(
-            f"{repo_id} has no {DESCRIPTION} that names a model ({first_line(error)}): "
+            f"{repo_id} has no {DESCRIPTION} that names a model ({fault}): "
             "was it made by foodvision deploy?"
         ) from None
     return load(folder / name if (folder / name).is_dir() else name)

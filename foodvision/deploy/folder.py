@@ -1,6 +1,7 @@
 """The folder that a Gradio Space is made of: a page, the package, a model, what to install."""
 
 import json
+import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -9,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import foodvision
-from foodvision.checkpoint import WEIGHTS, checkpoint_files
+from foodvision.checkpoint import WEIGHTS, check_published, checkpoint_files
 from foodvision.classifier import BUNDLED_NAME, Classifier, load
 from foodvision.errors import SettingsError
 from foodvision.hub import is_repo_id
 from foodvision.hub.client import told
-from foodvision.image import check_publishable
 from foodvision.web.models import PageModel, example_photos, name_of
 from foodvision.web.pictures import draw_card
 
@@ -152,14 +152,15 @@ def _copy_checkpoint(classifier: Classifier, target: Path) -> None:
     source = classifier.checkpoint.folder
     # The weights are for who trains: a Space answers with the graph.
     paths = [path for path in checkpoint_files(source) if path.name != WEIGHTS]
-    copied = {path.relative_to(source): path for path in (source / "README.md", *paths)}
-    for path in example_photos(classifier.checkpoint):
-        check_publishable(path)  # those of the model that ships lie elsewhere
+    copied = {path.relative_to(source): path for path in paths}
+    for path in example_photos(classifier.checkpoint):  # of the model that ships they lie elsewhere
         copied[Path("examples", path.name)] = path
+    if os.path.lexists(card := source / "README.md"):  # it may have been taken away
+        check_published(card, source)
+        copied[Path(card.name)] = card
     for name, path in copied.items():
-        if path.is_file():  # a card may have been taken away
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, target / name)
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target / name)
 
 
 def _is_public(repo_id: str) -> bool:

@@ -51,7 +51,9 @@ class Share:
 
 
 def wilson_interval(correct: int, n: int) -> Interval:
-    """Return the 95% interval of a share (Wilson, JASA 22, 1927)."""
+    """Return the 95% interval of a share (Wilson, JASA 22, 1927); 0 to 1 of no photos."""
+    if not n:
+        return Interval(0.0, 1.0)
     low, high = binomtest(correct, n).proportion_ci(0.95, method="wilson")
     return Interval(float(low), float(high))
 

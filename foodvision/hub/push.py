@@ -1,6 +1,5 @@
 """A finished checkpoint to the Hub, with a card that tells what was measured."""
 
-import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import Any
 
 from foodvision.checkpoint import FILES, FOLDERS, Checkpoint, check_figures, checkpoint_files
 from foodvision.errors import CheckpointError, HubError
+from foodvision.files import FileError, read_json
 from foodvision.hub.card import hub_card
 from foodvision.hub.client import BEGUN_WITH, READ_ONLY, check_name, check_private, told
 
@@ -92,10 +92,9 @@ def _is_ours(api: Any, repo_id: str, commit: str) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         path = api.hf_hub_download(repo_id, "config.json", revision=commit, local_dir=folder)
         try:
-            raw = json.loads(Path(path).read_text("utf-8"))
-        except ValueError:
+            return "schema_version" in read_json(Path(path), dict)
+        except FileError:
             return False
-    return isinstance(raw, dict) and "schema_version" in raw
 
 
 def check_push(repo_id: str, *, private: bool = False) -> None:

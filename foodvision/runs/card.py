@@ -1,15 +1,23 @@
 """The model card, written from what was measured, and its pictures."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined
 
 from foodvision.checkpoint import Checkpoint
+from foodvision.escaping import markdown
 from foodvision.evaluation import Figures, Interval
 from foodvision.runs.answers import RunAnswer
 from foodvision.runs.drawings import draw_confusion, draw_reliability
 from foodvision.runs.words import interval_in_words, percent
+
+
+class _Code(str):
+    """What stands in a card as it is."""
+
+    __slots__ = ()
 
 
 def write_card(
@@ -27,6 +35,7 @@ def write_card(
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        finalize=_escaped,
     )
     chosen = f"{template.parent.name}/{template.name}" if template else "card.md"
     config = checkpoint.config
@@ -37,7 +46,8 @@ def write_card(
         architecture=config.architecture,
         bytes=len(checkpoint.graph),
         data=config.data,
-        command=command,
+        command=_Code(command),
+        fence=_Code(_fence(command)),
         share=lambda of: _figure(of["value"], of["interval"]),
         figure=_figure,
     )
@@ -49,6 +59,16 @@ def draw_pictures(figures: Figures, answers: Sequence[RunAnswer]) -> dict[str, b
         "pictures/reliability.png": draw_reliability(figures.reliability),
         "pictures/confusion.png": draw_confusion(answers, list(figures.per_class)),
     }
+
+
+def _escaped(value: object) -> object:
+    """Escape whatever a template fills in, but for code."""
+    return markdown(value) if isinstance(value, str) and not isinstance(value, _Code) else value
+
+
+def _fence(code: str) -> str:
+    """Return a line that begins and ends code, as no line of the code does."""
+    return max(["```", *(f"{ticks}`" for ticks in re.findall("`{3,}", code))], key=len)
 
 
 def _figure(value: float, interval: Sequence[float]) -> str:

@@ -26,6 +26,9 @@ _BLUE, _ORANGE, _GREY = "#0072b2", "#d55e00", "#767676"
 _MOST_NUMBERED = 15
 _MOST_NAMED = 50
 
+# Longer names would leave no room for the matrix.
+_LONGEST = 24
+
 _PANELS = {
     "loss": (("train_loss", "training photos", _BLUE), ("val_loss", "validation photos", _ORANGE)),
     "accuracy": (
@@ -217,8 +220,9 @@ def _name_classes(axes: Axes, classes: Sequence[str]) -> None:
         return
     numbers = range(len(classes))
     size = 9 if len(classes) <= _MOST_NUMBERED else 5
-    axes.set_xticks(numbers, classes, rotation=90, fontsize=size)
-    axes.set_yticks(numbers, classes, fontsize=size)
+    names = [name if len(name) <= _LONGEST else f"{name[:_LONGEST]}…" for name in classes]
+    axes.set_xticks(numbers, names, rotation=90, fontsize=size)
+    axes.set_yticks(numbers, names, fontsize=size)
     for text in (*axes.get_xticklabels(), *axes.get_yticklabels()):
         text.set_parse_math(False)  # a class may have dollars in its name
 

@@ -1,17 +1,27 @@
 """A run's folder read back, whatever became of it since."""
 
 import csv
-import json
+import io
 import math
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, TypeVar
 
 from foodvision.errors import RunError
+from foodvision.escaping import from_cell
 from foodvision.evaluation import Judgement
+from foodvision.files import plain, read_file, read_json
 from foodvision.runs.answers import RunAnswer
-from foodvision.runs.record import Row, RunRecord, State
+from foodvision.runs.record import RunRecord
+from foodvision.schema import JudgementClaims, Rows, Settings, Started
+
+_T = TypeVar("_T")
+
+# About a million photos.
+_MOST_ANSWERS = 100_000_000
 
 
 def read_run(folder: Path) -> RunRecord:
@@ -24,30 +34,23 @@ def read_run(folder: Path) -> RunRecord:
     path = folder / "run.json"
     if not path.is_file():
         raise RunError(f"{folder} is no run: it has no run.json")
-    raw = _read_json(path)
-    try:
-        if raw["state"] not in get_args(State):
-            raise ValueError(f"state {raw['state']} is none of {', '.join(get_args(State))}")
-        started = datetime.fromisoformat(raw["started"])
-        started.timestamp()  # by which runs are sorted, and which not every date has
-        if not math.isfinite(seconds := float(raw["seconds"])):
-            raise ValueError(f"seconds {seconds} is no time")
-        return RunRecord(
-            folder=folder,
-            data=str(raw["data"]),
-            started=started.isoformat(),
-            command=tuple(map(str, raw["command"])),
-            state=raw["state"],
-            seconds=seconds,
-            system=dict(raw["system"]),
-            versions=dict(raw["versions"]),
-            settings=_read_json(folder / "config.json"),
-            metrics=_read_metrics(folder / "metrics.json"),
-            judgement=_read_judgement(folder / "figures.json"),
-            answers=_read_answers(folder / "answers.csv"),
-        )
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise _spoiled(path, error) from None
+    raw = _read(path, Started)
+    with _told_of(path):
+        started = _moment(raw["started"])
+    return RunRecord(
+        folder=folder,
+        data=raw["data"],
+        started=started.isoformat(),
+        command=tuple(raw["command"]),
+        state=raw["state"],
+        seconds=raw["seconds"],
+        system=raw["system"],
+        versions=raw["versions"],
+        settings=_read(folder / "config.json", Settings),
+        metrics=tuple(_read_if_there(folder / "metrics.json", Rows) or ()),
+        judgement=_read_judgement(folder / "figures.json"),
+        answers=_read_answers(folder / "answers.csv"),
+    )
 
 
 def find_runs(folder: Path) -> list[Path]:
@@ -73,51 +76,64 @@ def sort_runs(records: Sequence[RunRecord], by: Literal["time", "top1"]) -> list
     return sorted(records, key=key, reverse=True)
 
 
-def _read_metrics(path: Path) -> tuple[Row, ...]:
-    if not path.exists():
-        return ()
-    rows = _read_json(path, list)
-    if not all(isinstance(row, dict) for row in rows):
-        raise _spoiled(path, TypeError("a row is no object"))
-    return tuple(rows)
-
-
 def _read_judgement(path: Path) -> Judgement | None:
-    if not path.exists():
-        return None
-    raw = _read_json(path)
-    try:
-        return Judgement.from_dict(raw)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _spoiled(path, error) from None
+    raw = _read_if_there(path, JudgementClaims)
+    return Judgement.from_dict(raw) if raw else None
 
 
 def _read_answers(path: Path) -> tuple[RunAnswer, ...]:
-    if not path.exists():
+    if not os.path.lexists(path):
         return ()
-    try:
-        with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-            return tuple(
-                RunAnswer(photo, label, answer, float(confidence), float(known_score))
-                for photo, label, answer, confidence, known_score in list(csv.reader(file))[1:]
+    with _told_of(path):
+        content = read_file(path, path.parent, _MOST_ANSWERS).decode(errors="surrogateescape")
+        rows = list(csv.reader(io.StringIO(content, newline="")))[1:]
+        return tuple(
+            RunAnswer(
+                from_cell(photo),
+                from_cell(label),
+                from_cell(answer),
+                _share(confidence),
+                _number(score),
             )
-    except (OSError, ValueError, csv.Error) as error:
-        raise _spoiled(path, error) from None
+            for photo, label, answer, confidence, score in rows
+        )
 
 
-def _read_json(path: Path, kind: type = dict) -> Any:
+def _moment(text: str) -> datetime:
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise _spoiled(path, error) from None
-    if not isinstance(raw, kind):
-        raise _spoiled(path, TypeError(f"it holds no {kind.__name__}"))
-    return raw
+        moment = datetime.fromisoformat(text)
+        moment.timestamp()  # by which runs are sorted, and which not every date has
+    except (ValueError, OverflowError):
+        raise ValueError("started must be a date and time, as 2026-11-30T10:00:00+01:00") from None
+    return moment
 
 
-def _spoiled(path: Path, error: Exception) -> RunError:
-    if isinstance(error, KeyError):
-        reason = f"{error.args[0]} is missing"
-    else:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-    return RunError(f"{path} cannot be read ({reason}): restore it, or delete {path.parent}")
+def _share(cell: str) -> float:
+    if not 0 <= (share := float(cell)) <= 1:
+        raise ValueError(f"{share} is not a confidence from 0 to 1")
+    return share
+
+
+def _number(cell: str) -> float:
+    if not math.isfinite(number := float(cell)):
+        raise ValueError(f"{number} is not finite")
+    return number
+
+
+def _read_if_there(path: Path, schema: type[_T]) -> _T | None:
+    return _read(path, schema) if os.path.lexists(path) else None
+
+
+def _read(path: Path, schema: type[_T]) -> _T:
+    with _told_of(path):
+        return read_json(path, schema)
+
+
+@contextmanager
+def _told_of(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, csv.Error) as error:
+        raise RunError(
+            f"{path}: {plain(' '.join(str(error).split()))}; restore it, or delete {path.parent}"
+        ) from None

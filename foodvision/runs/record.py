@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from foodvision.config import TrainConfig
+from foodvision.escaping import to_cell
 from foodvision.evaluation import Figures, Judgement
 from foodvision.runs.answers import RunAnswer
 from foodvision.runs.system import describe_system, describe_versions
@@ -136,7 +137,8 @@ def write_metrics(folder: Path, rows: Sequence[Row]) -> None:
 
 def write_answers(folder: Path, answers: Iterable[RunAnswer]) -> None:
     """Write `answers.csv`: what the model said of each test photo."""
-    _write_csv(folder / "answers.csv", RunAnswer._fields, answers)
+    rows = [(*map(to_cell, answer[:3]), *answer[3:]) for answer in answers]
+    _write_csv(folder / "answers.csv", RunAnswer._fields, rows)
 
 
 def write_figures(folder: Path, judgement: Judgement) -> None:

@@ -2,16 +2,24 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from foodvision.checkpoint import read_card
+from foodvision.escaping import without_html
 from foodvision.web.models import ModelChoice, PageModel, PageModels
 from foodvision.web.words import Words
 
 _PLOT = 240
+
+_DOT = Markup('<circle cx="{x}" cy="{y}" r="{radius}"/>')
+_DRAWING = Markup(
+    '<figure class="reliability"><figcaption><b>{title}</b><br>{text}</figcaption>'
+    '<svg viewBox="-12 -12 {around} {around}" role="img" aria-label="{title}">'
+    '<rect width="{side}" height="{side}"/><path d="M0 {side} L{side} 0"/>{dots}</svg></figure>'
+)
 
 
 def about_tab(models: PageModels, chosen: ModelChoice, i18n: gr.I18n, page: gr.Blocks) -> None:
@@ -43,7 +51,7 @@ def about_tab(models: PageModels, chosen: ModelChoice, i18n: gr.I18n, page: gr.B
         chosen.change(tell, chosen, told, api_visibility="private")
 
 
-def _summary(model: PageModel, words: Words) -> str:
+def _summary(model: PageModel, words: Words) -> Markup:
     config = model.classifier.config
     size = words(
         "size",
@@ -53,36 +61,35 @@ def _summary(model: PageModel, words: Words) -> str:
     )
     test = config.figures.get("test")
     if not test:
-        return f"<p>{escape(size)}</p><p>{escape(words('no_figures'))}</p>"
+        return Markup("<p>{}</p><p>{}</p>").format(size, words("no_figures"))
     low, high = (f"{100 * bound:.1f}" for bound in test["top1_interval"])
     said = words("top1", percent=f"{100 * test['top1']:.1f}", n=test["n"], low=low, high=high)
     plot = _reliability(test.get("reliability", []), words)
-    return f"<p>{escape(said)} {escape(size)}</p>{plot}"
+    return Markup("<p>{} {}</p>{}").format(said, size, plot)
 
 
-def _confused(model: PageModel, words: Words) -> str:
+def _confused(model: PageModel, words: Words) -> Markup:
     """Return the pairs of classes that were taken for each other most often."""
     pairs = model.classifier.config.figures.get("test", {}).get("confused", [])
-    lines = "".join(
-        "<li>"
-        + escape(
-            words(
-                "confused_pair",
-                label=words.name(pair["label"]),
-                answer=words.name(pair["answer"]),
-                times=pair["times"],
-                n=pair["n"],
-            )
+    said = (
+        words(
+            "confused_pair",
+            label=words.name(pair["label"]),
+            answer=words.name(pair["answer"]),
+            times=pair["times"],
+            n=pair["n"],
         )
-        + "</li>"
         for pair in pairs
     )
-    return f"<h3>{escape(words('confused_title'))}</h3><ul>{lines}</ul>" if lines else ""
+    lines = Markup().join(map(Markup("<li>{}</li>").format, said))
+    title = words("confused_title")
+    return Markup("<h3>{}</h3><ul>{}</ul>").format(title, lines) if lines else Markup()
 
 
 def _card(model: PageModel) -> str:
-    """Return the card without its pictures: a page shows no files of the server."""
-    return re.sub(r"!\[[^\]]*\]\([^)]*\)\n*", "", read_card(model.classifier.checkpoint))
+    """Return the card without HTML and pictures: a page shows no files of the server."""
+    card = read_card(model.classifier.checkpoint)
+    return without_html(re.sub(r"!\[[^\]]*\]\([^)]*\)\n*", "", card))
 
 
 def _rows(model: PageModel, words: Words) -> list[list[str]]:
@@ -98,27 +105,26 @@ def _rows(model: PageModel, words: Words) -> list[list[str]]:
 
 
 def _share(figures: Mapping[str, Any] | None, key: str, count: str) -> str:
-    if not figures or not figures.get(count):
+    interval = figures.get(f"{key}_interval") if figures else None
+    if not figures or not figures.get(count) or not interval:
         return "-"
-    low, high = figures[f"{key}_interval"]
+    low, high = interval
     share, n = 100 * figures[key], figures[count]
     return f"{share:.0f}% ({100 * low:.0f} to {100 * high:.0f}%, n = {n})"
 
 
-def _reliability(bins: Sequence[Mapping[str, float]], words: Words) -> str:
+def _reliability(bins: Sequence[Mapping[str, float]], words: Words) -> Markup:
     """Return a drawing of accuracy over confidence; a dot's area is its number of photos."""
     if not bins:
-        return ""
+        return Markup()
     most = max(of["n"] for of in bins)
-    dots = "".join(
-        f'<circle cx="{_PLOT * of["confidence"]:.1f}" cy="{_PLOT * (1 - of["accuracy"]):.1f}" '
-        f'r="{2 + 8 * (of["n"] / most) ** 0.5:.1f}"/>'
+    dots = Markup().join(
+        _DOT.format(
+            x=f"{_PLOT * of['confidence']:.1f}",
+            y=f"{_PLOT * (1 - of['accuracy']):.1f}",
+            radius=f"{2 + 8 * (of['n'] / most) ** 0.5:.1f}",
+        )
         for of in bins
     )
-    title, text = escape(words("reliability_title")), escape(words("reliability_text"))
-    return (
-        f'<figure class="reliability"><figcaption><b>{title}</b><br>{text}</figcaption>'
-        f'<svg viewBox="-12 -12 {_PLOT + 24} {_PLOT + 24}" role="img" aria-label="{title}">'
-        f'<rect width="{_PLOT}" height="{_PLOT}"/><path d="M0 {_PLOT} L{_PLOT} 0"/>{dots}</svg>'
-        "</figure>"
-    )
+    title, text = words("reliability_title"), words("reliability_text")
+    return _DRAWING.format(title=title, text=text, side=_PLOT, around=_PLOT + 24, dots=dots)

@@ -13,6 +13,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 import gradio as gr
+from markupsafe import escape
 
 from foodvision.data.names import split_named
 from foodvision.errors import HubError, PhotoError, SettingsError
@@ -175,17 +176,17 @@ def feedback_form(
     def keep(path: str | None, label: str | None, chosen: str, request: gr.Request) -> None:
         words = models[chosen].words(request)
         if not path or not label or not isinstance(label, str):
-            raise gr.Error(words("ask_text"), print_exception=False)
+            raise gr.Error(escape(words("ask_text")), print_exception=False)
         if feedback.is_full(request.client.host if request.client else ""):
-            raise gr.Error(words("feedback_full"), print_exception=False)
+            raise gr.Error(escape(words("feedback_full")), print_exception=False)
         try:
             picture = models[chosen].decoded(path).picture
             feedback.keep(picture, label, models[chosen].classifier.classes)
         except PhotoError as error:
-            raise gr.Error(str(error), print_exception=False) from None
+            raise gr.Error(escape(str(error)), print_exception=False) from None
         except OSError as error:
-            raise gr.Error(words("feedback_failed"), print_exception=True) from error
-        gr.Info(words("feedback_thanks"))
+            raise gr.Error(escape(words("feedback_failed")), print_exception=True) from error
+        gr.Info(escape(words("feedback_thanks")))
 
     choices = {
         label: model.wording.choose(None).name(label)

@@ -4,15 +4,16 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup, escape
 
 from foodvision.classifier import Prediction
 from foodvision.documents import data_uri, thumbnail
 from foodvision.errors import PhotoError
+from foodvision.escaping import to_cell
 from foodvision.image import SUFFIXES
 from foodvision.web.answers import percent
 from foodvision.web.models import ModelChoice, PageModel, PageModels
@@ -22,6 +23,18 @@ _FIRST_SHOWN = 8
 
 _REMEMBERED_SECONDS = 3600
 _ALL, _UNKNOWN = "", "?"
+
+_BAD = Markup("<p>{title}</p><ul>{failed}</ul>")
+_LINK = Markup('<p><a class="button" download="answers.csv" href="{link}">{text}</a></p>{bad}')
+_FIGURE = Markup(
+    '<figure><img src="{picture}" alt="{name}"><figcaption><b>{said}</b> {confidence}<br>'
+    "<small>{name}</small></figcaption></figure>"
+)
+_ROW = Markup("<tr><td>{name}</td><td>{said}</td><td>{confidence}</td></tr>")
+_GALLERY = Markup(
+    '<div class="answers">{figures}</div><details class="rows"><summary>{title}</summary>'
+    "<table><tr>{head}</tr>{rows}</table></details>"
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +62,7 @@ def many_tab(models: PageModels, chosen: ModelChoice, i18n: gr.I18n) -> gr.File:
     ) -> Iterator[tuple[Any, ...]]:
         words = models[chosen].words(request)
         if not photos:
-            raise gr.Error(words("many_empty"), print_exception=False)
+            raise gr.Error(escape(words("many_empty")), print_exception=False)
         done: list[Answered] = []
         yield done, _count(done, photos, words), "", gr.update(choices=_choices(done, words))
         running.add(request.session_hash)
@@ -75,7 +88,7 @@ def many_tab(models: PageModels, chosen: ModelChoice, i18n: gr.I18n) -> gr.File:
         if not done and group == _ALL:  # nothing was answered yet
             return gr.skip()
         if not done:
-            raise gr.Error(words("many_forgotten"), print_exception=False)
+            raise gr.Error(escape(words("many_forgotten")), print_exception=False)
         return _gallery([photo for photo in done if group in (_ALL, photo.group)], words)
 
     done = gr.State([], time_to_live=_REMEMBERED_SECONDS)
@@ -126,7 +139,7 @@ def _is_shown(count: int) -> bool:
 
 def _outcome(
     done: Sequence[Answered], photos: Sequence[str], words: Words
-) -> tuple[str, str, dict[str, Any]]:
+) -> tuple[Markup, Markup, dict[str, Any]]:
     """Return what the status, the gallery and the filter show."""
     choices = gr.update(choices=_choices(done, words), value=_ALL)
     return _count(done, photos, words) + _taken_home(done, words), _gallery(done, words), choices
@@ -139,45 +152,42 @@ def _choices(done: Sequence[Answered], words: Words) -> list[tuple[str, str]]:
     return [(words("filter_all"), _ALL), *named, *unknown]
 
 
-def _count(done: Sequence[Answered], photos: Sequence[str], words: Words) -> str:
-    return f"<p>{escape(words('answered_count', done=len(done), all=len(photos)))}</p>"
+def _count(done: Sequence[Answered], photos: Sequence[str], words: Words) -> Markup:
+    return Markup("<p>{}</p>").format(words("answered_count", done=len(done), all=len(photos)))
 
 
-def _taken_home(done: Sequence[Answered], words: Words) -> str:
+def _taken_home(done: Sequence[Answered], words: Words) -> Markup:
     """Return the link to all answers, and the names of the files that have none."""
-    failed = "".join(f"<li>{escape(photo.error)}</li>" for photo in done if photo.error)
-    bad = f"<p>{escape(words('bad_files'))}</p><ul>{failed}</ul>" if failed else ""
+    failed = [Markup("<li>{}</li>").format(photo.error) for photo in done if photo.error]
+    bad = _BAD.format(title=words("bad_files"), failed=Markup().join(failed)) if failed else ""
     link = data_uri(_csv(done).encode("utf-8-sig"), "text/csv")  # spreadsheets ask for the BOM
-    text = escape(words("csv_button"))
-    return f'<p><a class="button" download="answers.csv" href="{link}">{text}</a></p>{bad}'
+    return _LINK.format(link=link, text=words("csv_button"), bad=bad)
 
 
-def _gallery(done: Sequence[Answered], words: Words) -> str:
+def _gallery(done: Sequence[Answered], words: Words) -> Markup:
     figures, rows = [], []
     for photo in done:
         if photo.prediction is None:
             continue
-        name, (said, confidence) = escape(photo.name), _said(photo.prediction, words)
-        figures.append(
-            f'<figure><img src="{photo.picture}" alt="{name}"><figcaption><b>{said}</b> '
-            f"{confidence}<br><small>{name}</small></figcaption></figure>"
-        )
-        rows.append(f"<tr><td>{name}</td><td>{said}</td><td>{confidence}</td></tr>")
+        said, confidence = _said(photo.prediction, words)
+        shown = {"name": photo.name, "said": said, "confidence": confidence}
+        figures.append(_FIGURE.format(picture=photo.picture, **shown))
+        rows.append(_ROW.format(**shown))
     if not figures:
-        return ""
+        return Markup()
     columns = (words(key) for key in ("photo_label", "answer_label", "confidence_label"))
-    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
-    return (
-        f'<div class="answers">{"".join(figures)}</div>'
-        f'<details class="rows"><summary>{escape(words("table_label"))}</summary>'
-        f"<table><tr>{head}</tr>{''.join(rows)}</table></details>"
+    return _GALLERY.format(
+        figures=Markup().join(figures),
+        title=words("table_label"),
+        head=Markup().join(Markup("<th>{}</th>").format(column) for column in columns),
+        rows=Markup().join(rows),
     )
 
 
 def _said(prediction: Prediction, words: Words) -> tuple[str, str]:
     if not prediction.known:
-        return escape(words("unknown_short")), ""
-    return escape(words.name(prediction.label)), percent(prediction.confidence, words)
+        return words("unknown_short"), ""
+    return words.name(prediction.label), percent(prediction.confidence, words)
 
 
 def _csv(done: Sequence[Answered]) -> str:
@@ -187,10 +197,5 @@ def _csv(done: Sequence[Answered]) -> str:
     for photo in done:
         said = photo.prediction
         answer = [said.label, f"{said.confidence:.4f}", said.certainty] if said else ["", "", ""]
-        writer.writerow([_harmless(photo.name), *answer, _harmless(photo.error)])
+        writer.writerow(map(to_cell, [photo.name, *answer, photo.error]))
     return text.getvalue()
-
-
-def _harmless(name: str) -> str:
-    """A name that no spreadsheet takes for a formula."""
-    return f"'{name}" if name.startswith(("=", "+", "-", "@")) else name

@@ -14,10 +14,10 @@ import gradio as gr
 import numpy as np
 
 import foodvision
-from foodvision.checkpoint import BUNDLED, Checkpoint
+from foodvision.checkpoint import BUNDLED, Checkpoint, check_published, files_inside
 from foodvision.classifier import BUNDLED_NAME, Classifier, Prediction, load
 from foodvision.decoding import Decoded, Decoder
-from foodvision.errors import PhotoError, SettingsError
+from foodvision.errors import CheckpointError, PhotoError, SettingsError
 from foodvision.hub import is_repo_id
 from foodvision.image import SUFFIXES
 from foodvision.web.words import Words, read_wording
@@ -26,6 +26,9 @@ _REMEMBERED, _DECODED_REMEMBERED = 512, 8
 
 # More at a time would share the same cores.
 _RUNNING = BoundedSemaphore(2)
+
+# Each is decoded when the page starts, and loaded by every visitor.
+_MOST_EXAMPLES = 100
 
 
 class PageModel:
@@ -36,7 +39,8 @@ class PageModel:
 
         decoder: what all models of a page decode photos by; one of its own if None.
 
-        Raises CheckpointError if the checkpoint's `page.json` is spoiled.
+        Raises CheckpointError if the checkpoint's `page.json` is spoiled, and as `example_photos`
+        does.
         """
         self.name, self.classifier = name, classifier
         self.wording = read_wording(classifier.checkpoint.folder, name)
@@ -149,11 +153,19 @@ def told_by_name(photo: str) -> Iterator[None]:
 
 
 def example_photos(checkpoint: Checkpoint) -> list[Path]:
-    """Return the photos that the page offers to try a model with."""
-    folder = checkpoint.folder / "examples"
-    if not folder.is_dir() and checkpoint.folder == BUNDLED:
+    """Return the photos that the page offers to try a model with.
+
+    Raises as `foodvision.checkpoint.check_published` does, CheckpointError for too many.
+    """
+    folder = checkpoint.folder
+    if not (folder / "examples").is_dir() and folder == BUNDLED:
         # In a checkout the photos lie at the top; a wheel puts them beside the model.
-        folder = Path(foodvision.__file__).parents[1] / "examples"
-    # Not the hidden ones: macOS puts a ._pizza.jpg, which is no photo, beside each on other disks.
-    found = sorted(folder.glob("[!.]*"))
-    return [path for path in found if path.suffix.lower() in SUFFIXES]
+        folder = Path(foodvision.__file__).parents[1]
+    found = [path for path in files_inside(folder, "examples") if path.suffix.lower() in SUFFIXES]
+    if len(found) > _MOST_EXAMPLES:
+        raise CheckpointError(
+            f"{folder / 'examples'} has {len(found):,} photos: keep at most {_MOST_EXAMPLES}"
+        )
+    for path in found:
+        check_published(path, folder)
+    return found

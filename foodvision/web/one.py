@@ -5,11 +5,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 import gradio as gr
+from markupsafe import escape
 from PIL import Image
 
 from foodvision.classifier import Prediction
 from foodvision.documents import data_uri
 from foodvision.errors import PhotoError
+from foodvision.escaping import markdown
 from foodvision.web.answers import answer_html, empty_html, failure_html
 from foodvision.web.feedback import Feedback, feedback_form
 from foodvision.web.models import ModelChoice, PageModel, PageModels, changes_of
@@ -112,13 +114,13 @@ def _connect_answer(models: PageModels, chosen: ModelChoice, photo: gr.Image, to
         words = model.words(request)
         prediction = _try(model, photo)
         if photo is None or prediction is None:
-            return None, words("looked_text")
+            return None, markdown(words("looked_text"))
         heat = model.evidence(photo, prediction.label)
         if heat is None:
-            return None, words("looked_none")
+            return None, markdown(words("looked_none"))
         preprocess = model.classifier.config.preprocess
         picture = model.decoded(photo).picture
-        return where_it_looked(picture, preprocess, heat), words("looked_text")
+        return where_it_looked(picture, preprocess, heat), markdown(words("looked_text"))
 
     gr.on(
         changes_of(photo, chosen),
@@ -144,7 +146,7 @@ def _connect_buttons(models: PageModels, chosen: ModelChoice, photo: gr.Image, t
         model = models[chosen]
         prediction = _try(model, photo)
         if photo is None or prediction is None:
-            raise gr.Error(model.words(request)("ask_text"), print_exception=False)
+            raise gr.Error(escape(model.words(request)("ask_text")), print_exception=False)
         picture = model.decoded(photo).picture
         return data_uri(draw_card(picture, prediction, model.wording), "image/jpeg")
 

@@ -7,15 +7,16 @@ import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from html import escape
 from importlib.util import find_spec
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from foodvision.classifier import Classifier
 from foodvision.decoding import Decoder
 from foodvision.errors import SettingsError, first_line
+from foodvision.escaping import markdown
 from foodvision.web.about import about_tab
 from foodvision.web.camera import camera_tab, turn_off_when_left
 from foodvision.web.feedback import Feedback
@@ -36,6 +37,11 @@ _MOST_HEAVY_WAITING = 4
 _FEW = 6
 _PORTS = 7860, 7960
 
+# What `gr.Markdown` shows; other texts are labels and buttons, which are shown as they are.
+_MARKDOWN = (
+    *("feedback_kept", "introduction", "looked_text"),
+    *("offline", "privacy", "privacy_feedback"),
+)
 # How long answers that are under way may take when the page is ended.
 _DRAIN_SECONDS = 8
 _SECONDS_BETWEEN_DELETING = 600
@@ -71,12 +77,12 @@ def build_page(
     first = next(iter(shown.values()))
     i18n = gr.I18n(
         **{
-            language: {**words.texts, "introduction": introduce(first.classifier, words)}
+            language: _for_gradio(words, introduce(first.classifier, words))
             for language, words in first.wording.languages.items()
         }
     )
     with gr.Blocks(title=first.wording.title, analytics_enabled=False) as page:
-        gr.HTML(f"<h1>{escape(first.wording.title)}</h1>", padding=False)
+        gr.HTML(Markup("<h1>{}</h1>").format(first.wording.title), padding=False)
         gr.Markdown(i18n("introduction"))
         gr.Markdown(i18n("offline"), elem_id="offline")
         chosen = _choose(list(shown), i18n)
@@ -197,6 +203,12 @@ def _wait_for_the_end(behind: Behind) -> None:
     with suppress(KeyboardInterrupt):  # a second Ctrl-C waits for nobody
         if behind.guard:
             behind.guard.drain(_DRAIN_SECONDS)
+
+
+def _for_gradio(words: Words, introduction: str) -> dict[str, str]:
+    """Return texts by their keys, those escaped that Gradio takes for Markdown."""
+    texts = {**words.texts, "introduction": introduction}
+    return {key: markdown(text) if key in _MARKDOWN else text for key, text in texts.items()}
 
 
 def introduce(classifier: Classifier, words: Words) -> str:

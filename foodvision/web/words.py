@@ -1,19 +1,35 @@
 """What the page says, in the visitor's language and in a model's own words."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from string import Formatter
-from typing import Any
+from typing import Annotated
 
-from foodvision.errors import CheckpointError, first_line
+from pydantic import ConfigDict, with_config
+from typing_extensions import TypedDict
+
+from foodvision.checkpoint import told_of
+from foodvision.errors import CheckpointError
+from foodvision.files import plain, read_json
+from foodvision.schema import MOST_CLASSES, Name, Text, at_most
 
 LANGUAGES = ("en", "ko", "ja")
 """The first is for everybody whose language is none of them."""
 
 _TEXTS = Path(__file__).parent / "texts"
 _OWN = "page.json"
+
+
+@with_config(ConfigDict(extra="forbid"))
+class _Own(TypedDict, total=False):
+    """`page.json`: a title; texts and names, by language, by key."""
+
+    title: Name
+    texts: dict[Name, Annotated[dict[Name, Text], at_most(1000)]]
+    names: dict[Name, Annotated[dict[Name, Name], at_most(MOST_CLASSES)]]
 
 
 @dataclass(frozen=True)
@@ -60,7 +76,7 @@ def read_wording(folder: Path, title: str) -> Wording:
     Raises CheckpointError if it is not of this form.
     """
     path = folder / _OWN
-    own = _read_own(path) if path.is_file() else {}
+    own = _read_own(path, folder)
     languages = {}
     for language in LANGUAGES:
         texts = json.loads((_TEXTS / f"{language}.json").read_text("utf-8"))
@@ -73,36 +89,20 @@ def read_wording(folder: Path, title: str) -> Wording:
                     f"{path}: {key!r} has other {{places}} than {texts[key]!r}: mend it"
                 )
         languages[language] = Words(texts | over, own.get("names", {}).get(language, {}))
-    return Wording(own.get("title", title), languages)
+    return Wording(own.get("title", plain(title)), languages)
+
+
+def _read_own(path: Path, folder: Path) -> _Own:
+    if not os.path.lexists(path):
+        return {}
+    with told_of(path, "mend it"):
+        return read_json(path, _Own, folder)
 
 
 def display_name(label: str) -> str:
     """Return a class name as people write it: "french_toast" as "French toast"."""
     words = label.replace("_", " ").replace("-", " ").strip()
     return words[:1].upper() + words[1:]
-
-
-def _read_own(path: Path) -> dict[str, Any]:
-    try:
-        own = json.loads(path.read_text("utf-8"))
-    except (ValueError, OSError) as error:
-        raise CheckpointError(f"{path} cannot be read ({first_line(error)}): mend it") from None
-    if not isinstance(own, dict) or (strange := set(own) - {"title", "texts", "names"}):
-        what = f"{sorted(strange)[0]!r} is none of them" if isinstance(own, dict) else "it has none"
-        raise CheckpointError(f"{path} should have title, texts and names: {what}")
-    if not isinstance(own.get("title", ""), str):
-        raise CheckpointError(f"{path}: title should be a text")
-    for part in ("texts", "names"):
-        if not _is_by_language(own.get(part, {})):
-            raise CheckpointError(f"{path}: {part} should be texts by key, by language: mend it")
-    return own
-
-
-def _is_by_language(part: object) -> bool:
-    return isinstance(part, dict) and all(
-        isinstance(texts, dict) and all(isinstance(text, str) for text in texts.values())
-        for texts in part.values()
-    )
 
 
 def _places(text: str) -> set[str] | None:

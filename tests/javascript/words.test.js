@@ -48,6 +48,19 @@ test("the first language that there is is taken, or the first of all", () => {
   assert.equal(chooseLanguage(["de"], ["en", "ko", "ja"]), "en");
 });
 
+test("a class may be called as what every object has", () => {
+  for (const label of ["constructor", "toString", "__proto__"])
+    assert.equal(words.name(label), displayName(label));
+});
+
+test("no cell of the CSV is a formula", () => {
+  for (const text of ["=1", "+1", "-1", "@x", "\t=1", "\r=1", "\n=1", "'=1"]) {
+    const prediction = { label: text, confidence: 0.5, certainty: "likely" };
+    const rows = toCsv([{ name: text, prediction, error: text }]);
+    assert.equal(rows.split(`'${text}`).length, 4);
+  }
+});
+
 test("CSV quotes what needs it and no name is a formula", () => {
   const pizza = { label: "pizza", confidence: 0.98765, certainty: "sure" };
   const text = toCsv([

@@ -1,6 +1,7 @@
 /** The tab that says what the model knows and how well, from its checkpoint. */
 
 import { element } from "./dom.js";
+import { entryOf } from "./words.js";
 
 export function showAbout(room, { config }, words) {
   const { figures } = config;
@@ -25,7 +26,7 @@ function classTable({ classes, figures }, words) {
     element("th", { scope: "col" }, words.say(key)),
   );
   const rows = classes.map((label) => {
-    const of = figures.per_class?.[label];
+    const of = entryOf(figures.per_class, label);
     return element(
       "tr",
       {},
@@ -41,8 +42,9 @@ function classTable({ classes, figures }, words) {
 }
 
 function share(figures, key, count) {
-  if (!figures?.[count]) return "-";
-  const [low, high] = figures[`${key}_interval`].map((bound) => (100 * bound).toFixed(0));
+  const interval = figures?.[`${key}_interval`];
+  if (!figures?.[count] || !interval) return "-";
+  const [low, high] = interval.map((bound) => (100 * bound).toFixed(0));
   return `${(100 * figures[key]).toFixed(0)}% (${low} to ${high}%, n = ${figures[count]})`;
 }
 

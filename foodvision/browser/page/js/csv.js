@@ -5,19 +5,19 @@ const HEADER = ["photo", "label", "confidence", "certainty", "error"];
 /** @param {{name: string, prediction: object | null, error: string}[]} answered */
 export function toCsv(answered) {
   const rows = answered.map(({ name, prediction, error }) => [
-    harmless(name),
+    name,
     prediction?.label ?? "",
     prediction?.confidence.toFixed(4) ?? "",
     prediction?.certainty ?? "",
-    harmless(error),
+    error,
   ]);
-  const lines = [HEADER, ...rows].map((row) => `${row.map(quote).join(",")}\r\n`);
+  const lines = [HEADER, ...rows].map((row) => `${row.map(harmless).map(quote).join(",")}\r\n`);
   return `\ufeff${lines.join("")}`; // spreadsheets ask for the mark
 }
 
 /** A cell that no spreadsheet takes for a formula. */
 function harmless(text) {
-  return /^[=+\-@]/.test(text) ? `'${text}` : text;
+  return /^'*[=+\-@\t\r\n]/.test(text) ? `'${text}` : text;
 }
 
 function quote(text) {

@@ -17,7 +17,7 @@ export class Words {
 
   /** What people call a class: "french_toast" is "French toast". */
   name(label) {
-    return this.names[label] || displayName(label);
+    return entryOf(this.names, label) || displayName(label);
   }
 
   /** What a model tells apart, in a sentence. */
@@ -43,6 +43,11 @@ export class Words {
 }
 
 const FEW = 6;
+
+/** An object's own entry: a class may be called as what every object has, as "constructor". */
+export function entryOf(entries, key) {
+  return entries && Object.hasOwn(entries, key) ? entries[key] : undefined;
+}
 
 export function displayName(label) {
   const words = label.replaceAll("_", " ").replaceAll("-", " ").trim();
