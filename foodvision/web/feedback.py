@@ -97,13 +97,17 @@ def open_feedback(place: str) -> Feedback:
         return Feedback(folder)
     from huggingface_hub import CommitScheduler, HfApi
 
+    from foodvision.hub.answers import RepoInfo
+
     repo_id = place.removeprefix(_ON_THE_HUB)
     check_writable(repo_id, "dataset")
     with told(repo_id):
         api = HfApi()
         api.create_repo(repo_id, repo_type="dataset", private=True, exist_ok=True)
-        if not api.dataset_info(repo_id).private:
-            raise HubError(f"{repo_id} is public: visitors' photos go to a private dataset alone")
+        info = RepoInfo.model_validate(api.dataset_info(repo_id))
+    if not info.private:
+        raise HubError(f"{repo_id} is public: visitors' photos go to a private dataset alone")
+    with told(repo_id):
         scheduler = CommitScheduler(
             repo_id=repo_id,
             repo_type="dataset",
