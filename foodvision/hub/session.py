@@ -134,16 +134,13 @@ def _check_response(response: Any) -> None:
 
 def _check_patience(response: Any) -> None:
     """Raise for who is asked to wait for longer than the Hub's window: the client would sleep."""
-    from huggingface_hub.utils import (
-        hf_raise_for_status,  # type: ignore[attr-defined]
-        parse_ratelimit_headers,  # type: ignore[attr-defined]
-    )
+    from huggingface_hub import utils as client
 
-    limit = parse_ratelimit_headers(response.headers)
+    limit = client.parse_ratelimit_headers(response.headers)
     asked = limit.reset_in_seconds if limit else 0
     asked = max(asked, int(re.sub(r"\D", "", response.headers.get("Retry-After", "")) or 0))
     if response.is_error and asked > _LONGEST_WAIT:
-        hf_raise_for_status(response)
+        client.hf_raise_for_status(response)
 
 
 def _bounded(parts: Iterator[bytes], largest: int) -> Iterator[bytes]:
