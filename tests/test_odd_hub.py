@@ -11,6 +11,7 @@ import sys
 
 import pytest
 from conftest import COLOURS, make_photo
+from huggingface_hub import HfApi
 from loopback_hub import Account, LoopbackHub
 
 from foodvision.cli import main
@@ -332,6 +333,15 @@ def test_space_that_serves_a_folder_of_this_disk_is_refused(named, ask, hub, tmp
 
 
 # What is not the Hub's fault
+
+
+def test_program_that_uses_the_client_itself_has_it_as_it_was(hub, client_at, elsewhere):
+    client_at(hub)
+    elsewhere.create("cook/theirs")
+    with told("cook/fruit"):
+        HfApi().model_info("cook/fruit")
+    HfApi(endpoint=elsewhere.url, token="hf_cook").create_repo("cook/more")
+    assert [asked.has_token for asked in elsewhere.requests] == [True]
 
 
 def test_fault_of_ours_stays_one():

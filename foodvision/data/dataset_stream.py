@@ -16,7 +16,7 @@ from foodvision.data.dataset_names import HubDataset
 from foodvision.data.names import split_named
 from foodvision.errors import DataError, FoodVisionError, HubError, first_line, one_line
 from foodvision.hub.client import odd_answer
-from foodvision.hub.session import SILENCE, bounded_total, guard
+from foodvision.hub.session import SILENCE, bounded_total, guarded
 
 Answer: TypeAlias = tuple[str | None, bytes | None]
 """Label and file of a row, None for what it has not."""
@@ -223,7 +223,6 @@ def _told(dataset: HubDataset) -> Iterator[None]:
     from huggingface_hub.utils import httpx  # type: ignore[attr-defined]
     from pyarrow import ArrowException
 
-    guard()
     is_begun = read_plan(dataset.folder) is not None
     # The first that fits: some of the later ones are parents of earlier ones.
     table: tuple[tuple[Any, type[FoodVisionError], str], ...] = (
@@ -238,7 +237,8 @@ def _told(dataset: HubDataset) -> Iterator[None]:
         ((OSError, httpx.HTTPError), *_OF_FILES[dataset.is_local]),
     )
     try:
-        yield
+        with guarded():
+            yield
     except FoodVisionError:
         raise
     except Exception as error:

@@ -65,11 +65,10 @@ def told(at: str) -> Iterator[None]:
     # Imported here: the model that ships answers without the Hub's client.
     from huggingface_hub import errors
 
-    from foodvision.hub.session import bounded_total, guard
+    from foodvision.hub.session import bounded_total, guarded
 
-    guard()
     try:
-        with bounded_total():
+        with guarded(), bounded_total():
             yield
     except FoodVisionError:
         raise

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from threading import Lock
 from typing import Any
 
 from foodvision.errors import one_line
@@ -35,6 +36,7 @@ _PUBLIC_HUB = "https://huggingface.co"  # mirrors send there what they do not ha
 _NAMES_OF_FILES = ("ETag", "X-Linked-ETag", "X-Repo-Commit")
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_.+=-]{1,200}")
 
+_lock, _blocks = Lock(), [0]  # how many blocks want it guarded
 _left: ContextVar[list[int] | None] = ContextVar("_left", default=None)
 
 
@@ -42,8 +44,23 @@ class NotAHubError(Exception):
     """An answer that no Hub would give."""
 
 
-def guard() -> None:
-    """Have the client's connections guarded, also those that it opens from now on."""
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Guard what the client asks until the end of the block, in any thread.
+
+    Outside of it a program that uses the client itself has it as it was.
+    """
+    with _lock:
+        _blocks[0] += 1
+        _install()
+    try:
+        yield
+    finally:
+        with _lock:
+            _blocks[0] -= 1
+
+
+def _install() -> None:
     from huggingface_hub import set_client_factory
     from huggingface_hub.utils import get_session, httpx  # type: ignore[attr-defined]
     from huggingface_hub.utils import logging as client_logging
@@ -51,12 +68,13 @@ def guard() -> None:
     hooks = get_session().event_hooks
     if _check_request in hooks["request"]:
         return
-    guarded: Any = {
+    all_hooks: Any = {
         "request": [*hooks["request"], _check_request],
         "response": [*hooks["response"], _check_response],
     }
+    # The client opens a new connection where one failed: that would have no hooks by itself.
     set_client_factory(
-        lambda: httpx.Client(event_hooks=guarded, follow_redirects=True, timeout=SILENCE)
+        lambda: httpx.Client(event_hooks=all_hooks, follow_redirects=True, timeout=SILENCE)
     )
     # It would show the Hub's own words as they are, line by line, before our one line.
     client_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
@@ -88,6 +106,8 @@ def shown_endpoint() -> str:
 
 def _check_request(request: Any) -> None:
     """Keep the token, and whatever is posted, with the Hub; called for each redirect too."""
+    if not _blocks[0]:
+        return
     url = request.url
     # A redirect keeps the bound of what was asked first.
     request.extensions.setdefault("foodvision.largest", _largest(request))
@@ -119,6 +139,9 @@ def _largest(request: Any) -> int:
 
 def _check_response(response: Any) -> None:
     """Refuse what no Hub says in headers, and bound what follows."""
+    largest = response.request.extensions.get("foodvision.largest")
+    if largest is None:  # it was not asked by us
+        return
     _check_patience(response)
     path, kind = response.url.path, response.headers.get("Content-Type", "")
     if "/resolve/" in path:
@@ -128,19 +151,19 @@ def _check_response(response: Any) -> None:
                 raise NotAHubError(f"its {name} is {value!r}")
     elif "/api/" in path and response.is_success and "html" in kind.lower():
         raise NotAHubError("it sends a web page")
-    read, largest = response.iter_bytes, response.request.extensions["foodvision.largest"]
+    read = response.iter_bytes
     response.iter_bytes = lambda *size, **named: _bounded(read(*size, **named), largest)
 
 
 def _check_patience(response: Any) -> None:
     """Raise for who is asked to wait for longer than the Hub's window: the client would sleep."""
-    from huggingface_hub import utils as client
+    from huggingface_hub.utils._http import hf_raise_for_status, parse_ratelimit_headers
 
-    limit = client.parse_ratelimit_headers(response.headers)
+    limit = parse_ratelimit_headers(response.headers)
     asked = limit.reset_in_seconds if limit else 0
     asked = max(asked, int(re.sub(r"\D", "", response.headers.get("Retry-After", "")) or 0))
     if response.is_error and asked > _LONGEST_WAIT:
-        client.hf_raise_for_status(response)
+        hf_raise_for_status(response)
 
 
 def _bounded(parts: Iterator[bytes], largest: int) -> Iterator[bytes]:

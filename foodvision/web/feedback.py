@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import unicodedata
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from foodvision.data.names import split_named
 from foodvision.errors import HubError, PhotoError, SettingsError
 from foodvision.hub import check_writable
 from foodvision.hub.client import told
+from foodvision.hub.session import guarded
 from foodvision.image import load_image
 from foodvision.storage import write_atomically
 from foodvision.web.models import ModelChoice, PageModels, changes_of, told_by_name
@@ -33,6 +35,9 @@ class Feedback:
     def __init__(self, folder: Path, scheduler: "CommitScheduler | None" = None) -> None:
         """Take the folder, made with the first photo, and what brings it to the Hub, if it does."""
         self.folder, self._scheduler = folder, scheduler
+        self._guard = ExitStack()
+        if scheduler:
+            self._guard.enter_context(guarded())  # it pushes by itself, in a thread
         # Two visitors may say at once what an example is.
         self._lock = scheduler.lock if scheduler else Lock()
 
@@ -73,6 +78,7 @@ class Feedback:
             raise HubError(f"{error}; what visitors gave is in {self.folder}") from error
         finally:
             self._scheduler.stop()
+            self._guard.close()
         shutil.rmtree(self.folder)
 
 
@@ -115,7 +121,8 @@ def open_feedback(place: str) -> Feedback:
             private=True,
             allow_patterns="*.jpg",
         )
-    return Feedback(scheduler.folder_path, scheduler)
+        return Feedback(scheduler.folder_path, scheduler)
+    raise AssertionError("told raises")
 
 
 def _folder_of(label: str, classes: Iterable[str]) -> str:
