@@ -25,6 +25,7 @@ chromium: .venv/ready
 	@command -v chromium >/dev/null \
 		|| (apt-get update -qq && apt-get install -y -qq chromium) \
 		|| .venv/bin/playwright install --with-deps chromium
+	@command -v strace >/dev/null || (apt-get update -qq && apt-get install -y -qq strace) || true
 
 # What the page in the browser runs on, checked and kept in the user's cache, and Node for its tests.
 runtime: .venv/ready

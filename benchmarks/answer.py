@@ -15,12 +15,14 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
+import foodvision  # first: it switches ONNX Runtime's telemetry off
+
+# isort: split
 import numpy as np
 import onnxruntime
 import torch
 from PIL import Image
 
-import foodvision
 from foodvision.models import create_model
 
 SIDE = 224

@@ -23,12 +23,14 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from statistics import median
 
+import foodvision  # first: it switches ONNX Runtime's telemetry off
+
+# isort: split
 import numpy as np
 import onnxruntime
 from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
-import foodvision
 from foodvision.browser import write_site
 from foodvision.evaluation.intervals import Share
 from foodvision.image import SUFFIXES, load_image

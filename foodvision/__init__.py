@@ -7,9 +7,13 @@
 
 from typing import TYPE_CHECKING
 
+from foodvision.telemetry import switch_off_telemetry
+
 __version__ = "0.4.0"
 
 __all__ = ["Classifier", "FoodVisionError", "Prediction", "load"]
+
+switch_off_telemetry()  # ONNX Runtime looks once, when it is imported
 
 if TYPE_CHECKING:
     from foodvision.classifier import Classifier, Prediction, load

@@ -136,11 +136,18 @@ class Classifier:
 
         Raises PhotoError at the first one that is no photo, SettingsError for a `top` below 1.
         """
-        if top < 1:
-            raise SettingsError(f"top {top} is out of range: at least 1")
+        check_top(top)
         return [
             prediction for batch in _batches(images) for prediction in self._predict(batch, top)
         ]
+
+    def predict_pixels(self, pixels: np.ndarray, top: int = 5) -> list[Prediction]:
+        """Say what is in squares as `pixels` returns them: (n, size, size, 3) uint8.
+
+        Raises SettingsError for a `top` below 1.
+        """
+        check_top(top)
+        return list(self._answer(pixels, top, time.perf_counter()))
 
     def pixels(self, image: Photo) -> np.ndarray:
         """Return what the graph takes for a photo: (size, size, 3) uint8."""
@@ -160,18 +167,25 @@ class Classifier:
 
         Raises PhotoError for what is no photo, SettingsError for a label that is no class.
         """
+        return self.evidence_of(self.pixels(image), label)
+
+    def evidence_of(self, pixels: np.ndarray, label: str) -> np.ndarray | None:
+        """Return what `evidence` does of a square as `pixels` returns it: (size, size, 3) uint8."""
         if label not in self.classes:
             raise SettingsError(f"{label!r} is none of the model's {len(self.classes)} classes")
         if "map" not in {output.name for output in self._session.get_outputs()}:
             return None
-        (maps,) = self._session.run(["map"], {"pixels": self.pixels(image)[None]})
+        (maps,) = self._session.run(["map"], {"pixels": pixels[None]})
         heat = np.maximum(maps[0, self.classes.index(label)], 0)
         return np.asarray(heat / max(float(heat.max()), 1e-6), np.float32)
 
     def _predict(self, photos: Sequence[Photo], top: int) -> Iterator[Prediction]:
         started = time.perf_counter()
-        answers = self.run(np.stack([self.pixels(photo) for photo in photos]))
-        seconds = (time.perf_counter() - started) / len(photos)
+        return self._answer(np.stack([self.pixels(photo) for photo in photos]), top, started)
+
+    def _answer(self, pixels: np.ndarray, top: int, started: float) -> Iterator[Prediction]:
+        answers = self.run(pixels)
+        seconds = (time.perf_counter() - started) / len(pixels)
         for row, score in zip(answers.probabilities, answers.known_score.tolist(), strict=True):
             best = np.argsort(-row, kind="stable")[:top]
             guesses = tuple(Guess(self.classes[index], float(row[index])) for index in best)
@@ -225,6 +239,12 @@ def in_words(confidence: float, known: bool, config: CheckpointConfig) -> Certai
     if confidence >= config.sure_from:
         return "sure"
     return "likely" if confidence >= config.likely_from else "perhaps"
+
+
+def check_top(top: int) -> None:
+    """Raise SettingsError for a number of guesses below 1."""
+    if top < 1:
+        raise SettingsError(f"top {top} is out of range: at least 1")
 
 
 def _batches(images: Iterable[Photo]) -> Iterator[list[Photo]]:

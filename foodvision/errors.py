@@ -4,6 +4,7 @@ They are raised where the fault is known and caught once, at the edge: command l
 
     FoodVisionError
     ├── PhotoError         a photo that cannot be read
+    │   └── BusyError      a photo that may be read later
     ├── DataError          a folder or archive of photos that cannot be used
     ├── CheckpointError    a checkpoint that is missing, spoiled or of another version
     ├── HubError           the Hub did not give what was asked of it
@@ -23,6 +24,10 @@ class FoodVisionError(Exception):
 
 class PhotoError(FoodVisionError):
     """A photo that cannot be read: no image, cut off, or too large."""
+
+
+class BusyError(PhotoError):
+    """A photo that has to wait for others: it may be sent again."""
 
 
 class DataError(FoodVisionError):

@@ -5,17 +5,26 @@ Resizing and cropping are left to `foodvision.preprocess`.
 
 import io
 import os
-import struct
+import stat
 import warnings
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 import pillow_heif
-from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from foodvision.errors import PhotoError, first_line
+from foodvision.photo_limits import (
+    MAX_BYTES,
+    check_cost,
+    check_header,
+    has_sane_entries,
+    may_take_long,
+    too_large,
+)
 
 Photo: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | np.ndarray
 """What `load_image` takes: a path, a file's bytes, a Pillow image, or an array."""
@@ -29,9 +38,6 @@ SUFFIXES = (
 MAX_PIXELS = 200_000_000
 """The largest JPEG that is opened: what the largest phone cameras make (16320 x 12240)."""
 
-MAX_DECODED_PIXELS = 64_000_000
-"""The largest photo of the other formats, which cannot be made smaller while they are decoded."""
-
 # Formats by name, so that a stranger's upload never reaches Pillow's rarer decoders. JPEG takes in
 # MPO, which some phones write.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
@@ -41,16 +47,22 @@ _FORMATS_IN_WORDS = "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC"
 # the time and memory, as long as the short side stays above this, or what a larger one sees.
 _ENOUGH_PIXELS = 640
 
-# With any of these Pillow tells of a cut or spoiled file, depending on the format.
-_DECODER_ERRORS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    RuntimeError,
-    MemoryError,
-    struct.error,
-)
+# A larger HEIC is made smaller while its pixels are copied, or the copy alone would take 200 MB.
+_LARGE_HEIC = 16_000_000
+
+# EXIF's orientation, and what undoes it.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+# A photo is converted in strips of so many pixels, so that no step holds it twice.
+_STRIP = 1 << 20
 
 _SRGB = ImageCms.createProfile("sRGB")
 _WHITE = (255, 255, 255, 255)
@@ -73,42 +85,98 @@ def load_image(source: Photo, side: int = 0) -> Image.Image:
 
     Returns an image of mode RGB.
 
+    A HEIC of more than 16 megapixels comes out smaller in the same way.
+
     Raises PhotoError, naming the file, for what is missing, no photo, cut off, or over the limits
-    `MAX_PIXELS` (JPEG) and `MAX_DECODED_PIXELS` (the others).
+    of `foodvision.photo_limits`.
     """
     name = _name(source)
+    given = read_photo(source) if isinstance(source, (str, os.PathLike)) else source
+    with _decoder_errors_told(name):
+        image = _decode(given, name, max(side, _ENOUGH_PIXELS))
+    # Pillow writes comments and profiles into whatever is saved of it.
+    image.info = {}
+    return image
+
+
+def read_photo(path: str | os.PathLike[str]) -> bytes:
+    """Return the bytes of a photo's file.
+
+    Raises PhotoError, naming it, for what is missing, may not be read, is too large or no regular
+    file: a device or a pipe might never end.
+    """
     try:
-        image = _open(source)
-        enough = max(side, _ENOUGH_PIXELS)
-        image.draft(None, (enough, enough))
-        if image.width * image.height > MAX_DECODED_PIXELS:
-            if enough > _ENOUGH_PIXELS:
-                return load_image(source)  # of a very long one a large network sees less detail
-            raise _too_large(name, f"{MAX_DECODED_PIXELS // 1_000_000} megapixels")
-        if image.mode == "F":
-            raise PhotoError(
-                f"{name} has floating point pixels, of no stated range: save it with 8 or 16 bits"
-            )
-        image.load()
-        image = _to_srgb(_upright(image))
-        # Pillow writes comments and profiles into whatever is saved of it.
-        image.info = {}
-        return image
+        with open(path, "rb", opener=_open_at_once) as file:
+            of = os.fstat(file.fileno())
+            if not stat.S_ISREG(of.st_mode):
+                raise PhotoError(f"{path} is a device or a pipe: save the photo as a file first")
+            if of.st_size > MAX_BYTES:
+                size, limit = of.st_size // 1_000_000, MAX_BYTES // 1_000_000
+                raise PhotoError(f"{path} has {size} MB: the limit is {limit}, make it smaller")
+            return file.read(of.st_size)
     except FileNotFoundError:
-        raise PhotoError(f"{name}: no such file") from None
+        raise PhotoError(f"{path}: no such file") from None
     except IsADirectoryError:
-        raise PhotoError(f"{name} is a folder, not a photo") from None
+        raise PhotoError(f"{path} is a folder, not a photo") from None
     except PermissionError:
-        raise PhotoError(f"{name} may not be read: check its permissions") from None
+        raise PhotoError(f"{path} may not be read: check its permissions") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise PhotoError(f"{path} cannot be read ({first_line(error)})") from None
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    # Opening a pipe that nobody writes into would wait for ever.
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+@contextmanager
+def _decoder_errors_told(name: str) -> Iterator[None]:
+    """Turn into a PhotoError whatever a decoder raises, which depends on where its parsing ends."""
+    try:
+        yield
+    except PhotoError:
+        raise
     except UnidentifiedImageError:
         raise PhotoError(f"{name} is no photo: it should be {_FORMATS_IN_WORDS}") from None
     except Image.DecompressionBombError:
-        jpeg, others = MAX_PIXELS // 1_000_000, MAX_DECODED_PIXELS // 1_000_000
-        raise _too_large(name, f"{jpeg} megapixels for JPEG, {others} for others") from None
-    except _DECODER_ERRORS as error:
+        raise too_large(name, f"{MAX_PIXELS // 1_000_000} megapixels") from None
+    except MemoryError:
+        raise PhotoError(f"{name} takes too much memory: make it smaller first") from None
+    except Exception as error:
         raise PhotoError(
             f"{name} is cut off or damaged ({first_line(error)}): copy or download it again"
         ) from None
+
+
+def _decode(source: Photo, name: str, enough: int) -> Image.Image:
+    """Return a photo upright and in sRGB, its short side at least `enough` where it is that large.
+
+    Raises PhotoError for what costs too much, and whatever the decoders raise.
+    """
+    if isinstance(source, bytes):
+        check_header(source, name)
+    image = _open(source)
+    if (
+        isinstance(source, bytes)
+        and image.format == "HEIF"
+        and image.width * image.height > _LARGE_HEIC
+    ):
+        check_cost(image, name)
+        return _to_srgb(_reduced_heic(source, enough))
+    image.draft(None, (enough, enough))
+    if image.format:  # a file's, whose pixels are not in memory yet
+        try:
+            check_cost(image, name)
+        except PhotoError:
+            if enough == _ENOUGH_PIXELS or image.format not in ("JPEG", "MPO"):
+                raise
+            return _decode(source, name, _ENOUGH_PIXELS)  # a large network sees less detail of it
+    if image.mode == "F":
+        raise PhotoError(
+            f"{name} has floating point pixels, of no stated range: save it with 8 or 16 bits"
+        )
+    image.load()
+    return _to_srgb(_upright(image))
 
 
 def format_of(content: bytes) -> str | None:
@@ -117,9 +185,22 @@ def format_of(content: bytes) -> str | None:
     Each of them is, with a dot before it, one of `SUFFIXES`.
     """
     try:
+        check_header(content, "")
         return str(_identify(io.BytesIO(content)).format).lower()
-    except (*_DECODER_ERRORS, Image.DecompressionBombError):
+    except Exception:  # decoders raise whatever their parsing runs into
         return None
+
+
+def is_heavy(content: bytes, name: str) -> bool:
+    """Whether decoding the bytes of a file may take more than a tenth of a second.
+
+    Raises PhotoError, with its name, for what is no photo.
+    """
+    check_header(content, name)
+    with _decoder_errors_told(name):
+        image = _identify(io.BytesIO(content))
+        image.draft(None, (_ENOUGH_PIXELS, _ENOUGH_PIXELS))
+        return may_take_long(image)
 
 
 def check_publishable(path: Path) -> None:
@@ -128,8 +209,10 @@ def check_publishable(path: Path) -> None:
     Raises PhotoError if it does.
     """
     place = None
-    with suppress(*_DECODER_ERRORS):
-        image = _identify(io.BytesIO(path.read_bytes()))
+    with suppress(Exception):  # what does not decode is told where it is decoded
+        content = read_photo(path)
+        check_header(content, path.name)
+        image = _identify(io.BytesIO(content))
         if image.format == "PNG":
             image.load()  # it may tell behind the pixels
         if b"GPSLatitude" in (image.info.get("xmp") or b""):
@@ -153,9 +236,6 @@ def _name(source: Photo) -> str:
 
 
 def _open(source: Photo) -> Image.Image:
-    if isinstance(source, (str, os.PathLike)):
-        # Opened by hand, so that the file is closed whatever Pillow makes of it.
-        return _identify(io.BytesIO(Path(source).read_bytes()))
     if isinstance(source, bytes):
         return _identify(io.BytesIO(source))
     if isinstance(source, np.ndarray):
@@ -169,6 +249,8 @@ def _open(source: Photo) -> Image.Image:
 
 def _identify(file: io.BytesIO) -> Image.Image:
     image = Image.open(file, formats=_FORMATS)
+    if not has_sane_entries((image.info.get("exif") or b"").removeprefix(b"Exif\0\0")):
+        del image.info["exif"]
     if isinstance(xmp := image.info.get("xmp"), str):  # a TIFF's, at which Pillow's EXIF fails
         image.info["xmp"] = xmp.encode()
     return image
@@ -194,22 +276,71 @@ def _from_array(array: np.ndarray) -> Image.Image:
 
 def _upright(image: Image.Image) -> Image.Image:
     # Every viewer shows a photo with spoiled EXIF as it lies; so do we.
-    with suppress(SyntaxError, ValueError, TypeError, KeyError, struct.error):
-        ImageOps.exif_transpose(image, in_place=True)
-    return image
+    turn = None
+    with suppress(Exception):
+        turn = _TURNS.get(image.getexif()[ExifTags.Base.Orientation])
+    return image if turn is None else image.transpose(turn)
+
+
+def _reduced_heic(content: bytes, enough: int) -> Image.Image:
+    """Return a large HEIC at 1/2, 1/4 or 1/8 of its size, as a JPEG of that size comes out.
+
+    libheif has turned it upright.
+    """
+    photo = pillow_heif.open_heif(content, convert_hdr_to_8bit=True)
+    by = _reduction(min(photo.size), enough)
+    width, height = photo.size
+    rows = np.asarray(photo.data).reshape(height, -1)[:, : width * len(photo.mode)]
+    reduced = Image.new(photo.mode, (-(-width // by), -(-height // by)))
+    for top, bottom in _strips(width, height, by):
+        strip = Image.frombytes(photo.mode, (width, bottom - top), rows[top:bottom].tobytes())
+        reduced.paste(strip.reduce(by), (0, top // by))
+    reduced.info["icc_profile"] = photo.info.get("icc_profile")
+    return reduced
+
+
+def _reduction(short_side: int, enough: int) -> int:
+    return next((by for by in (8, 4, 2) if short_side >= by * enough), 1)
+
+
+def _strips(width: int, height: int, multiple: int = 1) -> Iterator[tuple[int, int]]:
+    """Yield first and last row (exclusive) of strips, whose heights are a multiple."""
+    rows = max(1, _STRIP // (width * multiple)) * multiple
+    for top in range(0, height, rows):
+        yield top, min(top + rows, height)
 
 
 def _to_srgb(image: Image.Image) -> Image.Image:
+    convert = _conversion(image)
+    if image.mode == "RGB" and not image.has_transparency_data:
+        converted = image
+        if convert is _plain_rgb:
+            return image
+    else:
+        converted = Image.new("RGB", image.size)
+    for top, bottom in _strips(*image.size):
+        strip = image.crop((0, top, image.width, bottom))
+        converted.paste(convert(strip), (0, top))
+    return converted
+
+
+def _conversion(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
+    """Return what makes RGB in sRGB of a strip of an image."""
     profile = image.info.get("icc_profile")
-    image = _plain(image)
-    if profile:
-        # A spoiled profile, or one for another kind of pixels: browsers take the colours as sRGB
-        # then; so do we.
-        with suppress(ImageCms.PyCMSError, OSError):
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            converted = ImageCms.profileToProfile(image, source, _SRGB, outputMode="RGB")
-            return converted or image.convert("RGB")
-    return image.convert("RGB")
+    if not profile:
+        return _plain_rgb
+    # A spoiled profile, or one for another kind of pixels: browsers take the colours as sRGB
+    # then; so do we.
+    with suppress(ImageCms.PyCMSError, OSError):
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        mode = _plain(image.crop((0, 0, 1, 1))).mode
+        transform = ImageCms.buildTransform(source, _SRGB, mode, "RGB")
+        return lambda strip: transform.apply(_plain(strip))
+    return _plain_rgb
+
+
+def _plain_rgb(image: Image.Image) -> Image.Image:
+    return _plain(image).convert("RGB")
 
 
 def _plain(image: Image.Image) -> Image.Image:
@@ -228,7 +359,3 @@ def _eight_bits(pixels: np.ndarray) -> np.ndarray:
     """Rescale 16-bit values, (h, w[, c]) of 0 to 65535, to uint8."""
     scaled: np.ndarray = (np.clip(pixels, 0, 65535).astype(np.uint32) + 128) // 257
     return scaled.astype(np.uint8)
-
-
-def _too_large(name: str, limit: str) -> PhotoError:
-    return PhotoError(f"{name} is too large: the limit is {limit}, make it smaller first")

@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-# Before a test imports the Hub's client: it would ask others than a Hub on loopback.
-os.environ["HF_HUB_DISABLE_TELEMETRY"] = os.environ["HF_HUB_DISABLE_UPDATE_CHECK"] = "1"
+from foodvision.telemetry import switch_off_telemetry
+
+# Before a test imports the libraries that report to their makers.
+switch_off_telemetry()
 
 # The same examples every time, however slow the machine.
 hypothesis.settings.register_profile("here", deadline=None, derandomize=True)

@@ -2,7 +2,6 @@
 
 import json
 import re
-import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -16,7 +15,6 @@ from playwright.sync_api import expect
 import foodvision
 from foodvision.errors import SettingsError
 from foodvision.web import build_page, launch_page, load_models
-from foodvision.web import page as page_module
 
 
 @pytest.fixture
@@ -102,7 +100,7 @@ def test_one_visitor_cannot_find_anothers_photo(serve, fruit_checkpoint, tmp_pat
 
 def test_photos_are_deleted_when_the_page_is_stopped_while_somebody_looks_at_it(tmp_path):
     with (
-        running_page(GRADIO_TEMP_DIR=str(tmp_path / "uploads")) as (app, url),
+        running_page(TMPDIR=str(tmp_path)) as (app, url),
         urllib.request.urlopen(f"{url}/gradio_api/heartbeat/visitor") as heartbeat,
     ):
         assert heartbeat.readline()
@@ -114,14 +112,13 @@ def test_photos_are_deleted_when_the_page_is_stopped_while_somebody_looks_at_it(
     assert app.returncode == 0
 
 
-def test_photos_are_deleted_after_their_time(serve, fruit_checkpoint, tmp_path, monkeypatch):
-    monkeypatch.setattr(page_module, "_KEPT_SECONDS", 3)
-    url = serve(foodvision.load(fruit_checkpoint))
-    path = upload(url, make_photo(tmp_path / "kiwi.jpg", COLOURS["kiwi"], seed=8))
-    assert Path(path).exists()
-    waiting = threading.Event()
-    for _ in range(300):
-        if not Path(path).exists():
-            break
-        waiting.wait(0.1)
-    assert not Path(path).exists()
+def test_photos_are_deleted_after_their_time(fruit_checkpoint, tmp_path):
+    page = build_page(foodvision.load(fruit_checkpoint))
+    launch_page(page, wait=False)
+    photo = make_photo(tmp_path / "kiwi.jpg", COLOURS["kiwi"], seed=8)
+    path = Path(upload(page.local_url.rstrip("/"), photo))
+    page.behind.uploads.delete_old()
+    assert path.exists()
+    page.behind.uploads.delete_old(0)
+    page.close(verbose=False)
+    assert not path.parent.exists()

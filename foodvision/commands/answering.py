@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from foodvision.commands.options import ModelName, ModelNames, Port, Split, Switch
-from foodvision.errors import FoodVisionError, PhotoError
+from foodvision.errors import FoodVisionError, PhotoError, SettingsError
 
 if TYPE_CHECKING:
     from foodvision.classifier import Classifier, Prediction
+    from foodvision.decoding import Decoder
     from foodvision.runs import RunAnswer
 
 
@@ -31,12 +32,14 @@ def predict(*photos: Path, model: ModelName = None, top: int = 5, json: Switch =
         One JSON object a line: path, label, confidence, certainty, known, known_score, top; or
         path, error.
     """
-    from foodvision.classifier import load
+    from foodvision.classifier import check_top, load
+    from foodvision.decoding import Decoder
 
+    check_top(top)
     paths = _photo_paths(photos)
-    classifier = load(model)
+    classifier, decoder = load(model), Decoder()
     show = _show_json if json else _show_line
-    answered = [show(path, _try(classifier, path, top)) for path in paths]
+    answered = [show(path, _try(classifier, decoder, path, top)) for path in paths]
     return 0 if all(answered) else 1
 
 
@@ -107,7 +110,9 @@ def demo(
     port: Port = None,
     share: Switch = False,
     feedback: Annotated[str | None, Parameter(env_var="FOODVISION_FEEDBACK")] = None,
+    feedback_classes_only: Switch = False,
     mcp: Switch = False,
+    allow_host: Annotated[tuple[str, ...], Parameter(negative="")] = (),
 ) -> None:
     """Serve the page.
 
@@ -123,13 +128,23 @@ def demo(
     feedback:
         Ask visitors what is in their photos, and keep photos and answers as a dataset to train
         with, in this folder or at hf://user/dataset, a private one. Nothing is kept if not given.
+    feedback_classes_only:
+        Keep no photo of what is none of the model's classes.
     mcp:
         Also serve the answers as tools of the Model Context Protocol.
+    allow_host:
+        A name by which visitors ask for the page, such as food.example.org behind a proxy; may be
+        given several times. A page on this machine alone answers to no other name.
     """
     from foodvision.web import build_page, launch_page, load_models, open_feedback
 
-    page = build_page(load_models(model), open_feedback(feedback) if feedback else None)
-    launch_page(page, port=port, share=share, mcp=mcp)
+    if feedback_classes_only and not feedback:
+        raise SettingsError(
+            "--feedback-classes-only is for --feedback: add a folder to keep them in"
+        )
+    kept = open_feedback(feedback, only_classes=feedback_classes_only) if feedback else None
+    page = build_page(load_models(model), kept)
+    launch_page(page, port=port, share=share, mcp=mcp, hosts=allow_host)
 
 
 def _told_of(answers: "Sequence[RunAnswer]") -> dict[str, Any]:
@@ -162,11 +177,14 @@ def _holds_none(folder: Path) -> PhotoError:
     return PhotoError(f"{folder} holds no photos")
 
 
-def _try(classifier: "Classifier", path: Path, top: int) -> "Prediction | FoodVisionError":
+def _try(
+    classifier: "Classifier", decoder: "Decoder", path: Path, top: int
+) -> "Prediction | FoodVisionError":
     if path.is_dir():
         return _holds_none(path)
     try:
-        return classifier.predict(path, top)
+        square = decoder.decode(path, classifier.config.preprocess).square
+        return classifier.predict_pixels(square[None], top)[0]
     except PhotoError as error:
         return error
 

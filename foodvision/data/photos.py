@@ -11,8 +11,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from foodvision.data.names import a_few, file_named, is_text, relative_name, split_named
+from foodvision.decoding import Decoder
 from foodvision.errors import DataError, PhotoError
-from foodvision.image import SUFFIXES, load_image
+from foodvision.image import SUFFIXES
 from foodvision.processes import hides_progress
 
 SPLITS = ("train", "val", "test")
@@ -162,8 +163,9 @@ def drop_unreadable(photos: Photos, splits: Sequence[str] = ("train", "val", "al
     Raises PhotoError.
     """
     everything = [(split, photo) for split, members in photos.splits.items() for photo in members]
+    decoder = Decoder()
     with ThreadPoolExecutor() as threads:
-        faults = threads.map(lambda pair: _fault(pair[1]), everything)
+        faults = threads.map(lambda pair: _fault(pair[1], decoder), everything)
         total, hidden = len(everything), hides_progress()
         progress = tqdm(faults, "photos", total, unit="photo", disable=hidden, leave=False)
         spoiled = {pair: fault for pair, fault in zip(everything, progress, strict=True) if fault}
@@ -180,9 +182,9 @@ def drop_unreadable(photos: Photos, splits: Sequence[str] = ("train", "val", "al
     return replace(photos, splits=kept, left_out=photos.left_out + left_out)
 
 
-def _fault(photo: LabelledPhoto) -> PhotoError | None:
+def _fault(photo: LabelledPhoto, decoder: Decoder) -> PhotoError | None:
     try:
-        load_image(photo.path)
+        decoder.decode(photo.path)
     except PhotoError as error:
         return error
     return None

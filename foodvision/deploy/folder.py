@@ -103,8 +103,11 @@ def _thumbnail(classifier: Classifier) -> bytes | None:
     """Return what links to the Space show: the first example that the model knows, answered."""
     model = PageModel(name_of(classifier.checkpoint.folder), classifier)
     answers = ((photo, model.predict(str(photo))) for photo in model.examples.values())
-    known = next(((photo, answer) for photo, answer in answers if answer.known), None)
-    return draw_card(*known, model.wording) if known else None
+    known = next(((str(photo), answer) for photo, answer in answers if answer.known), None)
+    if known is None:
+        return None
+    photo, answer = known
+    return draw_card(model.decoded(photo).picture, answer, model.wording)
 
 
 def _readme(repo_id: str, card: dict[str, Any]) -> str:

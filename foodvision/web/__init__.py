@@ -1,19 +1,11 @@
 """The Gradio page: layout, words and events around a classifier."""
 
-import os
+from foodvision.web.environment import prepare_environment
 
-# Read by Gradio and the Hub's client when they are imported: the page asks no other host for
-# anything and tells nobody about its visitors.
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+prepare_environment()  # Gradio's HTTP client takes the proxies of it when it is imported
 
-# Gradio asks its own server whether it is up: not by way of a company's proxy.
-os.environ["no_proxy"] = ",".join(
-    filter(None, [os.environ.get("no_proxy") or os.environ.get("NO_PROXY"), "127.0.0.1,localhost"])
-)
-
-from foodvision.web.feedback import Feedback, open_feedback
-from foodvision.web.models import load_models
-from foodvision.web.page import build_page, launch_page
+from foodvision.web.feedback import Feedback, open_feedback  # noqa: E402
+from foodvision.web.models import load_models  # noqa: E402
+from foodvision.web.page import build_page, launch_page  # noqa: E402
 
 __all__ = ["Feedback", "build_page", "launch_page", "load_models", "open_feedback"]

@@ -1,12 +1,14 @@
 """The tab with a camera that answers several times a second."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import gradio as gr
-from PIL import Image
 
-from foodvision.web.answers import answer_html, empty_html
+from foodvision.errors import PhotoError
+from foodvision.web.answers import answer_html, empty_html, failure_html
 from foodvision.web.models import ModelChoice, PageModels
+from foodvision.web.uploads import Uploads, photo_input
 
 _SECONDS_BETWEEN = 0.3
 _LONGEST_SECONDS = 120  # a camera holds one of the few places to be answered; then it queues again
@@ -20,23 +22,29 @@ _BRING_BACK = """() => {
 }"""
 
 
-def camera_tab(models: PageModels, chosen: ModelChoice, i18n: gr.I18n) -> gr.Image:
+def camera_tab(
+    models: PageModels, chosen: ModelChoice, i18n: gr.I18n, uploads: Uploads
+) -> gr.Image:
     """Lay out the tab, connect its events, and return the camera."""
 
-    def answer(frame: Image.Image | None, chosen: str, request: gr.Request) -> str:
+    def answer(frame: str | None, chosen: str, request: gr.Request) -> str:
         model = models[chosen]
         words = model.words(request)
         if frame is None:
             return empty_html(words)
-        return answer_html(model.classifier.predict(frame), words)
+        try:
+            return answer_html(model.predict(frame), words)
+        except PhotoError as error:
+            return failure_html(str(error), words)
+        finally:
+            uploads.delete(Path(frame))
 
     with gr.Row(equal_height=False):
         with gr.Column():
-            camera = gr.Image(
+            camera = photo_input(
                 label=i18n("camera_label"),
                 sources="webcam",
                 streaming=True,
-                type="pil",
                 height=360,
                 elem_id="camera",
             )

@@ -5,8 +5,9 @@ import io
 import shutil
 import tempfile
 import unicodedata
-from collections.abc import Iterable
-from contextlib import ExitStack
+from collections import Counter
+from collections.abc import Collection, Iterable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -18,30 +19,44 @@ from foodvision.errors import HubError, PhotoError, SettingsError
 from foodvision.hub import check_writable
 from foodvision.hub.client import told
 from foodvision.hub.session import guarded
-from foodvision.image import load_image
+from foodvision.image import Photo, load_image
 from foodvision.storage import write_atomically
-from foodvision.web.models import ModelChoice, PageModels, changes_of, told_by_name
+from foodvision.web.models import ModelChoice, PageModels, changes_of
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitScheduler
 
 _LONGEST_NAME = 60
+
+# Corrections that are kept while a page runs: of one visitor, by the address, and of all.
+_MOST_OF_ONE, _MOST = 500, 20_000
+
 _ON_THE_HUB = "hf://"
 
 
 class Feedback:
     """A folder of classes that grows, photo by photo."""
 
-    def __init__(self, folder: Path, scheduler: "CommitScheduler | None" = None) -> None:
-        """Take the folder, made with the first photo, and what brings it to the Hub, if it does."""
-        self.folder, self._scheduler = folder, scheduler
+    def __init__(
+        self,
+        folder: Path,
+        scheduler: "CommitScheduler | None" = None,
+        *,
+        only_classes: bool = False,
+    ) -> None:
+        """Take the folder, made with the first photo, and what brings it to the Hub, if it does.
+
+        only_classes: keep no photo of what is none of the model's classes.
+        """
+        self.folder, self._scheduler, self.only_classes = folder, scheduler, only_classes
         self._guard = ExitStack()
         if scheduler:
             self._guard.enter_context(guarded())  # it pushes by itself, in a thread
+        self._given: Counter[str] = Counter()
         # Two visitors may say at once what an example is.
         self._lock = scheduler.lock if scheduler else Lock()
 
-    def keep(self, photo: str, label: str, classes: Iterable[str] = ()) -> Path:
+    def keep(self, photo: Photo, label: str, classes: Collection[str] = ()) -> Path:
         """Write a photo into the folder of a class, and return the file.
 
         It is decoded and written anew: nothing beside the pixels is kept, not where and when it was
@@ -53,6 +68,8 @@ class Feedback:
         Raises PhotoError for what is no photo or no name.
         """
         name = _folder_of(label, classes)
+        if self.only_classes and name not in classes:
+            raise PhotoError(f"{label!r} is none of the model's classes: choose one of the list")
         content = io.BytesIO()
         load_image(photo).save(content, "JPEG", quality=95)
         digest = hashlib.sha256(content.getvalue()).hexdigest()[:16]
@@ -62,7 +79,14 @@ class Feedback:
             for older in self.folder.glob(f"*/{path.name}"):
                 if not older.samefile(path):
                     older.unlink()  # the last word counts
+                    with suppress(OSError):  # an empty folder would be a class without photos
+                        older.parent.rmdir()
         return path
+
+    def is_full(self, visitor: str) -> bool:
+        """Whether a visitor, or all together, gave as much as is kept; counts this time, too."""
+        self._given[visitor] += 1
+        return self._given[visitor] > _MOST_OF_ONE or self._given.total() > _MOST
 
     def close(self) -> None:
         """Bring to the Hub what is not there yet: at exit, its client could not any more.
@@ -82,8 +106,10 @@ class Feedback:
         shutil.rmtree(self.folder)
 
 
-def open_feedback(place: str) -> Feedback:
+def open_feedback(place: str, *, only_classes: bool = False) -> Feedback:
     """Return where feedback is kept: a folder, or `hf://user/dataset`, a private one of the Hub.
+
+    only_classes: keep no photo of what is none of the model's classes.
 
     The dataset is created if it is not there. Photos go to it every five minutes, and when
     the feedback is closed.
@@ -100,7 +126,7 @@ def open_feedback(place: str) -> Feedback:
             raise SettingsError(
                 f"{place} cannot keep what visitors say ({error.strerror}): name another folder"
             ) from None
-        return Feedback(folder)
+        return Feedback(folder, only_classes=only_classes)
     from huggingface_hub import CommitScheduler, HfApi
 
     from foodvision.hub.answers import RepoInfo
@@ -121,7 +147,7 @@ def open_feedback(place: str) -> Feedback:
             private=True,
             allow_patterns="*.jpg",
         )
-        return Feedback(scheduler.folder_path, scheduler)
+        return Feedback(scheduler.folder_path, scheduler, only_classes=only_classes)
     raise AssertionError("told raises")
 
 
@@ -158,11 +184,13 @@ def feedback_form(
 
     def keep(path: str | None, label: str | None, chosen: str, request: gr.Request) -> None:
         words = models[chosen].words(request)
-        if not path or not label:
+        if not path or not label or not isinstance(label, str):
             raise gr.Error(words("ask_text"), print_exception=False)
+        if feedback.is_full(request.client.host if request.client else ""):
+            raise gr.Error(words("feedback_full"), print_exception=False)
         try:
-            with told_by_name(path):
-                feedback.keep(path, label, models[chosen].classifier.classes)
+            picture = models[chosen].decoded(path).picture
+            feedback.keep(picture, label, models[chosen].classifier.classes)
         except PhotoError as error:
             raise gr.Error(str(error), print_exception=False) from None
         except OSError as error:
@@ -177,7 +205,7 @@ def feedback_form(
     label = gr.Dropdown(
         [(name, label) for label, name in choices.items()],
         label=i18n("feedback_label"),
-        allow_custom_value=True,
+        allow_custom_value=not feedback.only_classes,
         value=None,
     )
     gr.Markdown(i18n("feedback_kept"), elem_classes="soft")

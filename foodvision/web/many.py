@@ -13,9 +13,9 @@ import gradio as gr
 from foodvision.classifier import Prediction
 from foodvision.documents import data_uri, thumbnail
 from foodvision.errors import PhotoError
-from foodvision.image import SUFFIXES, load_image
+from foodvision.image import SUFFIXES
 from foodvision.web.answers import percent
-from foodvision.web.models import ModelChoice, PageModel, PageModels, told_by_name
+from foodvision.web.models import ModelChoice, PageModel, PageModels
 from foodvision.web.words import Words
 
 _FIRST_SHOWN = 8
@@ -113,11 +113,10 @@ def answer_one(model: PageModel, photo: str) -> Answered:
     """Answer a photo, or say why it cannot be."""
     name = Path(photo).name
     try:
-        with told_by_name(photo):
-            image = load_image(photo, model.classifier.config.preprocess.short_side)
+        prediction, picture = model.predict(photo), model.decoded(photo).picture
     except PhotoError as error:
         return Answered(name, None, str(error))
-    return Answered(name, model.classifier.predict(image), picture=thumbnail(image, 240))
+    return Answered(name, prediction, picture=thumbnail(picture, 240))
 
 
 def _is_shown(count: int) -> bool:

@@ -1,37 +1,49 @@
 """What all tabs answer with: the models, each with its words and its examples."""
 
 import filecmp
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from threading import BoundedSemaphore
 from typing import Any, TypeAlias
 
 import gradio as gr
+import numpy as np
 
 import foodvision
 from foodvision.checkpoint import BUNDLED, Checkpoint
 from foodvision.classifier import BUNDLED_NAME, Classifier, Prediction, load
+from foodvision.decoding import Decoded, Decoder
 from foodvision.errors import PhotoError, SettingsError
 from foodvision.hub import is_repo_id
 from foodvision.image import SUFFIXES
 from foodvision.web.words import Words, read_wording
 
-_REMEMBERED = 512
+_REMEMBERED, _DECODED_REMEMBERED = 512, 8
+
+# More at a time would share the same cores.
+_RUNNING = BoundedSemaphore(2)
 
 
 class PageModel:
     """A model and how the page speaks of it."""
 
-    def __init__(self, name: str, classifier: Classifier) -> None:
+    def __init__(self, name: str, classifier: Classifier, decoder: Decoder | None = None) -> None:
         """Take the model, and what the page calls it unless its `page.json` has a title.
+
+        decoder: what all models of a page decode photos by; one of its own if None.
 
         Raises CheckpointError if the checkpoint's `page.json` is spoiled.
         """
         self.name, self.classifier = name, classifier
         self.wording = read_wording(classifier.checkpoint.folder, name)
         self.examples = {path.name: path for path in example_photos(classifier.checkpoint)}
-        self._remembered = lru_cache(_REMEMBERED)(self._predict)
+        self._decoder = decoder or Decoder()
+        self._decoded = lru_cache(_DECODED_REMEMBERED)(self._decode)
+        self._predicted = lru_cache(_REMEMBERED)(self._predict)
 
     def words(self, request: gr.Request | None) -> Words:
         """Return the words in a visitor's language."""
@@ -48,15 +60,40 @@ class PageModel:
 
         Raises PhotoError for what is no photo, or is there no more.
         """
-        try:
-            file = Path(photo).stat()
-        except OSError:
-            raise PhotoError(f"{Path(photo).name} is here no more: choose it again") from None
-        return self._remembered(photo, file.st_size, file.st_mtime_ns)
+        return self._predicted(photo, *_state_of(photo))
 
-    def _predict(self, photo: str, *_: int) -> Prediction:
+    def decoded(self, photo: str) -> Decoded:
+        """Return a photo as the network sees it, and as people do.
+
+        Raises PhotoError as `predict` does.
+        """
+        return self._decoded(photo, *_state_of(photo))
+
+    def evidence(self, photo: str, label: str) -> np.ndarray | None:
+        """Return where a photo speaks for a class, as `Classifier.evidence` does."""
+        square = self.decoded(photo).square
+        with _RUNNING:
+            return self.classifier.evidence_of(square, label)
+
+    def _predict(self, photo: str, *state: int) -> Prediction:
+        started = time.perf_counter()
+        square = self._decoded(photo, *state).square
+        with _RUNNING:
+            (prediction,) = self.classifier.predict_pixels(square[None])
+        return replace(prediction, seconds=time.perf_counter() - started)
+
+    def _decode(self, photo: str, *_: int) -> Decoded:
         with told_by_name(photo):
-            return self.classifier.predict(photo)
+            return self._decoder.decode(photo, self.classifier.config.preprocess)
+
+
+def _state_of(photo: str) -> tuple[int, int]:
+    """Return what tells whether a file is still the same."""
+    try:
+        file = Path(photo).stat()
+    except OSError:
+        raise PhotoError(f"{Path(photo).name} is here no more: choose it again") from None
+    return file.st_size, file.st_mtime_ns
 
 
 PageModels: TypeAlias = Mapping[str, PageModel]

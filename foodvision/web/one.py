@@ -5,7 +5,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 import gradio as gr
-from gradio.data_classes import ImageData
 from PIL import Image
 
 from foodvision.classifier import Prediction
@@ -15,6 +14,7 @@ from foodvision.web.answers import answer_html, empty_html, failure_html
 from foodvision.web.feedback import Feedback, feedback_form
 from foodvision.web.models import ModelChoice, PageModel, PageModels, changes_of
 from foodvision.web.pictures import draw_card, where_it_looked
+from foodvision.web.uploads import photo_input
 
 # Where a page may not write to the clipboard, and over plain http none may, by hand.
 _COPY = """() => {
@@ -46,7 +46,12 @@ def one_tab(
     """Lay out the tab, connect its events, and return where the photo goes in."""
     with gr.Row(equal_height=False, elem_id="one"):
         with gr.Column():
-            photo = _photo_input(i18n)
+            photo = photo_input(
+                label=i18n("photo_label"),
+                sources=["upload", "webcam", "clipboard"],
+                height=360,
+                elem_id="photo",
+            )
             _offer_examples(models, photo, i18n)
         with gr.Column():
             told = _lay_out_answer(models, i18n)
@@ -108,8 +113,12 @@ def _connect_answer(models: PageModels, chosen: ModelChoice, photo: gr.Image, to
         prediction = _try(model, photo)
         if photo is None or prediction is None:
             return None, words("looked_text")
-        looked = where_it_looked(model.classifier, photo, prediction.label)
-        return looked, words("looked_text" if looked else "looked_none")
+        heat = model.evidence(photo, prediction.label)
+        if heat is None:
+            return None, words("looked_none")
+        preprocess = model.classifier.config.preprocess
+        picture = model.decoded(photo).picture
+        return where_it_looked(picture, preprocess, heat), words("looked_text")
 
     gr.on(
         changes_of(photo, chosen),
@@ -136,7 +145,8 @@ def _connect_buttons(models: PageModels, chosen: ModelChoice, photo: gr.Image, t
         prediction = _try(model, photo)
         if photo is None or prediction is None:
             raise gr.Error(model.words(request)("ask_text"), print_exception=False)
-        return data_uri(draw_card(photo, prediction, model.wording), "image/jpeg")
+        picture = model.decoded(photo).picture
+        return data_uri(draw_card(picture, prediction, model.wording), "image/jpeg")
 
     told.copy.click(None, js=_COPY)
     drawn = gr.Textbox(visible=False)
@@ -205,28 +215,3 @@ def _offer_examples(models: PageModels, photo: gr.Image, i18n: gr.I18n) -> None:
             examples_per_page=12,
             elem_id="examples",
         )
-
-
-def _photo_input(i18n: gr.I18n) -> gr.Image:
-    photo = gr.Image(
-        label=i18n("photo_label"),
-        type="filepath",
-        image_mode=None,
-        sources=["upload", "webcam", "clipboard"],
-        height=360,
-        elem_id="photo",
-    )
-    opened_by_gradio = photo.preprocess
-
-    def as_it_is(payload: ImageData | None) -> Any:
-        if payload is None or payload.path is not None:
-            return payload and payload.path
-        path = str(opened_by_gradio(payload))
-        photo.temp_files.add(path)  # Gradio makes a file of what a program sent, and forgets it
-        return path
-
-    # Gradio would open the file before our function sees it, and answer what is no photo with an
-    # error that says nothing. (A subclass would do the same, but Gradio writes a stub file beside
-    # the module of each subclass.)
-    photo.preprocess = as_it_is  # type: ignore[method-assign]
-    return photo

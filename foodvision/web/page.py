@@ -1,34 +1,54 @@
 """The page: tabs around a classifier, and how it is served."""
 
+import os
 import signal
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from html import escape
 from importlib.util import find_spec
+from typing import Any
 
 import gradio as gr
 
 from foodvision.classifier import Classifier
+from foodvision.decoding import Decoder
 from foodvision.errors import SettingsError, first_line
 from foodvision.web.about import about_tab
 from foodvision.web.camera import camera_tab, turn_off_when_left
 from foodvision.web.feedback import Feedback
+from foodvision.web.guard import LOOPBACK, Guard
 from foodvision.web.many import many_tab
 from foodvision.web.models import ModelChoice, PageModel, name_of
 from foodvision.web.one import one_tab
-from foodvision.web.programs import add_endpoints, have_assistants_photos_deleted
+from foodvision.web.programs import add_endpoints, refuse_addresses_of_assistants
 from foodvision.web.theme import CSS, SCRIPT, THEME
+from foodvision.web.uploads import MAX_UPLOAD, Uploads, protect_functions, uploads_folder
 from foodvision.web.words import Words
 
-# Answers at a time. Gradio takes the lowest of the events that wait in one line: it is said once.
-_AT_ONCE = 2
+# Visitors who are answered at a time; photos wait for a decoder, which is another matter. Gradio
+# takes the lowest of the events that wait in one line: it is said once.
+_AT_ONCE = 8
+_MOST_HEAVY_WAITING = 4
 
-# Visitors' photos are deleted within two hours: looked for, and old, after this many seconds.
-_KEPT_SECONDS = 3600
-
-_MAX_UPLOAD = "50mb"
 _FEW = 6
+
+# How long answers that are under way may take when the page is ended.
+_DRAIN_SECONDS = 8
+_SECONDS_BETWEEN_DELETING = 600
+
+
+@dataclass
+class Behind:
+    """What works behind a page, which Gradio knows nothing of."""
+
+    i18n: gr.I18n
+    uploads: Uploads
+    decoder: Decoder
+    words: Callable[[Any], Words]
+    feedback: Feedback | None
+    guard: Guard | None = None
 
 
 def build_page(
@@ -44,7 +64,8 @@ def build_page(
     """
     if isinstance(models, Classifier):
         models = {name_of(models.checkpoint.folder): models}
-    shown = {name: PageModel(name, classifier) for name, classifier in models.items()}
+    uploads, decoder = Uploads(uploads_folder()), Decoder(_MOST_HEAVY_WAITING)
+    shown = {name: PageModel(name, classifier, decoder) for name, classifier in models.items()}
     first = next(iter(shown.values()))
     i18n = gr.I18n(
         **{
@@ -52,11 +73,7 @@ def build_page(
             for language, words in first.wording.languages.items()
         }
     )
-    with gr.Blocks(
-        title=first.wording.title,
-        analytics_enabled=False,
-        delete_cache=(_KEPT_SECONDS, _KEPT_SECONDS),
-    ) as page:
+    with gr.Blocks(title=first.wording.title, analytics_enabled=False) as page:
         gr.HTML(f"<h1>{escape(first.wording.title)}</h1>", padding=False)
         gr.Markdown(i18n("introduction"))
         gr.Markdown(i18n("offline"), elem_id="offline")
@@ -64,7 +81,7 @@ def build_page(
         with gr.Tab(i18n("one_tab")) as one:
             photo = one_tab(shown, chosen, i18n, page, feedback)
         with gr.Tab(i18n("camera_tab")) as pointed:
-            camera = camera_tab(shown, chosen, i18n)
+            camera = camera_tab(shown, chosen, i18n, uploads)
         with gr.Tab(i18n("many_tab")) as many:
             photos = many_tab(shown, chosen, i18n)
         with gr.Tab(i18n("about_tab")) as about:
@@ -74,7 +91,8 @@ def build_page(
         gr.Markdown(i18n("privacy_feedback" if feedback else "privacy"), elem_classes="soft")
         add_endpoints(shown, chosen, photo, photos)
         page.load(None, js=SCRIPT.read_text("utf-8"))
-    page.i18n_instance, page.feedback = i18n, feedback
+    protect_functions(page, uploads, first.words)
+    page.behind = Behind(i18n, uploads, decoder, first.words, feedback)
     return page.queue(max_size=50, default_concurrency_limit=_AT_ONCE)  # type: ignore[no-any-return]
 
 
@@ -84,11 +102,15 @@ def launch_page(
     port: int | None = None,
     share: bool = False,
     mcp: bool = False,
+    hosts: Collection[str] = (),
     wait: bool = True,
 ) -> None:
     """Serve the page until it is stopped, and say in one line where to look.
 
     port: 7860 or the next free one if None (a Space sets its own).
+    hosts: names by which the page may be asked for, beside those of this machine itself. Without
+        them a page that listens on this machine alone answers to no others, one that listens to
+        the network to all.
     share: also make a public link, valid for some days, through Gradio's relay.
     mcp: also serve `/predict` and `/predict_many` as tools of the Model Context Protocol.
     wait: if False, return as soon as it answers.
@@ -99,18 +121,30 @@ def launch_page(
         raise SettingsError(
             "--mcp needs the package mcp: pip install '.[mcp]' in foodvision's folder"
         )
+    behind: Behind = page.behind  # type: ignore[attr-defined]
+    is_local = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1") in LOOPBACK
+    names = frozenset(map(str.lower, hosts)) if hosts or is_local else None
+
+    @asynccontextmanager
+    async def guarded(app: Any) -> AsyncIterator[None]:
+        # Here all of Gradio's middleware is there, and no request has come.
+        behind.guard = Guard(app.middleware_stack, behind.uploads, names, behind.words)
+        app.middleware_stack = behind.guard
+        yield
+
     try:
         _, local_url, share_url = page.launch(
             server_port=port,
             share=share,
             theme=THEME,
             css_paths=CSS,
-            i18n=page.i18n_instance,
+            i18n=behind.i18n,
             pwa=True,
             mcp_server=mcp,
             quiet=True,
             prevent_thread_lock=True,
-            max_file_size=_MAX_UPLOAD,
+            max_file_size=MAX_UPLOAD,
+            app_kwargs={"lifespan": guarded},
             footer_links=["api"],
             run_history=False,
             enable_monitoring=False,
@@ -121,22 +155,31 @@ def launch_page(
         if port is None:
             raise SettingsError(f"the page cannot be served ({first_line(error)})") from None
         raise SettingsError(f"port {port} is taken: choose another one with --port") from None
-    have_assistants_photos_deleted(page)
+    if share_url and behind.guard:
+        behind.guard.also_called(share_url)
+    refuse_addresses_of_assistants(page)
+    behind.uploads.publish_what_is_there()
     print(f"foodvision answers at {share_url or local_url} (Ctrl-C stops it)", flush=True)
     if wait:
-        _wait_for_the_end()
-        # Gradio's own way out waits for pages that are open, and leaves visitors' photos behind.
+        _wait_for_the_end(behind)
+        # Gradio's own way out waits for pages that are open.
         page.close(verbose=False)
-        if feedback := getattr(page, "feedback", None):
-            feedback.close()
+        behind.decoder.close()
+        if behind.feedback:
+            behind.feedback.close()
 
 
-def _wait_for_the_end() -> None:
+def _wait_for_the_end(behind: Behind) -> None:
+    """Delete old uploads until the page is stopped, then let answers that are under way come."""
     # A Space is ended by SIGTERM; what visitors gave is to be kept then too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
         while True:
-            time.sleep(3600)
+            time.sleep(_SECONDS_BETWEEN_DELETING)
+            behind.uploads.delete_old()
+    with suppress(KeyboardInterrupt):  # a second Ctrl-C waits for nobody
+        if behind.guard:
+            behind.guard.drain(_DRAIN_SECONDS)
 
 
 def introduce(classifier: Classifier, words: Words) -> str:

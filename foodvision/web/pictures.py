@@ -5,8 +5,8 @@ import io
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from foodvision.classifier import Classifier, Prediction
-from foodvision.image import Photo, load_image
+from foodvision.classifier import Prediction
+from foodvision.preprocess import Preprocess
 from foodvision.web.answers import percent
 from foodvision.web.words import Wording
 
@@ -18,23 +18,19 @@ _INK, _PAPER, _SOFT = (36, 28, 22), (255, 250, 244), (110, 96, 84)
 
 
 def where_it_looked(
-    classifier: Classifier, photo: Photo, label: str
-) -> tuple[Image.Image, Image.Image] | None:
-    """Return the square that a model sees, and the same with all dark that did not speak for label.
+    image: Image.Image, preprocess: Preprocess, heat: np.ndarray
+) -> tuple[Image.Image, Image.Image]:
+    """Return the square that a model sees, and the same with all dark that did not speak for it.
 
-    None where its network does not tell.
+    heat: (h, w) float32, 0 to 1, as `Classifier.evidence` returns it.
     """
-    image = load_image(photo)
-    heat = classifier.evidence(image, label)
-    if heat is None:
-        return None
-    square = classifier.config.preprocess.sized(_SIDE)(image)
+    square = preprocess.sized(_SIDE)(image)
     light = Image.fromarray(heat).resize((_SIDE, _SIDE), Image.Resampling.BICUBIC)
     weights = _DARKEST + (1 - _DARKEST) * np.asarray(light).clip(0, 1)[..., None]
     return Image.fromarray(square), Image.fromarray(np.uint8(square * weights))
 
 
-def draw_card(photo: Photo, prediction: Prediction, wording: Wording) -> bytes:
+def draw_card(image: Image.Image, prediction: Prediction, wording: Wording) -> bytes:
     """Return a picture to share, of a photo with its answer: a JPEG.
 
     It is in English: the font that Pillow brings has no letters of Korea and Japan.
@@ -45,7 +41,7 @@ def draw_card(photo: Photo, prediction: Prediction, wording: Wording) -> bytes:
         headline = words.name(prediction.label)
         confidence = percent(prediction.confidence, words)
         sentence = words(prediction.certainty, confidence=confidence)
-    image = load_image(photo)
+    image = image.copy()
     image.thumbnail((_CARD_WIDTH, _CARD_WIDTH))
     sheet = Image.new("RGB", (_CARD_WIDTH, image.height + 190), _PAPER)
     sheet.paste(image, ((_CARD_WIDTH - image.width) // 2, 0))

@@ -3,7 +3,6 @@
 from typing import Any
 
 import gradio as gr
-from gradio.processing_utils import save_base64_to_cache
 
 from foodvision.errors import PhotoError
 from foodvision.web.models import ModelChoice, PageModel, PageModels
@@ -52,23 +51,23 @@ def add_endpoints(
         )
 
 
-def have_assistants_photos_deleted(page: gr.Blocks) -> None:
-    """Have Gradio delete, with uploads, the files that it makes of photos that come by MCP."""
+def refuse_addresses_of_assistants(page: gr.Blocks) -> None:
+    """Have photos that come by the Model Context Protocol be data, not addresses to fetch from."""
     if page.mcp_server_obj is None:
         return
-    from gradio.mcp import DEFAULT_TEMP_DIR  # needs the package mcp
-
     read_by_gradio = page.mcp_server_obj.convert_strings_to_filedata
 
     def read(arguments: dict[str, Any], places: list[list[str | int]]) -> Any:
-        for given in arguments.values():
-            for photo in given if isinstance(given, list) else [given]:
-                if isinstance(photo, str) and photo.startswith("data:"):
-                    # The file that Gradio makes of it, and forgets.
-                    page.upload_file_set.add(save_base64_to_cache(photo, DEFAULT_TEMP_DIR))
+        given = [one for value in arguments.values() for one in _listed(value)]
+        if any(isinstance(one, str) and one.startswith("http") for one in given):
+            raise ValueError("send the photo itself, as a data: address with base64")
         return read_by_gradio(arguments, places)
 
     page.mcp_server_obj.convert_strings_to_filedata = read  # type: ignore[method-assign, assignment]
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _answer(model: PageModel, photo: str) -> dict[str, Any]:

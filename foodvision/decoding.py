@@ -1,0 +1,281 @@
+"""Photos decoded in processes of their own, with limits that the operating system holds.
+
+`foodvision.photo_limits` refuses what a header tells. What only shows while a decoder runs (a
+decoder that loops, a parser that copies) ends here: the process that decodes is stopped, and the
+program goes on. A photo takes at most 2 seconds of processor time (3 for HEIC, of which nothing
+smaller can be decoded) and 300 MB.
+
+Most photos take hundredths of a second. Those that may take longer go through one process by
+themselves, so that nobody else waits for them.
+"""
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from threading import BoundedSemaphore
+from typing import IO, Any
+
+import numpy as np
+from PIL import Image
+
+from foodvision.errors import BusyError, PhotoError
+from foodvision.image import is_heavy, load_image, read_photo
+from foodvision.preprocess import Preprocess
+
+HAS_LIMITS = hasattr(signal, "setitimer") and sys.platform != "win32"
+"""Whether this system can stop a process by its processor time."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a process may take for one photo.
+
+    seconds: of processor time.
+    megabytes: of memory above what the process takes at rest.
+    """
+
+    seconds: float
+    megabytes: int
+
+
+QUICK, HEAVY = Limits(0.3, 110), Limits(1.7, 290)
+"""For most photos; for those whose header says that they may take longer."""
+
+# 48 megapixels of HEIC take 1.6 to 1.9 seconds on a machine that does nothing else.
+_HEIC_SECONDS = 3.0
+
+_PROCESSES = 2
+_MOST_WAITING = 4
+
+# The longest side of the picture that is kept of a photo beside what the network sees.
+_LONGEST = 1280
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A photo as the rest of the program needs it.
+
+    square: (size, size, 3) uint8, what the network sees; size is 0 if it was not asked for.
+    picture: the photo, its longest side at most 1280 pixels.
+    """
+
+    square: np.ndarray
+    picture: Image.Image
+
+
+class Decoder:
+    """Processes that decode photos, started when the first photo comes."""
+
+    def __init__(self, most_waiting: int | None = None) -> None:
+        """Prepare them.
+
+        most_waiting: how many heavy photos may wait before the next one is refused; any number if
+            None.
+        """
+        quick, heavy = [_Process(QUICK) for _ in range(_PROCESSES)], [_Process(HEAVY)]
+        self._quick, self._heavy = _idle(quick), _idle(heavy)
+        self._end = weakref.finalize(self, _end_all, [*quick, *heavy])
+        self._places = BoundedSemaphore(most_waiting + 1) if most_waiting is not None else None
+
+    def decode(self, path: str | os.PathLike[str], preprocess: Preprocess | None = None) -> Decoded:
+        """Decode a photo, and make what a network sees of it if `preprocess` is given.
+
+        Raises PhotoError as `load_image` does and for what takes too long or too much, BusyError
+        where too many heavy photos wait.
+        """
+        asked = {"path": os.fspath(path), "preprocess": preprocess and asdict(preprocess)}
+        if not HAS_LIMITS:
+            return _decode(asked)
+        with _lent(self._quick) as process:
+            answer = process.ask(asked)
+        if answer is None:
+            answer = self._decode_heavy(asked)
+        return answer
+
+    def _decode_heavy(self, asked: dict[str, Any]) -> Decoded:
+        name = asked["path"]
+        if self._places and not self._places.acquire(blocking=False):
+            raise BusyError(f"{name} has to wait for other large photos: try again in a moment")
+        try:
+            with _lent(self._heavy) as process:
+                answer = process.ask(asked)
+        finally:
+            if self._places:
+                self._places.release()
+        if answer is None:
+            raise PhotoError(f"{name} takes too long or too much memory to decode: save it anew")
+        return answer
+
+    def close(self) -> None:
+        """End the processes, also those that decode."""
+        self._end()
+
+
+def _idle(processes: "Sequence[_Process]") -> "queue.LifoQueue[_Process]":
+    idle: queue.LifoQueue[_Process] = queue.LifoQueue()  # the last one is started already
+    for process in processes:
+        idle.put(process)
+    return idle
+
+
+def _end_all(processes: "Sequence[_Process]") -> None:
+    for process in processes:
+        process.end()
+
+
+@contextmanager
+def _lent(idle: "queue.LifoQueue[_Process]") -> "Iterator[_Process]":
+    process = idle.get()
+    try:
+        yield process
+    finally:
+        idle.put(process)
+
+
+class _Process:
+    """A process that decodes one photo after the other; another takes its place when it ends."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def ask(self, asked: dict[str, Any]) -> Decoded | None:
+        """Return a decoded photo, or None where it takes more than the limits.
+
+        Raises PhotoError.
+        """
+        if self._process is None or self._process.poll() is not None:
+            self._process = self._start()
+        requests, answers = self._process.stdin, self._process.stdout
+        assert requests is not None
+        assert answers is not None
+        try:
+            requests.write(json.dumps(asked).encode() + b"\n")
+            requests.flush()
+            return _receive(answers)
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            self.end()
+            return None
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        limits = [str(self._limits.seconds), str(self._limits.megabytes)]
+        return subprocess.Popen(  # noqa: S603 (this module, run by this Python)
+            [sys.executable, "-c", _COMMAND, *limits],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # decoders write what they think of a file
+            env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},  # their stacks count as memory
+        )
+
+    def end(self) -> None:
+        process, self._process = self._process, None
+        if process:
+            process.kill()
+            process.communicate()
+
+
+_COMMAND = f"""
+import sys
+sys.path[:] = {sys.path!r}
+from foodvision.decoding import serve
+serve(float(sys.argv[1]), int(sys.argv[2]))
+"""
+
+
+def serve(seconds: float, megabytes: int) -> None:
+    """Decode what is asked for on standard input, until it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the program's
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)  # which ends the process
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a decoder prints is no answer
+    quick = megabytes < HEAVY.megabytes
+    _warm_up()
+    _limit_memory(megabytes)
+    for line in sys.stdin.buffer:
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+        _answer(json.loads(line), answers, quick=quick)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def _answer(asked: dict[str, Any], answers: IO[bytes], *, quick: bool) -> None:
+    try:
+        content = read_photo(asked["path"])
+        if quick and is_heavy(content, asked["path"]):
+            _send(answers, {"heavy": True})
+            return
+        if not quick and content[4:8] == b"ftyp":
+            signal.setitimer(signal.ITIMER_PROF, _HEIC_SECONDS)
+        del content
+        _send_decoded(answers, _decode(asked))
+    except (PhotoError, MemoryError) as error:
+        # Short of memory, decoders say that a photo is damaged: the other process knows better.
+        _send(answers, {"heavy": True} if quick else {"error": str(error)})
+
+
+def _decode(asked: dict[str, Any]) -> Decoded:
+    preprocess = Preprocess(**asked["preprocess"]) if asked["preprocess"] else None
+    image = load_image(asked["path"], preprocess.short_side if preprocess else 0)
+    square = preprocess(image) if preprocess else np.empty((0, 0, 3), np.uint8)
+    image.thumbnail((_LONGEST, _LONGEST))
+    return Decoded(square, image)
+
+
+def _send_decoded(answers: IO[bytes], decoded: Decoded) -> None:
+    _send(answers, {"square": len(decoded.square), "picture": decoded.picture.size})
+    answers.write(decoded.square.tobytes())
+    answers.write(decoded.picture.tobytes())
+    answers.flush()
+
+
+def _send(answers: IO[bytes], header: dict[str, Any]) -> None:
+    answers.write(json.dumps(header).encode() + b"\n")
+    answers.flush()
+
+
+def _receive(answers: IO[bytes]) -> Decoded | None:
+    header = json.loads(answers.readline() or _ended())
+    if "error" in header:
+        raise PhotoError(header["error"])
+    if "heavy" in header:
+        return None
+    size, (width, height) = header["square"], header["picture"]
+    square = np.frombuffer(_read(answers, size * size * 3), np.uint8).reshape(size, size, 3)
+    picture = Image.frombytes("RGB", (width, height), _read(answers, width * height * 3))
+    return Decoded(square, picture)
+
+
+def _read(answers: IO[bytes], count: int) -> bytes:
+    content = answers.read(count)
+    return content if len(content) == count else _ended()
+
+
+def _ended() -> bytes:
+    raise EOFError
+
+
+def _warm_up() -> None:
+    """Have what the first photo loads counted as the process at rest."""
+    from PIL import ImageCms
+
+    ImageCms.createProfile("sRGB")
+
+
+def _limit_memory(megabytes: int) -> None:
+    """Let this process take so much more than it has; on Linux, where that can be said."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return
+    import resource
+
+    taken = next(line for line in status.read_text().splitlines() if line.startswith("VmData"))
+    limit = int(taken.split()[1]) * 1024 + megabytes * 1_000_000
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -1,0 +1,275 @@
+"""Every request to the page passes here first: who may ask, what for, how much and how slowly."""
+
+import asyncio
+import json
+import secrets
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+
+from foodvision.web.uploads import COOKIE, Uploads, owners_of
+from foodvision.web.words import Words
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+"""The names of this machine itself."""
+
+# Of one request, in bytes: photos, what calls a function, and all else.
+_MAX_UPLOAD_REQUEST, _MAX_CALL, _MAX_OTHER = 200_000_000, 17_000_000, 100_000
+
+# A body has so many seconds to begin with, and one more for each so many bytes that came.
+_GRACE_SECONDS, _SLOWEST = 20.0, 20_000
+
+# Uploads at a time.
+_MOST_UPLOADS, _MOST_UPLOADS_OF_ONE = 16, 8
+
+_API = "/gradio_api"
+_FILE = f"{_API}/file="
+# What the page and its programs ask for; all else that Gradio can do is not there.
+_PAGES = frozenset({"/", "/config", "/manifest.json", "/robots.txt", "/theme.css", "/favicon.ico"})
+_BELOW = (
+    *("/assets/", "/static/", "/svelte/", "/pwa_icon", "/config/", _FILE),
+    *(
+        f"{_API}/{name}"
+        for name in (
+            *("info", "openapi.json", "startup-events", "theme.css", "app_id", "heartbeat/"),
+            *("upload", "upload_progress", "queue/", "call/", "run/", "api/", "cancel", "reset"),
+            *("stream/", "mcp"),
+        )
+    ),
+)
+_STREAMS = (f"{_API}/heartbeat/", f"{_API}/upload_progress", f"{_API}/mcp")
+
+_POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        # Gradio makes functions of the texts of its events.
+        "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:",
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data: blob:",
+        "media-src 'self' data: blob:",
+        "font-src 'self' data:",
+        "connect-src 'self' data: blob:",
+        "worker-src 'self' blob:",
+        "object-src 'none'",
+        "base-uri 'self'",
+        "form-action 'self'",
+        "frame-ancestors 'self' https://huggingface.co https://*.huggingface.co https://*.hf.space",
+    )
+)
+_HEADERS = (
+    (b"content-security-policy", _POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+)
+
+
+class _RefusedError(Exception):
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class Guard:
+    """An ASGI application before the page's own.
+
+    hosts: names that the page is asked by, beside those of this machine itself; any name if None.
+    """
+
+    def __init__(
+        self,
+        app: Callable[..., Awaitable[None]],
+        uploads: Uploads,
+        hosts: frozenset[str] | None,
+        words: Callable[[Any], Words],
+    ) -> None:
+        """Take the page, where its uploads go, and its texts in a visitor's language."""
+        self._app, self._uploads, self._hosts, self._words = app, uploads, hosts, words
+        self._uploading: Counter[frozenset[str]] = Counter()
+        self._answering, self._is_closing = 0, False
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer a request, or refuse it."""
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self._app(scope, receive, send)
+            return  # the page speaks by no web socket
+        exchange = _Exchange(Request(scope), receive, send)
+        counted = not exchange.path.startswith(_STREAMS)
+        self._answering += counted
+        try:
+            await self._pass_on(scope, exchange)
+        except _RefusedError as error:
+            await exchange.refuse(error)
+        finally:
+            self._answering -= counted
+
+    def also_called(self, url: str) -> None:
+        """Answer to the name in an address, too."""
+        if self._hosts is not None:
+            self._hosts |= {_host(url)}
+
+    def drain(self, seconds: float) -> None:
+        """Take no more photos, and wait for answers that are under way, not longer than so."""
+        self._is_closing, end = True, time.monotonic() + seconds
+        while self._answering and time.monotonic() < end:
+            time.sleep(0.05)
+
+    async def _pass_on(self, scope: Message, exchange: "_Exchange") -> None:
+        request, path = exchange.request, exchange.path
+        self._check_names(request)
+        if path not in _PAGES and not path.startswith(_BELOW):
+            raise _RefusedError(404, "Not found")
+        owners = owners_of(request)
+        if path.startswith(_FILE):
+            self._check_file(path, owners)
+        if self._is_closing and request.method == "POST":
+            raise _RefusedError(503, self._words(request)("busy"))
+        if path.rstrip("/") == f"{_API}/upload":
+            await self._upload(scope, exchange, owners)
+        else:
+            exchange.most = _MAX_CALL if path.startswith(_API) else _MAX_OTHER
+            await exchange.run(self._app, scope)
+
+    async def _upload(self, scope: Message, exchange: "_Exchange", owners: frozenset[str]) -> None:
+        exchange.most = _MAX_UPLOAD_REQUEST
+        if (
+            self._uploading.total() >= _MOST_UPLOADS
+            or self._uploading[owners] >= _MOST_UPLOADS_OF_ONE
+        ):
+            raise _RefusedError(503, self._words(exchange.request)("busy"))
+        self._uploading[owners] += 1
+        answer = exchange.remember_answer()
+        try:
+            await exchange.run(self._app, scope)
+        finally:
+            self._uploading[owners] -= 1
+            if not self._uploading[owners]:
+                del self._uploading[owners]
+            try:
+                self._uploads.add(map(Path, json.loads(bytes(answer))), owners)
+            except (ValueError, TypeError):  # a failure's answer lists no files
+                self._uploads.delete_unfinished(60 if self._uploading else 0)
+
+    def _check_names(self, request: Request) -> None:
+        """Refuse what another site has a visitor's browser ask for."""
+        asked = [request.headers.get(name) for name in ("host", "x-forwarded-host")]
+        names = {_host(f"//{name}") for name in asked if name}
+        if self._hosts is not None and not names <= LOOPBACK | self._hosts:
+            raise _RefusedError(421, "This page has another name: see --allow-host")
+        origin = request.headers.get("origin")
+        if origin and request.method not in ("GET", "HEAD"):
+            own = names | (self._hosts or frozenset())
+            if _host(origin) not in own:
+                raise _RefusedError(403, "Another site may not ask this page")
+
+    def _check_file(self, path: str, owners: frozenset[str]) -> None:
+        if not self._uploads.may_read(Path(path.removeprefix(_FILE)), owners):
+            raise _RefusedError(404, "Not found")
+
+
+class _Exchange:
+    """One request and its answer, bounded in size and time, with the page's headers on it."""
+
+    def __init__(self, request: Request, receive: Receive, send: Send) -> None:
+        self.request, self.path, self.most = request, _path(request), _MAX_OTHER
+        self._receive, self._send = receive, send
+        self._began, self._received = time.monotonic(), 0
+        self._is_answered = self._is_received = False
+        self._refused: _RefusedError | None = None
+        self._answer: bytearray | None = None
+
+    async def run(self, app: Callable[..., Awaitable[None]], scope: Message) -> None:
+        """Have the page answer."""
+        length = self.request.headers.get("content-length", "0")
+        if length.isdigit() and int(length) > self.most:
+            raise self._too_large()
+        try:
+            await app(scope, self.receive, self.send)
+        except _RefusedError:
+            raise
+        except Exception:
+            if self._refused is None:
+                raise
+        if self._refused is not None:
+            raise self._refused
+
+    def remember_answer(self) -> bytearray:
+        """Return where the answer's body will be."""
+        self._answer = bytearray()
+        return self._answer
+
+    async def receive(self) -> Message:
+        """Receive a part of the body, as long as it is neither too much nor too slow."""
+        left = self._began + _GRACE_SECONDS + self._received / _SLOWEST - time.monotonic()
+        if self._is_answered or self._is_received:
+            return await self._receive()  # waits for the client to go
+        try:
+            message = await asyncio.wait_for(self._receive(), max(left, 0.01))
+        except asyncio.TimeoutError:
+            raise self._refuse(408, "The request came too slowly") from None
+        self._received += len(message.get("body", b""))
+        self._is_received = not message.get("more_body", False)
+        if self._received > self.most:
+            self._refused = self._too_large()
+            raise self._refused
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Send a part of the answer, with the page's headers."""
+        if self._refused is not None:
+            return
+        if message["type"] == "http.response.start":
+            self._is_answered = True
+            names = {name for name, _ in _HEADERS}
+            kept = [pair for pair in message.get("headers", ()) if pair[0].lower() not in names]
+            message = {**message, "headers": [*kept, *_HEADERS, *self._cookie()]}
+        elif self._answer is not None and len(self._answer) < _MAX_OTHER * 10:
+            self._answer += message.get("body", b"")
+        await self._send(message)
+
+    async def refuse(self, error: _RefusedError) -> None:
+        """Answer that it is not to be had."""
+        if not self._is_answered:
+            self._refused = None
+            response = PlainTextResponse(str(error), error.status, {"connection": "close"})
+            await response(self.request.scope, self._receive, self.send)
+
+    def _cookie(self) -> list[tuple[bytes, bytes]]:
+        if self.path != "/" or COOKIE in self.request.cookies:
+            return []
+        # In a frame of another site, as a Space is shown, a cookie is kept for that site alone.
+        scheme = self.request.headers.get("x-forwarded-proto", self.request.url.scheme)
+        kind = "SameSite=None; Secure; Partitioned" if scheme == "https" else "SameSite=Lax"
+        value = f"{COOKIE}={secrets.token_urlsafe(16)}; HttpOnly; Path=/; {kind}"
+        return [(b"set-cookie", value.encode())]
+
+    def _too_large(self) -> _RefusedError:
+        return _RefusedError(413, f"Too much at once: the limit is {self.most // 10**6} MB")
+
+    def _refuse(self, status: int, text: str) -> _RefusedError:
+        self._refused = _RefusedError(status, text)
+        return self._refused
+
+
+def _path(request: Request) -> str:
+    """Return the path below where the page is mounted."""
+    root = request.scope.get("root_path", "")
+    return str(request.scope["path"]).removeprefix(root) or "/"
+
+
+def _host(url: str) -> str:
+    """Return the host of an address in lower case, or what names none."""
+    try:
+        return urlsplit(url).hostname or url
+    except ValueError:
+        return url

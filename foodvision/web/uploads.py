@@ -1,0 +1,262 @@
+"""What visitors send: where it is kept, whose it is, how much, and what a function may read."""
+
+import base64
+import binascii
+import os
+import secrets
+import stat
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import gradio as gr
+from gradio.data_classes import ImageData
+
+from foodvision.temporary import TemporaryFolder
+from foodvision.web.words import Words
+
+MAX_UPLOAD = 50_000_000
+"""The largest photo that may be uploaded, in bytes."""
+
+KEPT_SECONDS = 3600
+"""How long an upload stays: it is deleted by the second time that is looked for older ones."""
+
+_MAX_SENT_WITHIN = 12_000_000  # of a photo inside of a request, as base64
+_MAX_TEXT = 10_000
+
+
+class RefusedError(Exception):
+    """A request names what is not for the visitor to read."""
+
+
+@dataclass(frozen=True)
+class Caps:
+    """How much is kept at a time, in bytes and files; the oldest goes first."""
+
+    visitor_bytes: int = 500_000_000
+    visitor_files: int = 1_000
+    total_bytes: int = 2_000_000_000
+    total_files: int = 10_000
+
+
+@dataclass(frozen=True)
+class _Kept:
+    owners: frozenset[str]
+    size: int
+
+
+class Uploads:
+    """The files of visitors, in one private folder, which nothing else of the disk is read through.
+
+    A file belongs to who sent it: to a browser by its cookie, to a program by its address.
+    """
+
+    def __init__(self, folder: Path, caps: Caps | None = None) -> None:
+        """Take the folder that Gradio uploads to."""
+        self.folder, self._caps = folder.resolve(), caps or Caps()
+        self._kept: dict[Path, _Kept] = {}  # the oldest first
+        self._public: frozenset[Path] = frozenset()
+        self._lock = Lock()
+
+    def publish_what_is_there(self) -> None:
+        """Let every visitor read what lies in the folder now: copies of the examples."""
+        self._public = frozenset(self._files())
+
+    def add(self, paths: Iterable[Path], owners: frozenset[str]) -> None:
+        """Note whose files are, and delete the oldest of what is too much."""
+        with self._lock:
+            for path in paths:
+                self._kept.pop(path, None)
+                with suppress(OSError):
+                    self._kept[path.resolve()] = _Kept(owners, path.stat().st_size)
+            caps = self._caps
+            theirs = [path for path, of in self._kept.items() if of.owners & owners]
+            self._make_room(theirs, caps.visitor_bytes, caps.visitor_files)
+            self._make_room(list(self._kept), caps.total_bytes, caps.total_files)
+
+    def keep(self, content: bytes, owners: frozenset[str]) -> Path:
+        """Write a photo that came inside of a request, and return its file."""
+        folder = self.folder / secrets.token_hex(16)
+        folder.mkdir()
+        path = folder / "photo"
+        path.write_bytes(content)
+        self.add([path], owners)
+        return path
+
+    def delete(self, path: Path) -> None:
+        """Delete a file."""
+        with self._lock:
+            self._delete(path)
+
+    def delete_old(self, seconds: float = KEPT_SECONDS) -> None:
+        """Delete what is older, but for what is public."""
+        self._delete_older(self._files(), seconds)
+
+    def delete_unfinished(self, seconds: float) -> None:
+        """Delete what uploads that were cut off left, and that has not grown for so long."""
+        self._delete_older((path for path in self.folder.iterdir() if path.is_file()), seconds)
+
+    def may_read(self, path: Path, owners: frozenset[str]) -> bool:
+        """Whether a visitor may read a file: a regular one in the folder, theirs or everybody's.
+
+        The page's own pictures of an answer are found by a name that nobody guesses.
+        """
+        with suppress(OSError, ValueError):
+            real = Path(os.path.realpath(path))
+            if real != path or self.folder not in real.parents:
+                return False
+            kept = self._kept.get(real)
+            is_theirs = kept is None or bool(kept.owners & owners)
+            return is_theirs and stat.S_ISREG(real.lstat().st_mode)
+        return False
+
+    def admit(
+        self, inputs: Sequence[Any], blocks: Sequence[Any], owners: frozenset[str]
+    ) -> list[Any]:
+        """Return what a request gives to a function, in the form that Gradio reads safely.
+
+        blocks: the components that the inputs belong to.
+
+        Raises RefusedError for a file that is not the visitor's upload, there or not.
+        """
+        pairs = zip(inputs, blocks, strict=False)  # Gradio tells when there are too few
+        return [self._admit(value, block, owners) for value, block in pairs]
+
+    def _admit(self, value: Any, block: Any, owners: frozenset[str]) -> Any:
+        if value is None or block.stateful:  # a state is the server's own
+            return None
+        if isinstance(block, (gr.Image, gr.File)):
+            if isinstance(value, list):
+                return [self._file(one, owners) for one in value]
+            return self._file(value, owners)
+        if not _is_plain(value) and not (isinstance(value, list) and all(map(_is_plain, value))):
+            raise RefusedError
+        return value
+
+    def _file(self, value: Any, owners: frozenset[str]) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise RefusedError
+        path, url = value.get("path"), value.get("url")
+        if not path and isinstance(url, str) and url.startswith("data:"):
+            place = self.keep(_decoded(url), owners)
+        elif isinstance(path, str) and self.may_read(Path(path), owners):
+            place = Path(path)
+            if place not in self._kept and place not in self._public:
+                raise RefusedError
+        else:
+            raise RefusedError
+        meta = {"_type": "gradio.FileData"}
+        return {"path": str(place), "orig_name": place.name, "meta": meta}
+
+    def _make_room(self, paths: Sequence[Path], most_bytes: int, most_files: int) -> None:
+        """Delete the first of some files, until the others are few and small enough."""
+        total, count = sum(self._kept[path].size for path in paths), len(paths)
+        for path in paths:
+            if total <= most_bytes and count <= most_files:
+                break
+            total, count = total - self._kept[path].size, count - 1
+            self._delete(path)
+
+    def _files(self) -> Iterator[Path]:
+        for folder, _, names in os.walk(self.folder):
+            yield from (Path(folder) / name for name in names)
+
+    def _delete_older(self, paths: Iterable[Path], seconds: float) -> None:
+        before = time.time() - seconds
+        with self._lock:
+            for path in list(paths):
+                with suppress(FileNotFoundError):
+                    if path not in self._public and path.lstat().st_mtime <= before:
+                        self._delete(path)
+
+    def _delete(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+        self._kept.pop(path, None)
+        if path.parent != self.folder:
+            with suppress(OSError):
+                path.parent.rmdir()
+
+
+def protect_functions(
+    page: gr.Blocks, uploads: Uploads, words: Callable[[gr.Request | None], Words]
+) -> None:
+    """Have every function of a page, with a name or without, get what `Uploads.admit` lets in.
+
+    words: returns the texts in a visitor's language.
+    """
+    process = page.process_api
+
+    async def process_admitted(
+        block_fn: Any, inputs: list[Any], *states: Any, **rest: Any
+    ) -> dict[str, Any]:
+        if rest.get("iterator") is None:  # a generator that goes on reads no inputs
+            function = page.fns[block_fn] if isinstance(block_fn, int) else block_fn
+            request = rest.get("request")
+            try:
+                inputs = uploads.admit(inputs, function.inputs, owners_of(request))
+            except RefusedError:
+                text = words(request)("photo_gone")
+                raise gr.Error(text, print_exception=False) from None
+        return await process(block_fn, inputs, *states, **rest)
+
+    page.process_api = process_admitted  # type: ignore[method-assign]
+
+
+def photo_input(**options: Any) -> gr.Image:
+    """Return a component that hands a photo on as the file it came in.
+
+    Gradio would open it, with any of Pillow's decoders, before our function sees it. (A subclass
+    would do the same, but Gradio writes a stub file beside the module of each subclass.)
+    """
+    photo = gr.Image(type="filepath", image_mode=None, **options)
+    photo.preprocess = _path_of  # type: ignore[method-assign]
+    return photo
+
+
+def _path_of(payload: ImageData | None) -> str | None:
+    return payload.path if payload else None
+
+
+@cache
+def uploads_folder() -> Path:
+    """Return this program's private folder for uploads; Gradio is told to use it.
+
+    Gradio's own, shared by all programs and users of a machine, may belong to somebody else.
+    """
+    folder = TemporaryFolder("page").path
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)
+    return folder
+
+
+def owners_of(request: Any) -> frozenset[str]:
+    """Return by what a visitor is known: the cookie of a browser, else the address."""
+    if request is None:
+        return frozenset()
+    visitor = request.cookies.get(COOKIE)
+    address = request.client.host if request.client else ""
+    return frozenset([f"visitor {visitor}"] if visitor else [f"address {address}"])
+
+
+COOKIE = "foodvision_visitor"
+"""Tells one browser from another while the page is open; it says nothing else."""
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, str):
+        return len(value) <= _MAX_TEXT
+    return value is None or isinstance(value, (bool, int, float))
+
+
+def _decoded(url: str) -> bytes:
+    head, _, content = url.partition(",")
+    if not head.endswith(";base64") or len(content) > _MAX_SENT_WITHIN * 4 // 3 + 4:
+        raise RefusedError
+    try:
+        return base64.b64decode(content, validate=True)
+    except (binascii.Error, ValueError):
+        raise RefusedError from None
