@@ -73,3 +73,9 @@ class Stopped(FoodVisionError):  # noqa: N818 (nothing went wrong)
 def first_line(error: BaseException) -> str:
     """Return the first line of what a library's error says, or its name if it says nothing."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def one_line(text: str, longest: int = 200) -> str:
+    """Return somebody else's words on one line: no control characters, cut where they are long."""
+    words = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return words if len(words) <= longest else f"{words[: longest - 4]} ..."

@@ -60,6 +60,29 @@ def own_cache(tmp_path_factory):
         yield
 
 
+@pytest.fixture
+def client_at(tmp_path, monkeypatch):
+    """Have the Hub's client in this process know one Hub alone, and wait for nothing."""
+    import huggingface_hub
+    from huggingface_hub import constants
+
+    def client_at(hub, home=tmp_path / "home"):
+        for name, value in hub.environment(home).items():
+            monkeypatch.setenv(name, value)
+        template = f"{hub.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        values = {"ENDPOINT": hub.url, "HUGGINGFACE_CO_URL_TEMPLATE": template}
+        values |= {"HF_HUB_CACHE": str(home / "hub"), "HF_HUB_DISABLE_XET": True}
+        for name, value in values.items():
+            monkeypatch.setattr(constants, name, value)
+        monkeypatch.setattr(huggingface_hub.hf_api.api, "endpoint", hub.url)
+        monkeypatch.setattr("time.sleep", lambda seconds: None)
+
+    huggingface_hub.utils.disable_progress_bars()
+    yield client_at
+    huggingface_hub.utils.enable_progress_bars()
+    huggingface_hub.close_session()
+
+
 @pytest.fixture(scope="session")
 def fruit(tmp_path_factory) -> Path:
     """A folder with train/ and test/, three classes, 20 and 5 photos each."""

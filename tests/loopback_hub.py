@@ -27,7 +27,7 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from loopback_repository import Repository, Space
 from loopback_routes import SLASH, Refused, router
-from loopback_troubles import Cut, OpenConnection, Refusal, Silence, Trouble
+from loopback_troubles import Cut, OddAnswer, OpenConnection, Refusal, Silence, Trouble
 
 TOKEN = "hf_cook"
 
@@ -55,6 +55,7 @@ class Asked(NamedTuple):
     method: str
     path: str
     range: str  # of bytes, when a download goes on
+    has_token: bool = False
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -159,6 +160,18 @@ class LoopbackHub:
         """Answer with an error, so many times or always."""
         self.troubles.append(Refusal(pattern, times, status, message, headers or {}))
 
+    def answer(
+        self,
+        pattern: str,
+        body: bytes = b"",
+        status: int = 200,
+        times: int | None = None,
+        **headers: str,
+    ) -> None:
+        """Answer otherwise than a Hub does; a header's name is written with "_" for "-"."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.troubles.append(OddAnswer(pattern, times, status, body, named))
+
     def cut(self, pattern: str, after: int = 0, times: int | None = 1) -> None:
         """End the connection after so many bytes of an upload or a download."""
         self.troubles.append(Cut(pattern, times, after))
@@ -186,8 +199,10 @@ class Door:
         self.app = app
 
     async def __call__(self, scope, receive, send):
-        part = dict(scope["headers"]).get(b"range", b"").decode()
-        asked = Asked(scope["method"], scope["path"], part)
+        headers = dict(scope["headers"])
+        has_token = b"authorization" in headers or b"x-hf-authorization" in headers
+        part = headers.get(b"range", b"").decode()
+        asked = Asked(scope["method"], scope["path"], part, has_token)
         self.hub.requests.append(asked)
         scope["path"] = plain(scope["raw_path"].decode())
         for trouble in self.hub.troubles:

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 
@@ -42,6 +42,20 @@ class Refusal(Trouble):
     async def befall(self, app, scope, receive, send):
         await Request(scope, receive).body()  # or else the client would see a broken connection
         answer = JSONResponse({"error": self.message}, self.status, self.headers)
+        await answer(scope, receive, send)
+
+
+@dataclass
+class OddAnswer(Trouble):
+    """An answer that no Hub would give."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+
+    async def befall(self, app, scope, receive, send):
+        await Request(scope, receive).body()
+        answer = Response(self.body, self.status, self.headers)
         await answer(scope, receive, send)
 
 

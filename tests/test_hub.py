@@ -163,7 +163,7 @@ def test_fault_of_ours_is_no_failed_transfer():
     [
         (403, {}, ["No rights", "in baker"], "is refused by the Hub (No rights in baker): if"),
         (403, {}, [], "may not be changed with this token: make one with the role write"),
-        (400, {}, ["a" * 299, "b"], "is not taken by the Hub (...)"),
+        (400, {}, ["a" * 196, "\x1b[2Jb"], f"is not taken by the Hub ({'a' * 196} ...)"),
         (429, {"RateLimit": '"api";r=0;t=55'}, [], "got too many requests: wait 55 seconds"),
         (429, {"RateLimit": '"api";r=9;t=55', "Retry-After": "7"}, [], "requests: wait 7 seconds"),
     ],

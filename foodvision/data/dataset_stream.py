@@ -8,12 +8,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from traceback import walk_tb
 from typing import Any, TypeAlias
 
 from foodvision.data.dataset_cache import Plan, read_plan
 from foodvision.data.dataset_names import HubDataset
 from foodvision.data.names import split_named
-from foodvision.errors import DataError, FoodVisionError, HubError, first_line
+from foodvision.errors import DataError, FoodVisionError, HubError, first_line, one_line
+from foodvision.hub.client import odd_answer
+from foodvision.hub.session import SILENCE, bounded_total, guarded
 
 Answer: TypeAlias = tuple[str | None, bytes | None]
 """Label and file of a row, None for what it has not."""
@@ -97,10 +100,14 @@ def find_commit(dataset: HubDataset, revision: str | None) -> str:
 
     Raises HubError for a dataset or revision that is not there, and if the Hub cannot be reached.
     """
-    with _told(dataset):
-        from huggingface_hub import HfApi
+    from huggingface_hub import HfApi
 
-        return str(HfApi().dataset_info(dataset.name, revision=revision).sha)
+    from foodvision.hub.answers import RepoState
+
+    with _told(dataset), bounded_total():
+        found = HfApi().dataset_info(dataset.name, revision=revision, timeout=SILENCE)
+        return RepoState.model_validate(found).sha
+    raise AssertionError("told raises")
 
 
 def open_stream(dataset: HubDataset, commit: str) -> Stream:
@@ -230,14 +237,30 @@ def _told(dataset: HubDataset) -> Iterator[None]:
         ((OSError, httpx.HTTPError), *_OF_FILES[dataset.is_local]),
     )
     try:
-        yield
+        with guarded():
+            yield
+    except FoodVisionError:
+        raise
     except Exception as error:
+        if odd := None if dataset.is_local else odd_answer(error):
+            raise HubError(f"{dataset.source} {odd}") from None
         for kinds, told_as, sentence in table:
             if isinstance(error, kinds):
-                message = sentence.format(
-                    folder=dataset.folder,
-                    line=first_line(error),
-                    words=" ".join(str(error).partition("\nExample")[0].split()),
-                )
-                raise told_as(f"{dataset.source} {message}") from None
-        raise
+                raise told_as(f"{dataset.source} {_said(sentence, error, dataset)}") from None
+        if not _is_of_libraries(error):
+            raise
+        raise DataError(f"{dataset.source} {_said(_UNREADABLE, error, dataset)}") from None
+
+
+def _said(sentence: str, error: Exception, dataset: HubDataset) -> str:
+    return sentence.format(
+        folder=dataset.folder,
+        line=one_line(first_line(error)),
+        words=one_line(str(error).partition("\nExample")[0], 500),
+    )
+
+
+def _is_of_libraries(error: Exception) -> bool:
+    """Whether a file of the dataset led a library to it, and no fault of ours."""
+    modules = (frame.f_globals.get("__name__") for frame, _ in walk_tb(error.__traceback__))
+    return any(str(name).partition(".")[0] in ("datasets", "fsspec") for name in modules)

@@ -1,5 +1,8 @@
 """Whether a running Space answers as the model does here."""
 
+import io
+import re
+from contextlib import redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,8 +12,10 @@ from typing_extensions import TypedDict
 
 from foodvision.classifier import Classifier, load
 from foodvision.deploy.folder import DESCRIPTION
-from foodvision.errors import HubError, first_line
+from foodvision.errors import HubError, one_line
 from foodvision.files import FileError, check_inside, read_json
+from foodvision.hub import fetch_files, is_repo_id
+from foodvision.hub.answers import SpaceInfo, SpaceRuntime
 from foodvision.hub.client import told
 from foodvision.schema import Name
 from foodvision.web.models import example_photos
@@ -19,6 +24,10 @@ from foodvision.web.models import example_photos
 _TOLERATED_DIFFERENCE = 0.01
 
 _PATIENCE = 600.0  # seconds for a Space that was asleep
+_BETWEEN = 5.0  # seconds between two looks at it
+
+# Where the Hub runs Spaces.
+_OF_THE_HUB = re.compile(r"https://[A-Za-z0-9-]+\.hf\.space/?")
 
 
 class _Description(TypedDict):
@@ -43,8 +52,7 @@ def check_space(repo_id: str) -> SpaceCheck:
     Raises HubError if it is not there or does not run, if it has no example photos, or if an
     answer differs in its dish or by more than 0.01 in its confidence.
     """
-    from gradio_client import Client, handle_file  # type: ignore[import-untyped]
-    from huggingface_hub import HfApi, get_token
+    from huggingface_hub import HfApi
 
     classifier = served_model(repo_id)
     photos = example_photos(classifier.checkpoint)
@@ -53,19 +61,35 @@ def check_space(repo_id: str) -> SpaceCheck:
     api = HfApi()
     wait_for_stage(api, repo_id, _PATIENCE)
     with told(repo_id):
-        url = api.space_info(repo_id).host
+        url = SpaceInfo.model_validate(api.space_info(repo_id)).host
     if not url:
         raise HubError(f"{repo_id} has no address yet: see https://huggingface.co/spaces/{repo_id}")
-    try:
-        client = Client(url, token=get_token(), verbose=False)
-        answers = [client.predict(handle_file(photo), api_name="/predict") for photo in photos]
-    except Exception as error:  # the client raises whatever the page or the network gave it
-        raise HubError(
-            f"{repo_id} at {url} does not answer ({first_line(error)}): look at its log"
-        ) from error
+    answers = _ask(repo_id, url, photos)
     for photo, answer in zip(photos, answers, strict=True):
         _compare(f"{repo_id} answers {photo.name}", answer, classifier, photo)
     return SpaceCheck(url, len(photos))
+
+
+def _ask(repo_id: str, url: str, photos: list[Path]) -> list[Any]:
+    """Return what a page answers for photos.
+
+    The token goes along to the Hub's own domain alone: the address is what the Hub says.
+    """
+    from gradio_client import Client, handle_file  # type: ignore[import-untyped]
+    from huggingface_hub import get_token
+
+    token = get_token() if _OF_THE_HUB.fullmatch(url) else None
+    try:
+        # Its threads print what goes wrong in them.
+        with redirect_stderr(io.StringIO()):
+            # False: by itself it would send the token that lies on this machine.
+            client = Client(url, token=token or False, verbose=False, analytics_enabled=False)
+            jobs = [client.submit(handle_file(photo), api_name="/predict") for photo in photos]
+            return [job.result(timeout=_PATIENCE) for job in jobs]
+    except Exception as error:  # the client raises whatever the page or the network gave it
+        raise HubError(
+            f"{repo_id} at {url} does not answer ({one_line(first_line(error))}): look at its log"
+        ) from error
 
 
 def wait_for_stage(api: Any, repo_id: str, timeout: float) -> str:
@@ -76,12 +100,17 @@ def wait_for_stage(api: Any, repo_id: str, timeout: float) -> str:
     Raises HubError for one that is paused, or takes longer.
     """
     page = f"https://huggingface.co/spaces/{repo_id}"
+
+    def wait() -> str:
+        runtime = api.wait_for_space(repo_id, timeout=timeout, poll_interval=_BETWEEN)
+        return SpaceRuntime.model_validate(runtime).stage
+
     with told(repo_id):
         try:
-            stage = api.wait_for_space(repo_id, timeout=timeout).stage
+            stage = wait()
             if stage == "SLEEPING":
                 api.restart_space(repo_id)
-                stage = api.wait_for_space(repo_id, timeout=timeout).stage
+                stage = wait()
         except TimeoutError:
             raise HubError(
                 f"{repo_id} does not run after {timeout:.0f} seconds: look at its log at {page}, "
@@ -92,7 +121,7 @@ def wait_for_stage(api: Any, repo_id: str, timeout: float) -> str:
             f"{repo_id} is paused: restart it at {page}/settings, then foodvision deploy {repo_id} "
             "--check"
         )
-    return str(stage)
+    return stage
 
 
 def served_model(repo_id: str) -> Classifier:
@@ -100,14 +129,7 @@ def served_model(repo_id: str) -> Classifier:
 
     Raises HubError or CheckpointError if it is no Space of ours.
     """
-    from huggingface_hub import snapshot_download
-
-    with told(repo_id):
-        folder = Path(
-            snapshot_download(
-                repo_id, repo_type="space", allow_patterns=[DESCRIPTION, "checkpoint/*"]
-            )
-        )
+    folder = fetch_files(repo_id, "space", [DESCRIPTION, "checkpoint/*"])
     try:
         name = read_json(folder / DESCRIPTION, _Description)["models"][0]
         if (folder / name).is_dir():
@@ -117,14 +139,28 @@ def served_model(repo_id: str) -> Classifier:
             f"{repo_id} has no {DESCRIPTION} that names a model ({fault}): "
             "was it made by foodvision deploy?"
         ) from None
-    return load(folder / name if (folder / name).is_dir() else name)
-
-
-def _compare(what: str, answer: dict[str, object], classifier: Classifier, photo: Path) -> None:
-    here = classifier.predict(photo)
-    difference = abs(float(str(answer["confidence"])) - here.confidence)
-    if answer["label"] != here.label or difference > _TOLERATED_DIFFERENCE:
+    if (folder / name).is_dir():
+        return load(folder / name)
+    if not is_repo_id(name.partition("@")[0]):  # it may name any folder of this disk
         raise HubError(
-            f"{what} with {answer['label']} ({answer['confidence']}), here it is {here.label} "
-            f"({here.confidence}): deploy it again"
+            f"{repo_id} serves {one_line(name, 100)!r}, which is no model of the Hub: was it made "
+            "by foodvision deploy?"
         )
+    return load(name)
+
+
+def _compare(what: str, answer: Any, classifier: Classifier, photo: Path) -> None:
+    here = classifier.predict(photo)
+    try:
+        label, confidence = str(answer["label"]), float(answer["confidence"])
+    except (LookupError, TypeError, ValueError):
+        raise HubError(
+            f"{what} with no label and confidence: was it made by foodvision deploy?"
+        ) from None
+    # Written so that no number, which compares with nothing, does not pass.
+    if label == here.label and abs(confidence - here.confidence) <= _TOLERATED_DIFFERENCE:
+        return
+    raise HubError(
+        f"{what} with {one_line(label, 100)} ({confidence}), here it is {here.label} "
+        f"({here.confidence}): deploy it again"
+    )

@@ -14,6 +14,7 @@ from foodvision.checkpoint import WEIGHTS, check_published, checkpoint_files
 from foodvision.classifier import BUNDLED_NAME, Classifier, load
 from foodvision.errors import SettingsError
 from foodvision.hub import is_repo_id
+from foodvision.hub.answers import RepoInfo
 from foodvision.hub.client import told
 from foodvision.web.models import PageModel, example_photos, name_of
 from foodvision.web.pictures import draw_card
@@ -165,10 +166,10 @@ def _copy_checkpoint(classifier: Classifier, target: Path) -> None:
 
 def _is_public(repo_id: str) -> bool:
     """Whether the platform, which has nobody's token, may download a model."""
-    from huggingface_hub import model_info
+    from huggingface_hub import HfApi
 
     with told(repo_id):
-        info = model_info(repo_id)
+        info = RepoInfo.model_validate(HfApi().model_info(repo_id))
     return not (info.private or info.gated)
 
 

@@ -1,8 +1,9 @@
 """A Space of the Hub: created, filled, waited for."""
 
 import tempfile
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -12,18 +13,12 @@ from foodvision.checkpoint import read_checkpoint
 from foodvision.classifier import find_checkpoint
 from foodvision.deploy.checking import SpaceCheck, check_space, wait_for_stage
 from foodvision.deploy.folder import DESCRIPTION, ZERO_GPU, SpaceSettings, write_space
-from foodvision.errors import HubError, SettingsError
+from foodvision.errors import HubError, SettingsError, one_line
+from foodvision.hub.answers import Account, SpaceInfo, SpaceRuntime, commit_of
 from foodvision.hub.client import BEGUN_WITH, check_private, status_of, told
 
 _FREE_HARDWARE = (None, "cpu-basic")
-_LINES_OF_LOG = 40
-
-
-@dataclass(frozen=True)
-class _Account:
-    name: str
-    is_pro: bool
-    can_pay: bool
+_LINES_OF_LOG, _LONGEST_LINE = 40, 1000
 
 
 def deploy_space(
@@ -65,7 +60,7 @@ def deploy_space(
                 api.add_space_secret(repo_id, key, value)
             for key, value in variables.items():
                 api.add_space_variable(repo_id, key, value)
-            _upload(api, repo_id, folder, say)
+        _upload(api, repo_id, folder, say)
     _wait(api, repo_id, timeout, say)
     return check_space(repo_id)
 
@@ -117,8 +112,8 @@ def deploy_static(settings: SpaceSettings, say: Callable[[str], None] = print) -
                 private=settings.private or None,
                 exist_ok=True,
             )
-            _check_ours(api, settings, "static", mark="release.js")
-            _upload(api, repo_id, folder, say)
+        _check_ours(api, settings, "static", mark="release.js")
+        _upload(api, repo_id, folder, say)
     return f"https://huggingface.co/spaces/{repo_id}"
 
 
@@ -127,10 +122,10 @@ def _own_hardware(api: Any, settings: SpaceSettings) -> str | None:
 
     Raises HubError if it is somebody else's work, or of another kind.
     """
+    _check_ours(api, settings, "gradio", mark=DESCRIPTION)
     with told(settings.repo_id):
-        _check_ours(api, settings, "gradio", mark=DESCRIPTION)
-        hardware: str | None = api.get_space_runtime(settings.repo_id).requested_hardware
-    return hardware
+        runtime = SpaceRuntime.model_validate(api.get_space_runtime(settings.repo_id))
+    return runtime.requested_hardware
 
 
 def _check_ours(api: Any, settings: SpaceSettings, sdk: str, mark: str) -> None:
@@ -138,7 +133,8 @@ def _check_ours(api: Any, settings: SpaceSettings, sdk: str, mark: str) -> None:
 
     mark: the file by which ours is known.
     """
-    space = api.space_info(settings.repo_id)
+    with told(settings.repo_id):
+        space = SpaceInfo.model_validate(api.space_info(settings.repo_id))
     files = {file.rfilename for file in space.siblings} - BEGUN_WITH
     if space.sdk != sdk or (files and mark not in files):
         raise HubError(
@@ -152,7 +148,7 @@ def _check_ours(api: Any, settings: SpaceSettings, sdk: str, mark: str) -> None:
 def _create(api: Any, settings: SpaceSettings) -> None:
     repo_id, hardware = settings.repo_id, settings.hardware
     with told(repo_id):
-        account = _account(api)
+        account = Account.model_validate(api.whoami(cache=True))
     if not _may_have(account, repo_id, hardware):
         raise HubError(_not_free(settings))
     try:
@@ -172,26 +168,24 @@ def _create(api: Any, settings: SpaceSettings) -> None:
 
 
 def _upload(api: Any, repo_id: str, folder: Path, say: Callable[[str], None]) -> None:
-    commit = api.upload_folder(
-        repo_id=repo_id,
-        repo_type="space",
-        folder_path=folder,
-        commit_message="Deploy with foodvision",
-        delete_patterns="*",
-    )
-    say(f"{repo_id} has its files, at commit {commit.oid}")
+    with told(repo_id):
+        commit = commit_of(
+            api.upload_folder(
+                repo_id=repo_id,
+                repo_type="space",
+                folder_path=folder,
+                commit_message="Deploy with foodvision",
+                delete_patterns="*",
+            )
+        )
+    say(f"{repo_id} has its files, at commit {commit}")
 
 
-def _account(api: Any) -> _Account:
-    told_of = api.whoami(cache=True)
-    return _Account(told_of["name"], bool(told_of.get("isPro")), bool(told_of.get("canPay")))
-
-
-def _may_have(account: _Account, repo_id: str, hardware: str | None) -> bool:
+def _may_have(account: Account, repo_id: str, hardware: str | None) -> bool:
     """Whether an account may create such a Space; an organisation's plan only the Hub knows."""
     if not repo_id.startswith(f"{account.name}/") or hardware == ZERO_GPU:
         return True
-    return account.is_pro if hardware in _FREE_HARDWARE else account.can_pay
+    return bool(account.is_pro if hardware in _FREE_HARDWARE else account.can_pay)
 
 
 def _not_free(settings: SpaceSettings) -> str:
@@ -210,7 +204,8 @@ def _wait(api: Any, repo_id: str, timeout: float, say: Callable[[str], None]) ->
     if stage == "RUNNING":
         return
     with told(repo_id):
-        log = list(api.fetch_space_logs(repo_id, build=stage != "RUNTIME_ERROR"))
-    for line in log[-_LINES_OF_LOG:]:
-        say(line.rstrip())
+        lines = api.fetch_space_logs(repo_id, build=stage != "RUNTIME_ERROR")
+        log = deque((one_line(line, _LONGEST_LINE) for line in lines), _LINES_OF_LOG)
+    for line in log:
+        say(line)
     raise HubError(f"{repo_id} does not run ({stage}): the last lines of its log are above")

@@ -2,20 +2,23 @@
 
 import errno
 import re
-import textwrap
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from foodvision.errors import HubError, first_line
+from foodvision.errors import FoodVisionError, HubError, first_line, one_line
+
+if TYPE_CHECKING:
+    from foodvision.hub.answers import RepoInfo
 
 # The Hub has no names with "--" or "..".
 _REPO_ID = re.compile(r"(?!.*(--|\.\.))\w[\w.-]*/[\w.-]+")
 
-_SILENCE = 60.0  # seconds without a byte, after which the Hub is given up
+# What reads answers: where none of these is in a traceback, the fault is ours.
+_READERS = ("huggingface_hub", "httpx", "httpx2", "pydantic")
 
-_LONGEST = 300  # characters of what the Hub says
+_FEW = 100  # characters of what is odd about an answer
 
 _AGAIN = "run it again, what arrived is kept"
 _TOKENS = "https://huggingface.co/settings/tokens"
@@ -39,7 +42,7 @@ def check_name(repo_id: str) -> None:
         raise HubError(f"{repo_id!r} is no name of a Hub repository: it should be user/name")
 
 
-def check_private(repo_id: str, info: Any) -> None:
+def check_private(repo_id: str, info: "RepoInfo") -> None:
     """Raise HubError for a repository that should be private, and was there before as a public one.
 
     info: what the Hub says of it.
@@ -55,43 +58,121 @@ def check_private(repo_id: str, info: Any) -> None:
 def told(at: str) -> Iterator[None]:
     """Have the client's errors come as HubError, in one line, and its waiting end.
 
+    Only calls of the client belong inside, and what checks their answers.
+
     at: what is asked for, as `user/name at revision main`.
     """
     # Imported here: the model that ships answers without the Hub's client.
     from huggingface_hub import errors
-    from huggingface_hub.utils import get_session, httpx  # type: ignore[attr-defined]
 
-    session = get_session()
-    patience, session.timeout = session.timeout, _SILENCE  # by itself it would wait for ever
+    from foodvision.hub.session import bounded_total, guarded
+
     try:
-        yield
+        with guarded(), bounded_total():
+            yield
+    except FoodVisionError:
+        raise
     except errors.HFValidationError:
         name = at.split()[0]
         raise HubError(f"{name!r} is no name of a Hub repository: it should be user/name") from None
-    except (httpx.HTTPError, OSError) as error:
-        raise HubError(f"{at} {_reason(error)}") from error
-    except ValueError as error:  # so comes a card that the Hub does not take
-        if not isinstance(error.__cause__, errors.BadRequestError):
+    except Exception as error:
+        reason = _reason_of(error)
+        if reason is None:
             raise
-        raise HubError(f"{at} is not taken by the Hub: {' '.join(str(error).split())}") from error
-    except RuntimeError as error:  # so come failed uploads of large files
-        cause = error.__cause__
-        if isinstance(cause, (httpx.HTTPError, OSError)):
-            raise HubError(f"{at} {_reason(cause)}") from cause
-        if cause or not _is_of_client(error):
-            raise
-        raise HubError(f"{at} {_not_transferred(error)}") from error
-    finally:
-        session.timeout = patience
+        raise HubError(f"{at} {reason}") from _cause_of(error)
+
+
+def _reason_of(error: Exception) -> str | None:
+    """Return why the Hub did not give something, with the way out; None for a fault of ours."""
+    from huggingface_hub import errors
+    from huggingface_hub.utils import httpx  # type: ignore[attr-defined]
+
+    if isinstance(error.__cause__, errors.BadRequestError) and type(error) is ValueError:
+        # So comes a card that the Hub does not take.
+        return f"is not taken by the Hub: {one_line(str(error))}"
+    if odd := odd_answer(error):
+        return odd
+    cause = _cause_of(error)
+    if isinstance(cause, (httpx.HTTPError, OSError)):
+        return _reason(cause)
+    # So comes from the client what has no frames: Xet, which moves large files for it.
+    is_moved = type(cause) is RuntimeError and _modules(error)[-1].startswith("huggingface_hub.")
+    return _not_transferred(cause) if is_moved else None
+
+
+def odd_answer(error: Exception) -> str | None:
+    """Return the sentence for an answer that no Hub would give; None for any other error."""
+    from huggingface_hub import errors
+    from huggingface_hub.utils import httpx  # type: ignore[attr-defined]
+
+    from foodvision.hub.session import NotAHubError
+
+    cause = _cause_of(error)
+    odd = (
+        *(NotAHubError, errors.FileMetadataError, httpx.InvalidURL),
+        *(httpx.DecodingError, httpx.TooManyRedirects),
+        *(httpx.ProtocolError, httpx.UnsupportedProtocol),
+    )
+    if isinstance(cause, odd):
+        return _of_odd(cause)
+    if isinstance(cause, (httpx.HTTPError, OSError)) or type(cause) is RuntimeError:
+        return None
+    # Below its last call of ours, and of `datasets`, only what reads answers.
+    modules = [name.partition(".")[0] for name in _modules(error)]
+    callers = [place for place, name in enumerate(modules) if name in ("foodvision", "datasets")]
+    below = modules[callers[-1] + 1 :] if callers else modules
+    return _of_odd(cause) if any(name in _READERS for name in below) else None
+
+
+def _modules(error: BaseException) -> list[str]:
+    """Return where an error passed, outermost first."""
+    walk = traceback.walk_tb(error.__traceback__)
+    return [str(frame.f_globals.get("__name__")) for frame, _ in walk]
+
+
+def _cause_of(error: Exception) -> BaseException:
+    """Return what the client wrapped: a failed upload, or why a file was not found."""
+    from huggingface_hub import errors
+
+    wrapped = error.__cause__
+    if type(error) is RuntimeError and wrapped:
+        return wrapped
+    if isinstance(error, errors.LocalEntryNotFoundError):
+        return error if isinstance(wrapped, errors.OfflineModeIsEnabled) else wrapped or error
+    return error
+
+
+def _of_odd(error: BaseException) -> str:
+    from foodvision.hub.session import shown_endpoint
+
+    return (
+        f"was asked of {shown_endpoint()}, which does not answer like a Hub ({_oddity(error)}): "
+        "open that address in a browser (a login page, a proxy or a mirror?), and check "
+        "HF_ENDPOINT and the proxy"
+    )
+
+
+def _oddity(error: BaseException) -> str:
+    """Return what is odd about an answer, in a few words."""
+    from pydantic import ValidationError
+
+    from foodvision.hub.session import NotAHubError
+
+    if isinstance(error, ValidationError):
+        fault = error.errors(include_url=False)[0]
+        return one_line(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}", _FEW)
+    kind = "" if isinstance(error, NotAHubError) else f"{type(error).__name__}: "
+    return one_line(kind + first_line(error), _FEW)
 
 
 def _reason(error: BaseException) -> str:
     from huggingface_hub import constants, errors
     from huggingface_hub.utils import httpx  # type: ignore[attr-defined]
 
+    said = one_line(first_line(error))
     unreachable = (
-        f"needs the Hub, which cannot be reached ({first_line(error)}): check the connection, or "
-        "the name if it should be a folder here"
+        f"needs the Hub, which cannot be reached ({said}): check the connection, or the name if it "
+        "should be a folder here"
     )
     offline = "is not in the cache, and HF_HUB_OFFLINE forbids to ask the Hub: unset it"
     reasons: list[tuple[Any, str]] = [
@@ -122,13 +203,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _not_transferred(error: BaseException) -> str:
-    return f"could not be transferred ({first_line(error)}): {_AGAIN}"
-
-
-def _is_of_client(error: BaseException) -> bool:
-    """Whether the client raised it, or what has no frames: Xet, which moves large files for it."""
-    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-    return str(frame.f_globals.get("__name__")).startswith("huggingface_hub.")
+    return f"could not be transferred ({one_line(first_line(error))}): {_AGAIN}"
 
 
 def status_of(error: BaseException | None) -> int:
@@ -141,7 +216,7 @@ def _of_status(error: BaseException) -> str:
     status = status_of(error)
     server_said = getattr(error, "server_message", None)
     # It may be of several lines, or a whole document.
-    said = textwrap.shorten(server_said or first_line(error), _LONGEST, placeholder=" ...")
+    said = one_line(str(server_said or first_line(error)))
     may_not = f"is refused by the Hub ({said}): if that is for the token, {_ANOTHER}"
     reasons = {
         400: f"is not taken by the Hub ({said})",
@@ -167,4 +242,4 @@ def _seconds(error: BaseException) -> str:
     # It comes with every answer: only where nothing remains is it why.
     if limit and not limit.remaining:
         return str(limit.reset_in_seconds)
-    return str(headers.get("Retry-After") or 300)
+    return one_line(str(headers.get("Retry-After") or 300), _FEW)

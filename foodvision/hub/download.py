@@ -1,16 +1,32 @@
 """Published checkpoints, from the Hub or from its cache on this disk."""
 
+import hashlib
 import warnings
-from pathlib import Path
+from collections.abc import Iterable
+from contextlib import suppress
+from fnmatch import fnmatch
+from glob import escape
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from foodvision.checkpoint import WEIGHTS
-from foodvision.errors import HubError, HubWarning
+from foodvision.errors import HubError, HubWarning, one_line
 from foodvision.hub.client import status_of, told
+from foodvision.hub.session import LARGEST_FILE, LARGEST_TEXT
+
+if TYPE_CHECKING:
+    from foodvision.hub.answers import File, RepoInfo
 
 # Only what serving reads: no weights in another format, nothing that could run.
 _SERVED = ["config.json", "model.onnx", "README.md", "page.json", "examples/*"]
 
 _PATIENCE = 10.0  # seconds for an answer that is not a file's
+
+_MOST_FILES = 1000
+# Bytes by the end of a name; of photos all together.
+_LARGEST = {".json": LARGEST_TEXT, ".md": LARGEST_TEXT, ".onnx": LARGEST_FILE}
+_LARGEST |= {".safetensors": LARGEST_FILE}
+_LARGEST_REST = 500_000_000
 
 
 def download_checkpoint(
@@ -23,17 +39,17 @@ def download_checkpoint(
 
     Warns (HubWarning) where the cache answers for a repository that is gone from the Hub, or that
     the token does not see any more. Raises HubError for a repository or revision that is not
-    there, may not be read, or cannot be reached while nothing is cached.
+    there, may not be read, or cannot be reached while nothing is cached; also for files that are
+    too large, or not what the Hub lists.
     """
     # Imported here: the model that ships answers without the Hub's client.
-    from huggingface_hub import constants, model_info, snapshot_download
+    from huggingface_hub import constants
 
     at = f"{repo_id} at revision {revision}" if revision else repo_id
     files = [*_SERVED, WEIGHTS] if weights else _SERVED
     if not constants.HF_HUB_OFFLINE:
         try:
-            with told(at):
-                model_info(repo_id, revision=revision, timeout=_PATIENCE)
+            info = _list_files(at, repo_id, "model", revision)
         except HubError as error:
             cached = _find_cached(repo_id, revision, files)
             if not cached:
@@ -42,16 +58,134 @@ def download_checkpoint(
                 # The Hub's client says nothing then.
                 warnings.warn(f"{error}. The copy in the cache answers", HubWarning, stacklevel=2)
             return cached
-    elif weights:
-        if cached := _find_cached(repo_id, revision, files):
-            return cached
-        raise HubError(
-            f"{at} has no weights in the cache, and HF_HUB_OFFLINE forbids to ask the Hub: unset it"
+        return _fetch(at, repo_id, "model", revision, files, info)
+    if cached := _find_cached(repo_id, revision, files):
+        return cached
+    missing = "has no weights" if weights else "is not"
+    raise HubError(
+        f"{at} {missing} in the cache, and HF_HUB_OFFLINE forbids to ask the Hub: unset it"
+    )
+
+
+def fetch_files(repo_id: str, repo_type: str, files: list[str]) -> Path:
+    """Download what of a repository's main branch has these patterns, and return the folder.
+
+    Raises HubError as `download_checkpoint` does, also where only the cache has them.
+    """
+    info = _list_files(repo_id, repo_id, repo_type, None)
+    return _fetch(repo_id, repo_id, repo_type, None, files, info)
+
+
+def _list_files(at: str, repo_id: str, repo_type: str, revision: str | None) -> "RepoInfo":
+    from huggingface_hub import HfApi
+
+    from foodvision.hub.answers import RepoInfo
+
+    with told(at):
+        found = HfApi().repo_info(
+            repo_id,
+            repo_type=repo_type,
+            revision=revision,
+            files_metadata=True,
+            timeout=_PATIENCE,
         )
+        return RepoInfo.model_validate(found)
+    raise AssertionError("told raises")
+
+
+def _fetch(
+    at: str,
+    repo_id: str,
+    repo_type: str,
+    revision: str | None,
+    patterns: list[str],
+    info: "RepoInfo",
+) -> Path:
+    """Download the listed files of these patterns, no others, and look whether they are whole."""
+    from huggingface_hub import snapshot_download
+
+    files = [file for file in info.siblings if _is_wanted(file.rfilename, patterns)]
+    if not files:
+        raise HubError(f"{at} has no {patterns[0]}: it is none of ours, choose another one")
+    _check_sizes(at, files)
+    names = [file.rfilename for file in files]
+    kept = _kept(repo_id, repo_type, info.sha, names)
     with told(at), warnings.catch_warnings():
         # A disk that is full is told by the error that follows.
         warnings.filterwarnings("ignore", "Not enough free disk space")
-        return Path(snapshot_download(repo_id, revision=revision, allow_patterns=files))
+        # By its commit, which was checked: the client makes a path of it.
+        found = snapshot_download(
+            repo_id, repo_type=repo_type, revision=info.sha, allow_patterns=[*map(escape, names)]
+        )
+    for file in files:
+        _check_whole(at, Path(found) / file.rfilename, file, is_new=file.rfilename not in kept)
+    if revision != info.sha:
+        _keep_name(repo_id, repo_type, revision, names[0])
+    return Path(found)
+
+
+def _kept(repo_id: str, repo_type: str, commit: str, names: list[str]) -> set[str]:
+    """Return which files are in the cache already."""
+    from huggingface_hub import try_to_load_from_cache
+
+    def path_of(name: str) -> object:
+        return try_to_load_from_cache(repo_id, name, revision=commit, repo_type=repo_type)
+
+    return {name for name in names if isinstance(path_of(name), str)}
+
+
+def _keep_name(repo_id: str, repo_type: str, revision: str | None, name: str) -> None:
+    """Have the cache know which commit a branch points to, for times without a network."""
+    from huggingface_hub import hf_hub_download
+
+    with suppress(HubError), told(repo_id):
+        hf_hub_download(repo_id, name, repo_type=repo_type, revision=revision)
+
+
+def _is_wanted(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatch(name, pattern) for pattern in patterns)
+
+
+def _check_sizes(at: str, files: list["File"]) -> None:
+    """Raise HubError for more, or larger, files than any checkpoint has."""
+    if len(files) > _MOST_FILES:
+        raise HubError(f"{at} has {len(files)} files, over {_MOST_FILES}: it is none of ours")
+    rest = 0
+    for file in files:
+        suffix, size = PurePosixPath(file.rfilename).suffix, file.size or 0
+        rest += 0 if suffix in _LARGEST else size
+        if size > _LARGEST.get(suffix, _LARGEST_REST) or rest > _LARGEST_REST:
+            name = one_line(file.rfilename, 100)
+            raise HubError(f"{at}: {name} is too large ({size:,} bytes): it is none of ours")
+
+
+def _check_whole(at: str, path: Path, file: "File", *, is_new: bool) -> None:
+    """Take a file out of the cache, and raise HubError, if it is not the one that is listed.
+
+    is_new: not looked into before, which takes a second for each gigabyte.
+    """
+    if path.is_file():
+        is_size = file.size is None or path.stat().st_size == file.size
+        if is_size and (not is_new or _is_listed(path, file)):
+            return
+        path.resolve().unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+    raise HubError(
+        f"{at}: {one_line(file.rfilename, 100)} did not arrive as the Hub lists it: run it again, "
+        "or check HF_ENDPOINT and the proxy"
+    )
+
+
+def _is_listed(path: Path, file: "File") -> bool:
+    """Whether the content is that of the listed hash: SHA-256 of LFS files, git's of others."""
+    digest = hashlib.sha256() if file.lfs else hashlib.sha1(usedforsecurity=False)
+    if not file.lfs:
+        digest.update(b"blob %d\0" % path.stat().st_size)
+    with path.open("rb") as content:
+        while part := content.read(1_000_000):
+            digest.update(part)
+    listed = file.lfs.sha256 if file.lfs else file.blob_id
+    return listed in (None, digest.hexdigest())
 
 
 def _find_cached(repo_id: str, revision: str | None, files: list[str]) -> Path | None:

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from foodvision.checkpoint import FILES, FOLDERS, Checkpoint, check_figures, checkpoint_files
-from foodvision.errors import CheckpointError, HubError
+from foodvision.errors import CheckpointError, HubError, one_line
 from foodvision.files import FileError, read_json
 from foodvision.hub.card import hub_card
 from foodvision.hub.client import BEGUN_WITH, READ_ONLY, check_name, check_private, told
+from foodvision.hub.session import shown_endpoint
 
 REPLACED = [*FILES, *(f"{name}/*" for name in FOLDERS)]
 """What a push replaces, as patterns: what the last one had and this one has not is removed."""
@@ -45,27 +46,31 @@ def push_checkpoint(
     """
     from huggingface_hub import HfApi
 
+    from foodvision.hub.answers import commit_of
+
     files = files_to_push(checkpoint, repo_id, license)
     api = HfApi()
-    with tempfile.TemporaryDirectory() as folder, told(repo_id):
+    with tempfile.TemporaryDirectory() as folder:
         for name, content in files.items():
             path = Path(folder) / name
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(content)
-        repo_url = api.create_repo(repo_id, private=private or None, exist_ok=True)
-        # A new branch begins as the main one is.
-        is_there = revision and api.revision_exists(repo_id, revision)
+        with told(repo_id):
+            api.create_repo(repo_id, private=private or None, exist_ok=True)
+            # A new branch begins as the main one is.
+            is_there = revision and api.revision_exists(repo_id, revision)
         _check_target(api, repo_id, revision if is_there else None, private=private)
-        if revision:
-            api.create_branch(repo_id, branch=revision, exist_ok=True)
-        commit = api.upload_folder(
-            repo_id=repo_id,
-            folder_path=folder,
-            revision=revision,
-            commit_message="Push a foodvision checkpoint",
-            delete_patterns=REPLACED,
-        )
-        return Pushed(str(repo_url), commit.oid)
+        with told(repo_id):
+            if revision:
+                api.create_branch(repo_id, branch=revision, exist_ok=True)
+            commit = api.upload_folder(
+                repo_id=repo_id,
+                folder_path=folder,
+                revision=revision,
+                commit_message="Push a foodvision checkpoint",
+                delete_patterns=REPLACED,
+            )
+            return Pushed(f"{shown_endpoint()}/{repo_id}", commit_of(commit))
     raise AssertionError("told raises")
 
 
@@ -76,21 +81,26 @@ def _check_target(
 
     A job's unfinished run is not something else.
     """
-    info = api.model_info(repo_id, revision=revision)
+    from foodvision.hub.answers import RepoInfo
+
+    with told(repo_id):
+        info = RepoInfo.model_validate(api.model_info(repo_id, revision=revision))
     if private:
         check_private(repo_id, info)
     files = [file.rfilename for file in info.siblings]
     others = [name for name in files if name not in BEGUN_WITH and not name.startswith("run/")]
     if others and not ("config.json" in files and _is_ours(api, repo_id, info.sha)):
         raise HubError(
-            f"{repo_id} holds something else ({others[0]}): choose another name, or remove it"
+            f"{repo_id} holds something else ({one_line(others[0])}): choose another name, or "
+            "remove it"
         )
 
 
 def _is_ours(api: Any, repo_id: str, commit: str) -> bool:
     """Whether the config.json of a repository is that of a checkpoint."""
     with tempfile.TemporaryDirectory() as folder:
-        path = api.hf_hub_download(repo_id, "config.json", revision=commit, local_dir=folder)
+        with told(repo_id):
+            path = api.hf_hub_download(repo_id, "config.json", revision=commit, local_dir=folder)
         try:
             return "schema_version" in read_json(Path(path), dict)
         except FileError:
@@ -108,8 +118,7 @@ def check_push(repo_id: str, *, private: bool = False) -> None:
     from huggingface_hub import HfApi
 
     if check_writable(repo_id, "model"):
-        with told(repo_id):
-            _check_target(HfApi(), repo_id, private=private)
+        _check_target(HfApi(), repo_id, private=private)
 
 
 def check_writable(repo_id: str, repo_type: str) -> bool:
@@ -121,21 +130,24 @@ def check_writable(repo_id: str, repo_type: str) -> bool:
     """
     from huggingface_hub import HfApi
 
+    from foodvision.hub.answers import Account
+
     check_name(repo_id)
     api = HfApi()
     with told(repo_id):
-        account = api.whoami(cache=True)
-        if account.get("auth", {}).get("accessToken", {}).get("role") == "read":
-            raise HubError(f"{repo_id} {READ_ONLY}")
+        account = Account.model_validate(api.whoami(cache=True))
+    if account.role == "read":
+        raise HubError(f"{repo_id} {READ_ONLY}")
+    with told(repo_id):
         if api.repo_exists(repo_id, repo_type=repo_type):
             api.auth_check(repo_id, repo_type=repo_type, write=True)
             return True
     namespace, _, name = repo_id.partition("/")
-    names = [account["name"], *(of["name"] for of in account.get("orgs", []))]
+    names = [account.name, *(of.name for of in account.orgs)]
     if namespace.casefold() not in map(str.casefold, names):
         raise HubError(
             f"{repo_id} cannot be created: {namespace} is neither this account nor an organisation "
-            f"of its; take {account['name']}/{name}"
+            f"of its; take {account.name}/{name}"
         )
     return False
 

@@ -7,7 +7,7 @@ import tempfile
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from foodvision.data.names import split_named
 from foodvision.errors import HubError, PhotoError, SettingsError
 from foodvision.hub import check_writable
 from foodvision.hub.client import told
+from foodvision.hub.session import guarded
 from foodvision.image import Photo, load_image
 from foodvision.storage import write_atomically
 from foodvision.web.models import ModelChoice, PageModels, changes_of
@@ -49,6 +50,9 @@ class Feedback:
         only_classes: keep no photo of what is none of the model's classes.
         """
         self.folder, self._scheduler, self.only_classes = folder, scheduler, only_classes
+        self._guard = ExitStack()
+        if scheduler:
+            self._guard.enter_context(guarded())  # it pushes by itself, in a thread
         self._given: Counter[str] = Counter()
         # Two visitors may say at once what an example is.
         self._lock = scheduler.lock if scheduler else Lock()
@@ -99,6 +103,7 @@ class Feedback:
             raise HubError(f"{error}; what visitors gave is in {self.folder}") from error
         finally:
             self._scheduler.stop()
+            self._guard.close()
         shutil.rmtree(self.folder)
 
 
@@ -125,13 +130,17 @@ def open_feedback(place: str, *, only_classes: bool = False) -> Feedback:
         return Feedback(folder, only_classes=only_classes)
     from huggingface_hub import CommitScheduler, HfApi
 
+    from foodvision.hub.answers import RepoInfo
+
     repo_id = place.removeprefix(_ON_THE_HUB)
     check_writable(repo_id, "dataset")
     with told(repo_id):
         api = HfApi()
         api.create_repo(repo_id, repo_type="dataset", private=True, exist_ok=True)
-        if not api.dataset_info(repo_id).private:
-            raise HubError(f"{repo_id} is public: visitors' photos go to a private dataset alone")
+        info = RepoInfo.model_validate(api.dataset_info(repo_id))
+    if not info.private:
+        raise HubError(f"{repo_id} is public: visitors' photos go to a private dataset alone")
+    with told(repo_id):
         scheduler = CommitScheduler(
             repo_id=repo_id,
             repo_type="dataset",
@@ -139,7 +148,8 @@ def open_feedback(place: str, *, only_classes: bool = False) -> Feedback:
             private=True,
             allow_patterns="*.jpg",
         )
-    return Feedback(scheduler.folder_path, scheduler, only_classes=only_classes)
+        return Feedback(scheduler.folder_path, scheduler, only_classes=only_classes)
+    raise AssertionError("told raises")
 
 
 def _folder_of(label: str, classes: Iterable[str]) -> str:
