@@ -1,0 +1,146 @@
+"""A stranger's graph is loaded and run for the first time in a process with limits of its own.
+
+What passes is remembered by its SHA-256 in the user's cache folder, and not tried again.
+"""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from math import ceil
+from pathlib import Path
+from time import process_time
+
+import numpy as np
+import onnxruntime
+
+from foodvision.errors import CheckpointError
+from foodvision.graph_check import examine, shown
+from foodvision.graph_cost import GraphFault
+from foodvision.session import Session
+from foodvision.storage import cache_folder, write_atomically
+
+try:
+    import resource
+except ImportError:  # Windows has no such limits, only the clock's
+    resource = None  # type: ignore[assignment]
+
+# What a trial may take. Of EfficientNet-Lite0 (14 MB) it takes X s and X MB, of ViT-L (1.2 GB)
+# X s and X GB.
+_CLOCK_SECONDS = 600
+_SECONDS = 20
+_MULTIPLICATIONS_A_SECOND = 4e9  # of a slow core
+_BYTES, _BYTES_OF_GRAPH = 3_000_000_000, 8
+
+# A graph that answers two photos as two lines keeps photos apart.
+_PHOTOS = 2
+
+# Isolated, as the folder in which a user works may hold a stranger's onnx.py.
+_PROGRAM = "import sys; sys.path[:] = sys.argv[4:]; from foodvision.graph_trial import main; main()"
+
+_TOO_SLOW = "takes too long to load and to answer: use another model"
+
+_VERSION = 1
+"""Of the checks: what passed older ones is tried again."""
+
+
+_passed: set[Path] = set()
+
+
+def try_graph(graph: bytes, size: int, classes: int) -> None:
+    """See that a graph is one of a checkpoint, and that it answers within limits.
+
+    size: pixels of a side of its squares. classes: how many the configuration names.
+
+    Raises GraphFault, the end of a sentence about the graph's file, if it is not.
+    """
+    mark = _mark(graph, size, classes)
+    if mark in _passed or mark.exists():
+        return
+    if not sys.executable or getattr(sys, "frozen", False):
+        # A program that brings Python along has no interpreter to start: the bounds must do.
+        examine(graph, size, classes)
+    else:
+        _try_in_child(graph, size, classes)
+    remember_graph(graph, size, classes)
+
+
+def remember_graph(graph: bytes, size: int, classes: int) -> None:
+    """Remember that a graph can be used; on disk too, if the disk takes it."""
+    mark = _mark(graph, size, classes)
+    _passed.add(mark)
+    with suppress(OSError):
+        write_atomically(mark, b"")
+
+
+def main() -> None:
+    """Try the graph on the standard input; the first arguments are its size, classes and bytes."""
+    size, classes, length = map(int, sys.argv[1:4])
+    _limit("RLIMIT_CORE", 0)
+    _limit("RLIMIT_DATA", _BYTES + _BYTES_OF_GRAPH * length)
+    _limit("RLIMIT_CPU", _SECONDS)
+    try:
+        _run(sys.stdin.buffer.read(), size, classes)
+    except (GraphFault, CheckpointError) as fault:
+        print(json.dumps(str(fault).strip()))
+    except MemoryError:
+        print(json.dumps("takes too much memory: use another model"))
+    else:
+        print(json.dumps(""))
+
+
+def _try_in_child(graph: bytes, size: int, classes: int) -> None:
+    numbers = map(str, (size, classes, len(graph)))
+    try:
+        ended = subprocess.run(  # noqa: S603 (our own interpreter, our own program)
+            [sys.executable, "-I", "-W", "ignore", "-c", _PROGRAM, *numbers, *sys.path],
+            input=graph,
+            capture_output=True,
+            timeout=_CLOCK_SECONDS,
+            env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        )
+    except subprocess.TimeoutExpired:
+        raise GraphFault(_TOO_SLOW) from None
+    if fault := _read_fault(ended):
+        raise GraphFault(shown(fault))
+
+
+def _read_fault(ended: "subprocess.CompletedProcess[bytes]") -> str:
+    if ended.returncode == 0:
+        return str(json.loads(ended.stdout))
+    if resource and ended.returncode == -signal.SIGXCPU:
+        return _TOO_SLOW
+    last = (ended.stderr.decode(errors="replace").strip() or "it says nothing").splitlines()[-1]
+    return f"ends the process that tries it ({ended.returncode}: {last}): use another model"
+
+
+def _run(graph: bytes, size: int, classes: int) -> None:
+    multiplications = examine(graph, size, classes)
+    photos = (1 + _PHOTOS) * multiplications
+    _limit("RLIMIT_CPU", ceil(process_time() + _SECONDS / 2 + photos / _MULTIPLICATIONS_A_SECOND))
+    session = Session(graph, "", classes, threads=1)
+    session.answer(np.zeros((1, size, size, 3), np.uint8))
+    noise = np.random.default_rng(0).integers(256, size=(_PHOTOS, size, size, 3), dtype=np.uint8)
+    session.answer(noise)
+    if session.has_map:
+        session.maps(noise)
+
+
+def _limit(name: str, value: int) -> None:
+    """Set a limit of this process, as far as the system has it and allows it."""
+    if resource is None:
+        return
+    with suppress(AttributeError, ValueError, OSError):
+        kind = getattr(resource, name)
+        _, hard = resource.getrlimit(kind)
+        is_free = hard == resource.RLIM_INFINITY
+        resource.setrlimit(kind, (value if is_free else min(value, hard), hard))
+
+
+def _mark(graph: bytes, size: int, classes: int) -> Path:
+    sha256 = hashlib.sha256(graph).hexdigest()
+    versions = f"{_VERSION}-{onnxruntime.__version__}"
+    return cache_folder() / "graphs" / f"{sha256}-{size}-{classes}-{versions}"
