@@ -101,12 +101,13 @@ def read_checkpoint(folder: str | os.PathLike[str]) -> Checkpoint:
     raw = _read_json(path / _CONFIG)
     config = _parse_config(raw, path / _CONFIG)
     graph = _read_graph(path / _GRAPH)
-    if _sha256(graph) != raw.get("sha256"):
+    sha256 = _sha256(graph)
+    if sha256 != raw.get("sha256"):
         raise CheckpointError(
             f"{path / _GRAPH} is not the file that {_CONFIG} was written for: get the folder again"
         )
     if path != BUNDLED:
-        _try_graph(graph, config, path / _GRAPH)
+        _try_graph(graph, sha256, config, path / _GRAPH)
     return Checkpoint(path, config, graph)
 
 
@@ -171,7 +172,7 @@ def write_checkpoint(
     if weights is not None:
         files[WEIGHTS] = weights
     write_folder(target, files, replaced=(WEIGHTS, _PICTURES))
-    remember_graph(graph, config.preprocess.size, len(config.classes))
+    remember_graph(raw["sha256"], config.preprocess.size, len(config.classes))
     return target
 
 
@@ -223,10 +224,10 @@ def check_graph(graph: bytes, config: CheckpointConfig, name: Path) -> None:
         raise CheckpointError(f"{name} {fault}") from None
 
 
-def _try_graph(graph: bytes, config: CheckpointConfig, name: Path) -> None:
+def _try_graph(graph: bytes, sha256: str, config: CheckpointConfig, name: Path) -> None:
     """Do the same with a stranger's graph, and run it: once, in a process with limits."""
     try:
-        try_graph(graph, config.preprocess.size, len(config.classes))
+        try_graph(graph, sha256, config.preprocess.size, len(config.classes))
     except GraphFault as fault:
         raise CheckpointError(f"{name} {fault}") from None
 

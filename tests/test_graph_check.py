@@ -1,5 +1,6 @@
 """Graphs of strangers: what would hang or exhaust the machine is refused in one line."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from foodvision.classifier import Classifier
 from foodvision.errors import CheckpointError
 from foodvision.graph_check import examine
 from foodvision.graph_cost import GraphFault
-from foodvision.graph_trial import remember_graph, try_graph
+from foodvision.graph_trial import remember_graph
 
 SIZE, CLASSES = 8, 3
 
@@ -53,6 +54,14 @@ def growing(lines):
     return graph(
         f"{lines}\nlittle = ReduceMean <keepdims = 0> (big)", "embedding = Add (means, little)"
     )
+
+
+def try_graph(content, size, classes):
+    graph_trial.try_graph(content, sha256(content), size, classes)
+
+
+def sha256(content):
+    return hashlib.sha256(content).hexdigest()
 
 
 def test_small_graph_passes():
@@ -290,7 +299,7 @@ def test_graph_with_odd_parts_is_refused(change):
     [
         (
             {"embedding": "m = ReduceMean (x) embedding = Squeeze (m, sides)"},
-            "embedding",
+            r"probabilities has the shape \[1, 1\]",
         ),
         (
             {
@@ -490,7 +499,7 @@ def test_what_passed_is_not_tried_again(monkeypatch):
 def test_what_was_just_written_is_not_tried(monkeypatch):
     monkeypatch.setattr(graph_trial, "_try_in_child", forbidden)
     written = graph("f = Relu (x)")
-    remember_graph(written, SIZE, CLASSES)
+    remember_graph(sha256(written), SIZE, CLASSES)
     try_graph(written, SIZE, CLASSES)
 
 
