@@ -1,7 +1,7 @@
 """What a graph costs, from the shapes of its tensors alone: nothing is computed with them.
 
 ONNX infers the shapes one node at a time, so that a bound ends the walk before a shape gets out of
-hand. `infer_shapes` of a whole model has no such bound: 25 nodes let it take gigabytes.
+hand. `infer_shapes` of a whole model has no such bound: 21 nodes let it take 1.5 GB and 9 s.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -36,7 +36,7 @@ class Bounds:
     memory: bytes of the tensors that one photo needs at the same time. EfficientNet-B7 needs 207e6,
         ResNet-18 at 2048 pixels 537e6.
     folded: bytes of the tensors that no photo decides, beside 8 for each stored byte. ONNX Runtime
-        computes them when it loads the graph. Stored int8 becomes four times as large.
+        computes them when it loads the graph. Networks that normalise weights (NFNet) have 5.
     """
 
     nodes: int = 10_000

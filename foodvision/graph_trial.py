@@ -27,15 +27,15 @@ try:
 except ImportError:  # Windows has no such limits, only the clock's
     resource = None  # type: ignore[assignment]
 
-# What a trial may take. It takes EfficientNet-Lite0 (14 MB) 0.5 s of processor time and 150 MB, of
-# which half a second is Python's start; EfficientNet-B7 at 600 pixels 8 s and 1.5 GB, ViT-L at 384
-# (1.2 GB) 27 s and 4.7 GB. A graph that is remembered takes no time.
+# What a trial may take. EfficientNet-Lite0 (14 MB) takes 0.5 s of processor time and 150 MB, of
+# which Python's start takes 0.3 s; EfficientNet-B7 at 600 pixels takes 8 s and 1.5 GB, ViT-L at 384
+# (1.2 GB) 27 s and 4.7 GB. A graph that is remembered costs one look at the disk.
 _CLOCK_SECONDS = 300
 _SECONDS = 20
 _MULTIPLICATIONS_A_SECOND = 5e9  # of a slow core
 _BYTES, _BYTES_OF_GRAPH = 3_000_000_000, 6
 
-# A graph that answers two photos as two lines keeps photos apart.
+# The smallest batch: `examine` has already inferred the shapes of the largest.
 _PHOTOS = 2
 
 # Isolated, as the folder in which a user works may hold a stranger's onnx.py.
@@ -47,7 +47,7 @@ _VERSION = 1
 """Of the checks: what passed older ones is tried again."""
 
 
-_passed: set[Path] = set()
+_passed: set[str] = set()
 
 
 def try_graph(graph: bytes, sha256: str, size: int, classes: int) -> None:
@@ -58,23 +58,22 @@ def try_graph(graph: bytes, sha256: str, size: int, classes: int) -> None:
 
     Raises GraphFault, the end of a sentence about the graph's file, if it is not.
     """
-    mark = _mark(sha256, size, classes)
-    if mark in _passed or mark.exists():
+    if _is_remembered(_key(sha256, size, classes)):
         return
-    if not sys.executable or getattr(sys, "frozen", False):
+    try:
+        _try_in_child(graph, size, classes)
+    except OSError:
         # A program that brings Python along has no interpreter to start: the bounds must do.
         examine(graph, size, classes)
-    else:
-        _try_in_child(graph, size, classes)
     remember_graph(sha256, size, classes)
 
 
 def remember_graph(sha256: str, size: int, classes: int) -> None:
     """Remember that a graph can be used; on disk too, if the disk takes it."""
-    mark = _mark(sha256, size, classes)
-    _passed.add(mark)
-    with suppress(OSError):
-        write_atomically(mark, b"")
+    key = _key(sha256, size, classes)
+    _passed.add(key)
+    with suppress(OSError, RuntimeError):  # a user without a home has no cache either
+        write_atomically(_mark(key), b"")
 
 
 def main() -> None:
@@ -94,6 +93,8 @@ def main() -> None:
 
 
 def _try_in_child(graph: bytes, size: int, classes: int) -> None:
+    if not sys.executable or getattr(sys, "frozen", False):
+        raise FileNotFoundError("there is no interpreter")
     numbers = map(str, (size, classes, len(graph)))
     try:
         ended = subprocess.run(  # noqa: S603 (our own interpreter, our own program)
@@ -141,6 +142,15 @@ def _limit(name: str, value: int) -> None:
         resource.setrlimit(kind, (value if is_free else min(value, hard), hard))
 
 
-def _mark(sha256: str, size: int, classes: int) -> Path:
-    versions = f"{_VERSION}-{onnxruntime.__version__}"
-    return cache_folder() / "graphs" / f"{sha256}-{size}-{classes}-{versions}"
+def _is_remembered(key: str) -> bool:
+    with suppress(OSError, RuntimeError):
+        return key in _passed or _mark(key).exists()
+    return False
+
+
+def _key(sha256: str, size: int, classes: int) -> str:
+    return f"{sha256}-{size}-{classes}-{_VERSION}-{onnxruntime.__version__}"
+
+
+def _mark(key: str) -> Path:
+    return cache_folder() / "graphs" / key

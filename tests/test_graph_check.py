@@ -514,9 +514,19 @@ def test_cache_that_cannot_be_written_stops_nobody(monkeypatch, tmp_path):
     try_graph(graph("h = Relu (x)"), SIZE, CLASSES)
 
 
-def test_program_without_an_interpreter_has_the_bounds(monkeypatch):
-    monkeypatch.setattr(sys, "executable", "")
-    try_graph(graph("i = Relu (x)"), SIZE, CLASSES)
+def test_user_without_a_home_loads_all_the_same(monkeypatch):
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(graph_trial, "cache_folder", homeless)
+    try_graph(graph("k = Relu (x)"), SIZE, CLASSES)
+
+
+@pytest.mark.parametrize("interpreter", ["", "/nowhere/python"])
+def test_program_without_an_interpreter_has_the_bounds(monkeypatch, interpreter):
+    monkeypatch.setattr(sys, "executable", interpreter)
+    monkeypatch.setattr(graph_trial, "_passed", set())
+    try_graph(graph(f"i{len(interpreter)} = Relu (x)"), SIZE, CLASSES)
     with pytest.raises(GraphFault, match="too large"):
         try_graph(growing(GROWING["expand"]), SIZE, CLASSES)
 
