@@ -13,11 +13,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any
 
-import onnx
-from onnx.external_data_helper import uses_external_data
-
-from foodvision.errors import CheckpointError, SettingsError, first_line
+from foodvision.errors import CheckpointError, SettingsError
 from foodvision.files import FileError, check_file, check_inside, parse_json, read_file, read_text
+from foodvision.graph_check import examine
+from foodvision.graph_cost import GraphFault
+from foodvision.graph_trial import remember_graph, try_graph
 from foodvision.image import SUFFIXES, check_publishable, load_image
 from foodvision.preprocess import Preprocess
 from foodvision.schema import (
@@ -118,7 +118,8 @@ def read_checkpoint(folder: str | os.PathLike[str]) -> Checkpoint:
 
     Raises CheckpointError when a file is missing or spoiled, when the schema is another version's,
     or when the graph is not one of ours: weights outside the file, operators beyond the ONNX
-    standard, or inputs and outputs of another shape.
+    standard, inputs and outputs of another shape, or costs out of bounds. A graph is run the first
+    time that it is read, in a process with limits.
     """
     path = _find(Path(folder))
     with told_of(path / _CONFIG):
@@ -126,11 +127,13 @@ def read_checkpoint(folder: str | os.PathLike[str]) -> Checkpoint:
     head, config = _parse_config(content, path / _CONFIG)
     with told_of(path / _GRAPH):
         graph = read_file(path / _GRAPH, path, _MAX_GRAPH_BYTES)
-    if _sha256(graph) != head.sha256:
+    sha256 = _sha256(graph)
+    if sha256 != head.sha256:
         raise CheckpointError(
             f"{path / _GRAPH} is not the file that {_CONFIG} was written for: get the folder again"
         )
-    check_graph(graph, config, path / _GRAPH)
+    if path != BUNDLED:
+        _try_graph(graph, sha256, config, path / _GRAPH)
     return Checkpoint(path, config, graph)
 
 
@@ -232,6 +235,7 @@ def write_checkpoint(
     if weights is not None:
         files[WEIGHTS] = weights
     write_folder(target, files, replaced=(WEIGHTS, _PICTURES))
+    remember_graph(raw["sha256"], config.preprocess.size, len(config.classes))
     return target
 
 
@@ -273,23 +277,22 @@ def check_target(folder: Path) -> None:
 
 
 def check_graph(graph: bytes, config: CheckpointConfig, name: Path) -> None:
-    """Hold a graph against the contract with the configuration.
+    """Hold a graph of our own against the contract with the configuration, and against bounds.
 
-    Raises CheckpointError, naming the file, if it does not keep it.
+    Raises CheckpointError, naming the file, if it does not keep them.
     """
     try:
-        model = onnx.load_model_from_string(graph)
-        faults = _foreign(model)
-        if not faults:
-            # Only now: the checker opens the files that a graph names.
-            onnx.checker.check_model(model)
-    except Exception as error:  # protobuf and the checker raise classes of their own
-        raise CheckpointError(
-            f"{name} is no ONNX graph ({first_line(error)}): get it again"
-        ) from None
-    faults += _misshapen(model, config)
-    if faults:
-        raise CheckpointError(f"{name} is no graph of a foodvision checkpoint: {faults[0]}")
+        examine(graph, config.preprocess.size, len(config.classes))
+    except GraphFault as fault:
+        raise CheckpointError(f"{name} {fault}") from None
+
+
+def _try_graph(graph: bytes, sha256: str, config: CheckpointConfig, name: Path) -> None:
+    """Do the same with a stranger's graph, and run it: once, in a process with limits."""
+    try:
+        try_graph(graph, sha256, config.preprocess.size, len(config.classes))
+    except GraphFault as fault:
+        raise CheckpointError(f"{name} {fault}") from None
 
 
 def _find(folder: Path) -> Path:
@@ -346,57 +349,6 @@ def told_of(path: Path, way_out: str = _AGAIN) -> Iterator[None]:
         raise CheckpointError(f"{path}: {fault}; {way_out}") from None
     except SettingsError as error:
         raise CheckpointError(f"{path}: preprocess: {error}; {way_out}") from None
-
-
-def _foreign(model: onnx.ModelProto) -> list[str]:
-    """What in the graph would reach outside the file or the ONNX standard."""
-    domains = {entry.domain for entry in model.opset_import} - {"", "ai.onnx"}
-    faults = [f"it uses operators of {domain}" for domain in sorted(domains)]
-    attributes = [attribute for node in model.graph.node for attribute in node.attribute]
-    if model.functions or any(
-        attribute.HasField("g") or attribute.graphs for attribute in attributes
-    ):
-        # Ours have none; a stranger's could hide in them what the other checks look for.
-        faults.append("it has graphs inside of it")
-    tensors = [*model.graph.initializer, *(attribute.t for attribute in attributes)]
-    if model.graph.sparse_initializer or any(uses_external_data(tensor) for tensor in tensors):
-        faults.append("its weights lie in another file")
-    return faults
-
-
-def _misshapen(model: onnx.ModelProto, config: CheckpointConfig) -> list[str]:
-    """Where inputs and outputs are not what the configuration promises."""
-    size, count = config.preprocess.size, len(config.classes)
-    expected = {
-        "pixels": ("UINT8", [size, size, 3]),
-        "probabilities": ("FLOAT", [count]),
-        "known_score": ("FLOAT", []),
-        "embedding": ("FLOAT", None),  # as wide as the network makes it
-    }
-    values = {value.name: value for value in (*model.graph.input, *model.graph.output)}
-    if len(model.graph.input) != 1:
-        return ["pixels should be its one input"]
-    return [
-        f"{name} should be {_in_words(kind, sides)}"
-        for name, (kind, sides) in expected.items()
-        if name not in values or not _fits(values[name], kind, sides)
-    ]
-
-
-def _in_words(kind: str, sides: list[int] | None) -> str:
-    shape = ["N", *map(str, ["d"] if sides is None else sides)]
-    return f"{kind.lower()} [{', '.join(shape)}]"
-
-
-def _fits(value: onnx.ValueInfoProto, kind: str, sides: list[int] | None) -> bool:
-    tensor = value.type.tensor_type
-    found = [side.dim_value for side in tensor.shape.dim[1:]]
-    any_number = bool(tensor.shape.dim) and bool(tensor.shape.dim[0].dim_param)
-    return (
-        any_number
-        and tensor.elem_type == onnx.TensorProto.DataType.Value(kind)
-        and (found == sides if sides is not None else len(found) == 1)
-    )
 
 
 def _sha256(content: bytes) -> str:

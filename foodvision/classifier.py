@@ -9,19 +9,16 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
-import onnxruntime
 
 from foodvision.checkpoint import BUNDLED, Checkpoint, CheckpointConfig, read_checkpoint
-from foodvision.errors import CheckpointError, SettingsError, first_line
+from foodvision.errors import SettingsError
+from foodvision.graph_check import BATCH
 from foodvision.hub import Pushed, download_checkpoint, is_repo_id, push_checkpoint
 from foodvision.image import Photo, load_image
+from foodvision.session import Answers, Session
 
 BUNDLED_NAME = "foodvision_101"
 """The name of the model that ships."""
-
-# Larger batches take memory and gain nothing on a CPU.
-_BATCH = 16
-
 
 Certainty: TypeAlias = Literal["sure", "likely", "perhaps", "not known"]
 """How sure a model is, in words."""
@@ -68,20 +65,6 @@ class Prediction:
         }
 
 
-@dataclass(frozen=True)
-class Answers:
-    """What the graph says of n photos.
-
-    probabilities: (n, classes) float32, rows summing to 1.
-    known_score: (n,) float32.
-    embedding: (n, d) float32.
-    """
-
-    probabilities: np.ndarray
-    known_score: np.ndarray
-    embedding: np.ndarray
-
-
 class Classifier:
     """A checkpoint, ready to answer."""
 
@@ -91,15 +74,7 @@ class Classifier:
         Raises CheckpointError if this version of ONNX Runtime cannot run the graph.
         """
         self.checkpoint = checkpoint
-        try:
-            self._session = onnxruntime.InferenceSession(
-                checkpoint.graph, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # ONNX Runtime's exceptions have no public base class
-            raise CheckpointError(
-                f"{checkpoint.folder} does not run on ONNX Runtime "
-                f"{onnxruntime.__version__} ({first_line(error)}): update onnxruntime"
-            ) from None
+        self._session = Session(checkpoint.graph, checkpoint.folder, len(checkpoint.config.classes))
 
     @classmethod
     def from_pretrained(
@@ -155,9 +130,11 @@ class Classifier:
         return preprocess(load_image(image, preprocess.short_side))
 
     def run(self, pixels: np.ndarray) -> Answers:
-        """Run the graph on squares, (n, size, size, 3) uint8."""
-        names = ["probabilities", "known_score", "embedding"]
-        return Answers(*self._session.run(names, {"pixels": pixels}))
+        """Run the graph on squares, (n, size, size, 3) uint8.
+
+        Raises CheckpointError if it fails, or if what it answers cannot be one.
+        """
+        return self._session.answer(pixels)
 
     def evidence(self, image: Photo, label: str) -> np.ndarray | None:
         """Return where a photo speaks for a class: (h, w) float32, 0 (nowhere) to 1 (most).
@@ -173,9 +150,9 @@ class Classifier:
         """Return what `evidence` does of a square as `pixels` returns it: (size, size, 3) uint8."""
         if label not in self.classes:
             raise SettingsError(f"{label!r} is none of the model's {len(self.classes)} classes")
-        if "map" not in {output.name for output in self._session.get_outputs()}:
+        if not self._session.has_map:
             return None
-        (maps,) = self._session.run(["map"], {"pixels": pixels[None]})
+        maps = self._session.maps(pixels[None])
         heat = np.maximum(maps[0, self.classes.index(label)], 0)
         return np.asarray(heat / max(float(heat.max()), 1e-6), np.float32)
 
@@ -249,5 +226,5 @@ def check_top(top: int) -> None:
 
 def _batches(images: Iterable[Photo]) -> Iterator[list[Photo]]:
     rest = iter(images)
-    while batch := list(islice(rest, _BATCH)):
+    while batch := list(islice(rest, BATCH)):
         yield batch

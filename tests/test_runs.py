@@ -12,7 +12,6 @@ import pytest
 from runs_made import CLASSES, COMMAND, ROWS, make_run, some_answers
 
 import foodvision
-from foodvision.classifier import Answers
 from foodvision.config import TrainConfig
 from foodvision.data import find_photos
 from foodvision.errors import RunError
@@ -25,6 +24,7 @@ from foodvision.runs import (
     write_metrics,
     write_start,
 )
+from foodvision.session import Answers
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 
 from foodvision.classifier import Classifier, load
 from foodvision.deploy.folder import DESCRIPTION
-from foodvision.errors import HubError, one_line
+from foodvision.errors import HubError, first_line, one_line
 from foodvision.files import FileError, check_inside, read_json
 from foodvision.hub import fetch_files, is_repo_id
 from foodvision.hub.answers import SpaceInfo, SpaceRuntime

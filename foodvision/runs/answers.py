@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from foodvision.classifier import Answers
 from foodvision.data import LabelledPhoto
 from foodvision.data.names import relative_name
+from foodvision.session import Answers
 
 _MISTAKES = 12
 
