@@ -22,6 +22,7 @@ from foodvision.commands.training import find_lr, train
 from foodvision.errors import FoodVisionError, FoodVisionWarning, Stopped
 from foodvision.processes import is_first, tells_first
 from foodvision.settings import fill_settings
+from foodvision.temporary import unwound_by_signals
 
 # The extra that brings a package, by the name that is imported.
 _PACKAGES = {
@@ -69,12 +70,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _show_any_name()
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        status = app(
-            arguments,
-            exit_on_error=False,
-            print_error=False,
-            result_action="return_value",
-        )
+        with unwound_by_signals():
+            status = app(
+                arguments,
+                exit_on_error=False,
+                print_error=False,
+                result_action="return_value",
+            )
         return status or 0
     except CycloptsError as error:
         _tell(" ".join(str(error).split()))
