@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, BinaryIO, Literal, TypeAlias, cast
 
 from foodvision.data.names import DEEPEST
-from foodvision.errors import DataError, FoodVisionError, first_line
+from foodvision.errors import DataError, FoodVisionError, first_line, printable
 from foodvision.temporary import TemporaryFolder
 
 _TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
@@ -119,7 +119,7 @@ def open_source(source: str | os.PathLike[str], limits: Limits = Limits()) -> It
             yield folder
         except FoodVisionError as error:
             # Who gave an archive knows its name, not where it was unpacked.
-            raise type(error)(str(error).replace(str(folder), str(path))) from None
+            raise type(error)(str(error).replace(printable(folder), str(path))) from None
 
 
 def _check_kind(path: Path) -> None:

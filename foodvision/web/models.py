@@ -12,7 +12,7 @@ import gradio as gr
 import foodvision
 from foodvision.checkpoint import BUNDLED, Checkpoint
 from foodvision.classifier import BUNDLED_NAME, Classifier, Prediction, load
-from foodvision.errors import PhotoError, SettingsError
+from foodvision.errors import PhotoError, SettingsError, printable
 from foodvision.hub import is_repo_id
 from foodvision.image import SUFFIXES
 from foodvision.web.words import Words, read_wording
@@ -108,7 +108,7 @@ def told_by_name(photo: str) -> Iterator[None]:
     try:
         yield
     except PhotoError as error:
-        raise PhotoError(str(error).replace(photo, Path(photo).name)) from None
+        raise PhotoError(str(error).replace(printable(photo), Path(photo).name)) from None
 
 
 def example_photos(checkpoint: Checkpoint) -> list[Path]:

@@ -11,6 +11,7 @@ import gradio as gr
 
 from foodvision.classifier import Classifier
 from foodvision.errors import SettingsError, first_line
+from foodvision.terminal import say
 from foodvision.web.about import about_tab
 from foodvision.web.camera import camera_tab, turn_off_when_left
 from foodvision.web.feedback import Feedback
@@ -122,7 +123,7 @@ def launch_page(
             raise SettingsError(f"the page cannot be served ({first_line(error)})") from None
         raise SettingsError(f"port {port} is taken: choose another one with --port") from None
     have_assistants_photos_deleted(page)
-    print(f"foodvision answers at {share_url or local_url} (Ctrl-C stops it)", flush=True)
+    say(f"foodvision answers at {share_url or local_url} (Ctrl-C stops it)")
     if wait:
         _wait_for_the_end()
         # Gradio's own way out waits for pages that are open, and leaves visitors' photos behind.
