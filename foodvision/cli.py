@@ -4,7 +4,6 @@ Each command imports what it needs when it is chosen, so that `--help` answers a
 never loads torch. Errors that a person can mend are caught here, and here alone.
 """
 
-import io
 import sys
 import warnings
 from collections.abc import Sequence
@@ -19,9 +18,11 @@ from foodvision.commands.hub import deploy, push, verify
 from foodvision.commands.photos import data
 from foodvision.commands.runs import compare, runs
 from foodvision.commands.training import find_lr, train
-from foodvision.errors import FoodVisionError, FoodVisionWarning, Stopped
+from foodvision.errors import FoodVisionError, FoodVisionWarning, Stopped, printable
 from foodvision.processes import is_first, tells_first
 from foodvision.settings import fill_settings
+from foodvision.temporary import unwound_by_signals
+from foodvision.terminal import complain, guard_terminal
 
 # The extra that brings a package, by the name that is imported.
 _PACKAGES = {
@@ -66,15 +67,16 @@ for _command in (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status: 0, 1 if photos are at fault, 2 for a wrong call."""
     warnings.showwarning = _warn
-    _show_any_name()
+    guard_terminal()
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        status = app(
-            arguments,
-            exit_on_error=False,
-            print_error=False,
-            result_action="return_value",
-        )
+        with unwound_by_signals():
+            status = app(
+                arguments,
+                exit_on_error=False,
+                print_error=False,
+                result_action="return_value",
+            )
         return status or 0
     except CycloptsError as error:
         _tell(" ".join(str(error).split()))
@@ -107,13 +109,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _show_any_name() -> None:
-    """See that a file name that the terminal cannot show does not end the command."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
 def _warn(
     message: Warning | str,
     category: type[Warning],
@@ -122,21 +117,20 @@ def _warn(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """Show a warning of ours as a line like the errors, and others as Python does."""
-    if issubclass(category, FoodVisionWarning):
-        if is_first():
-            print("foodvision:", message, file=sys.stderr)
-    else:
-        sys.stderr.write(warnings.formatwarning(message, category, filename, lineno, line))
+    """Show a warning of ours as a line like the errors, and others in a line with their place."""
+    if not issubclass(category, FoodVisionWarning):
+        print(printable(f"{filename}:{lineno}: {category.__name__}: {message}"), file=sys.stderr)
+    elif is_first():
+        complain(message)
 
 
 def _tell(line: str) -> None:
     """Say why the command ends; of several processes that fail together, one does."""
     if tells_first():
-        print("foodvision:", line, file=sys.stderr)
+        complain(line)
 
 
 def _message(error: FoodVisionError) -> str:
-    """What the error says; from a DataLoader's worker it comes as the last line of a traceback."""
+    """What the error says; from a DataLoader's worker it comes at the end of a traceback."""
     name = f"{type(error).__module__}.{type(error).__qualname__}: "
-    return str(error).strip().splitlines()[-1].removeprefix(name)
+    return str(error).rpartition(name)[2].removesuffix(printable("\n"))

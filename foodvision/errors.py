@@ -17,9 +17,28 @@ A FoodVisionWarning is no error: what was asked for is there, but not as the Hub
 (HubWarning), or not kept for the next time (CacheWarning).
 """
 
+import re
+
+UNPRINTABLE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
+    r"\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+"""Control characters, line ends, marks of direction, and others without a shape.
+
+The joiners of emoji and of Indic and Persian words (U+200C, U+200D) are none of them.
+"""
+
+
+def printable(text: object) -> str:
+    """Return a text of others in one line, with control characters escaped as Python does."""
+    return UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode(), str(text))
+
 
 class FoodVisionError(Exception):
     """What went wrong, with which file or value, and the way out, in one line."""
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class PhotoError(FoodVisionError):
@@ -44,6 +63,9 @@ class HubError(FoodVisionError):
 
 class FoodVisionWarning(UserWarning):
     """What is not as expected while all goes on, in one line."""
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class CacheWarning(FoodVisionWarning):

@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
+from rich.text import Text
 
 from foodvision.data import Photos
-from foodvision.errors import CheckpointError
+from foodvision.errors import CheckpointError, printable
 from foodvision.evaluation import Figures, Judgement, KnownFigures, Pair, Robustness, Share
 from foodvision.files import plain
 from foodvision.inspection import KINDS, Finding, Inspection
@@ -23,9 +24,16 @@ _NAMED = 5
 _ROUNDING = 1e-6
 
 
+class _Console(Console):
+    """The terminal, which shows any text as one line; lines of ours are a `Group`."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(printable(text), **options)
+
+
 def console() -> Console:
     """Return the terminal; names of files and classes are shown as they are, not as markup."""
-    return Console(markup=False, highlight=False, emoji=False)
+    return _Console(markup=False, highlight=False, emoji=False)
 
 
 def photos_table(photos: Photos) -> Table:
@@ -83,7 +91,7 @@ def findings_table(inspection: Inspection) -> Table:
     table.columns[1].justify = "right"
     for name, findings in inspection.by_kind().items():
         kind = KINDS[name]
-        content = "\n".join([f"{kind.title}.", *_first(findings), kind.advice])
+        content = Group(f"{kind.title}.", *_first(findings), kind.advice)
         table.add_row(kind.severity, f"{len(findings):,}", content)
     return table
 
@@ -214,7 +222,7 @@ def runs_table(records: Sequence[RunRecord]) -> Table:
     """Return what became of each run, and its top-1 with Wilson's 95% interval."""
     table = Table(show_lines=True)
     # Whole on a line: who copies a name into the next command needs all of it.
-    longest = max((len(record.name) for record in records), default=0)
+    longest = max((len(printable(record.name)) for record in records), default=0)
     table.add_column("run", overflow="fold", min_width=longest)
     for name in ("val acc", "top-1", "95% interval", "n"):
         table.add_column(name, justify="right", overflow="fold")
@@ -230,7 +238,7 @@ def runs_table(records: Sequence[RunRecord]) -> Table:
         figures = record.figures
         accuracy = record.last("val_acc")
         table.add_row(
-            f"{plain(record.name)}\n{', '.join(filter(None, what))}",
+            Group(record.name, ", ".join(filter(None, what))),
             "" if accuracy is None else percent(accuracy),
             percent(figures.top1) if figures else "",
             interval_in_words(figures.top1_interval) if figures else "",

@@ -194,7 +194,26 @@ def test_links_that_lead_around_are_left_out(tmp_path):
         ("b/2.jpg", "b"),
         ("b/back/1.jpg", "b"),
     ]
-    assert "a link to a folder that it lies in (a/over/back" in photos.in_words()
+    assert "a folder that links lead to again (a/over/back" in photos.in_words()
+
+
+def test_many_links_to_the_same_folders_are_followed_once(tmp_path):
+    fill(tmp_path, "pizza/0/1.jpg", "sushi/1.jpg")
+    for number in range(1, 60):
+        folder = tmp_path / "more" / str(number)
+        folder.mkdir(parents=True)
+        before = tmp_path / "more" / str(number - 1) if number > 1 else tmp_path / "pizza" / "0"
+        for name in ("a", "b"):
+            (folder / name).symlink_to(before)
+    (tmp_path / "pizza" / "more").symlink_to(tmp_path / "more" / "59")
+    assert find_photos(tmp_path).counts("all")["pizza"] == 1
+
+
+@pytest.mark.parametrize("beside", ["sushi/1.jpg", "notes.txt"])
+def test_photos_that_lie_too_deep_are_told(beside, tmp_path):
+    fill(tmp_path, "pizza/" * 66 + "1.jpg", beside)
+    with pytest.raises(DataError, match=r"/pizza lies 65 folders deep: move its photos further up"):
+        find_photos(tmp_path)
 
 
 def test_accents_of_a_mac_are_the_same_class(tmp_path):

@@ -1,7 +1,5 @@
 """What a model says of photos: one by one, judged, on a page."""
 
-import json as json_module
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +8,7 @@ from cyclopts import Parameter
 
 from foodvision.commands.options import ModelName, ModelNames, Port, Split, Switch
 from foodvision.errors import FoodVisionError, PhotoError, SettingsError
+from foodvision.terminal import complain, say, say_json
 
 if TYPE_CHECKING:
     from foodvision.classifier import Classifier, Prediction
@@ -94,14 +93,14 @@ def evaluate(
         if html:
             write_judgement(html, judgement, listed, photos.root, chosen, name, data)
     if json:
-        print(json_module.dumps(judgement.to_dict() | _told_of(listed)))
+        say_json(judgement.to_dict() | _told_of(listed))
     else:
         from foodvision.tables import console, judgement_tables
 
         for table in judgement_tables(judgement, f"{name} on {data}"):
             console().print(table)
         if html:
-            print(f"Written: {html}")
+            say(f"Written: {html}")
 
 
 def demo(
@@ -191,15 +190,15 @@ def _try(
 
 def _show_json(path: Path, answer: "Prediction | FoodVisionError") -> bool:
     content = {"error": str(answer)} if isinstance(answer, FoodVisionError) else answer.to_dict()
-    print(json_module.dumps({"path": str(path), **content}), flush=True)
+    say_json({"path": str(path), **content})
     return "error" not in content
 
 
 def _show_line(path: Path, answer: "Prediction | FoodVisionError") -> bool:
     if isinstance(answer, FoodVisionError):
-        print(f"foodvision: {answer}", file=sys.stderr)
+        complain(answer)
         return False
     guesses = ", ".join(f"{guess.label} {100 * guess.confidence:.1f}%" for guess in answer.top)
     said = f"{answer.certainty}: {guesses}" if answer.known else f"not known (nearest: {guesses})"
-    print(f"{path}: {said}")
+    say(f"{path}: {said}")
     return True

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from foodvision.commands.options import Switch
+from foodvision.terminal import say
 
 
 def export(
@@ -35,4 +36,4 @@ def export(
 
     write_site(read_checkpoint(find_checkpoint(checkpoint)), folder, cdn=cdn)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    print(f"{folder} is the page, {size / 1e6:.1f} MB: python -m http.server --directory {folder}")
+    say(f"{folder} is the page, {size / 1e6:.1f} MB: python -m http.server --directory {folder}")

@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from foodvision.commands.options import ModelName, Split, Switch
 from foodvision.errors import SettingsError
+from foodvision.terminal import say
 
 Named = Annotated[tuple[str, ...], Parameter(negative="")]
 
@@ -47,11 +48,11 @@ def push(
     found = read_checkpoint(find_checkpoint(checkpoint))
     if dry_run:
         for path, content in files_to_push(found, name, license).items():
-            print(f"{len(content):>12,} bytes  {path}")
-        print(f"would be pushed to {name}")
+            say(f"{len(content):>12,} bytes  {path}")
+        say(f"would be pushed to {name}")
         return
     pushed = push_checkpoint(found, name, private=private, revision=revision, license=license)
-    print(f"{pushed.url} has it, at commit {pushed.commit}")
+    say(f"{pushed.url} has it, at commit {pushed.commit}")
 
 
 def verify(model: str, data: str, /, *, split: Split = "test") -> int:
@@ -81,7 +82,7 @@ def verify(model: str, data: str, /, *, split: Split = "test") -> int:
         found = evaluate(classifier, choose_split(photos, split, classifier.config))
     table, holds = claims_table(classifier.config.figures.get("test", {}), found)
     console().print(table)
-    print(f"the card of {model} {'holds' if holds else 'does not hold'}")
+    say(f"the card of {model} {'holds' if holds else 'does not hold'}")
     return 0 if holds else 1
 
 
@@ -144,7 +145,7 @@ def deploy(
                 "--static goes with --model and --private alone: "
                 "foodvision export writes the folder without uploading it"
             )
-        print(f"{deploy_static(settings)} answers in the visitor's browser")
+        say(f"{deploy_static(settings)} answers in the visitor's browser")
         return
     if check and (model or hardware or private or secret or variable or dry_run):
         raise SettingsError(
@@ -158,7 +159,7 @@ def deploy(
         checked = check_space(space)
     else:
         checked = deploy_space(settings, secrets=secrets, variables=variables)
-    print(f"{checked.url} answers {checked.photos} example photos as the model does here")
+    say(f"{checked.url} answers {checked.photos} example photos as the model does here")
 
 
 def _from_environment(names: Sequence[str]) -> dict[str, str]:

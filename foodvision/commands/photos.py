@@ -1,10 +1,10 @@
 """What is wrong with photos."""
 
-import json as json_module
 from pathlib import Path
 
 from foodvision.commands.options import ModelName, Switch
 from foodvision.errors import SettingsError
+from foodvision.terminal import say, say_json
 
 
 def data(
@@ -62,11 +62,11 @@ def data(
     if write_exclude:
         write_exclude_list(write_exclude, inspection, suspects=exclude_suspects)
     if json:
-        print(json_module.dumps(inspection.to_dict(suspects=exclude_suspects)))
+        say_json(inspection.to_dict(suspects=exclude_suspects))
     else:
         from foodvision.tables import print_inspection
 
         print_inspection(inspection, listed=write_exclude is not None)
         for written in filter(None, (html, write_exclude)):
-            print(f"Written: {written}")
+            say(f"Written: {written}")
     return 0 if inspection.is_sound else 1

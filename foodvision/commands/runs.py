@@ -1,12 +1,11 @@
 """What runs left behind."""
 
-import json as json_module
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from foodvision.commands.options import Switch
 from foodvision.errors import RunError, SettingsError
+from foodvision.terminal import complain, say, say_json
 
 if TYPE_CHECKING:
     from foodvision.runs import RunRecord
@@ -45,7 +44,7 @@ def runs(
         show_dashboard(choose_dashboard(records), folder)
     elif json:
         for record in records:
-            print(json_module.dumps(record.to_dict()))
+            say_json(record.to_dict())
     else:
         from foodvision.tables import console, runs_table
 
@@ -84,14 +83,14 @@ def compare(
 
         write_comparison(html, *records, comparison)
     if json:
-        print(json_module.dumps(comparison.to_dict()))
+        say_json(comparison.to_dict())
     else:
         from foodvision.tables import comparison_table, console
 
         console().print(comparison_table(comparison))
         console().print(comparison.in_words(), soft_wrap=True)
         if html:
-            print(f"Written: {html}")
+            say(f"Written: {html}")
 
 
 def _try_run(folder: Path) -> "RunRecord | None":
@@ -101,5 +100,5 @@ def _try_run(folder: Path) -> "RunRecord | None":
     try:
         return read_run(folder)
     except RunError as error:
-        print(f"foodvision: {error}", file=sys.stderr)
+        complain(error)
         return None

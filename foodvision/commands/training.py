@@ -9,6 +9,7 @@ from foodvision.commands.options import Preset, Switch
 from foodvision.config import PRESETS, TrainConfig
 from foodvision.errors import SettingsError
 from foodvision.processes import is_first
+from foodvision.terminal import say
 
 
 def train(
@@ -66,7 +67,7 @@ def train(
         from foodvision.checkpoint import read_checkpoint
 
         pushed = push_checkpoint(read_checkpoint(folder), push, private=private)
-        print(f"{pushed.url} has it, at commit {pushed.commit}")
+        say(f"{pushed.url} has it, at commit {pushed.commit}")
 
 
 def find_lr(

@@ -25,7 +25,7 @@ from foodvision.data.dataset_cache import (
 from foodvision.data.dataset_names import HubDataset, parse_dataset
 from foodvision.data.dataset_stream import Answer, Stream, find_commit, open_stream
 from foodvision.data.photos import Photos
-from foodvision.errors import DataError, PhotoError, first_line
+from foodvision.errors import DataError, PhotoError, first_line, printable
 from foodvision.image import format_of, load_image
 
 _JPEG_QUALITY = 90
@@ -120,7 +120,9 @@ def _download(dataset: HubDataset, state: str | None) -> Photos:
 def _fill(folder: Path, stream: Stream) -> None:
     """Keep every shard that is not there yet."""
     side, total = stream.dataset.side, stream.count_rows()
-    with tqdm(desc=stream.dataset.source, total=total, unit=" photos", disable=None) as progress:
+    with tqdm(
+        desc=printable(stream.dataset.source), total=total, unit=" photos", disable=None
+    ) as progress:
         for split, shards in stream.plan.shards.items():
             for shard in range(shards):
                 if part := read_part(folder, split, shard):

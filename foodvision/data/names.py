@@ -4,6 +4,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+DEEPEST = 64
+"""How many folders photos may lie in, one in the other; no real ones lie that deep."""
+
 _SPLIT_OF_NAME = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("val", "valid", "validation"), "val"),

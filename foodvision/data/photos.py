@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from foodvision.data.names import a_few, file_named, is_text, relative_name, split_named
+from foodvision.data.names import DEEPEST, a_few, file_named, is_text, relative_name, split_named
 from foodvision.decoding import Decoder
 from foodvision.errors import DataError, PhotoError
 from foodvision.files import is_plain
@@ -228,15 +228,16 @@ def _whole_path(photo: LabelledPhoto) -> Path:
     return file_named("", photo.path)
 
 
-def _unwrap(folder: Path, left_out: list[LeftOut]) -> tuple[Path, list[Path]]:
+def _unwrap(folder: Path, left_out: list[LeftOut], depth: int = 0) -> tuple[Path, list[Path]]:
     """Go into folders that hold one folder of folders; return the last one and what it holds."""
+    _check_depth(folder, depth)
     children = list(_children(folder, left_out))
     folders = [path for path in children if path.is_dir()]
     is_wrapper = len(folders) == 1 and not _split_of(folders[0])
     if not is_wrapper or not any(path.is_dir() for path in _children(folders[0], [])):
         return folder, children
     left_out += [LeftOut(path, "beside the photos") for path in children if path.is_file()]
-    return _unwrap(folders[0], left_out)
+    return _unwrap(folders[0], left_out, depth + 1)
 
 
 def _named_splits(folders: Iterable[Path]) -> dict[str, Path]:
@@ -264,36 +265,62 @@ def _children(folder: Path, left_out: list[LeftOut]) -> Iterator[Path]:
 
 
 def _class_photos(split: Path, left_out: list[LeftOut]) -> Iterator[LabelledPhoto]:
-    above = (split.resolve(),)
     for folder in _children(split, left_out):
         if not folder.is_dir():
             left_out.append(LeftOut(folder, "beside the class folders"))
             continue
-        photos = [LabelledPhoto(path, folder.name) for path in photo_files(folder, left_out, above)]
+        photos = [LabelledPhoto(path, folder.name) for path in photo_files(folder, left_out, split)]
         if not photos:
             left_out.append(LeftOut(folder, "empty class folder"))
         yield from photos
 
 
 def photo_files(
-    folder: Path, left_out: list[LeftOut] | None = None, above: tuple[Path, ...] = ()
+    folder: Path, left_out: list[LeftOut] | None = None, above: Path | None = None
 ) -> Iterator[Path]:
     """Walk through a folder and give the files that are photos by their names, in order.
 
-    left_out: takes what is passed over. above: the folders that the walk came through, resolved.
+    left_out: takes what is passed over. above: the folder that the walk came from, if any.
+
+    Raises DataError for folders that lie too deep in each other.
     """
-    left_out = [] if left_out is None else left_out
-    here = folder.resolve()
-    if any(place.is_relative_to(here) for place in above):
-        left_out.append(LeftOut(folder, "a link to a folder that it lies in"))
+    start = folder.resolve()
+    before = start.parents if above is None else (*start.parents, *_with_parents(above.resolve()))
+    seen = {_identity(place) for place in before}
+    yield from _walk(folder, [] if left_out is None else left_out, seen, depth=0)
+
+
+def _walk(
+    folder: Path, left_out: list[LeftOut], seen: set[tuple[int, int]], depth: int
+) -> Iterator[Path]:
+    """Visit every folder once, however many links lead to it: else 40 folders make 2^40 walks."""
+    _check_depth(folder, depth)
+    here = _identity(folder)
+    if here in seen:
+        left_out.append(LeftOut(folder, "a folder that links lead to again"))
         return
+    seen.add(here)
     for path in _children(folder, left_out):
         if path.is_dir():
-            yield from photo_files(path, left_out, (*above, here))
+            yield from _walk(path, left_out, seen, depth + 1)
         elif path.suffix.lower() in SUFFIXES:
             yield path
         else:
             left_out.append(LeftOut(path, "no photo by its name"))
+
+
+def _with_parents(folder: Path) -> tuple[Path, ...]:
+    return folder, *folder.parents
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    status = folder.stat()
+    return status.st_dev, status.st_ino
+
+
+def _check_depth(folder: Path, depth: int) -> None:
+    if depth > DEEPEST:
+        raise DataError(f"{folder} lies {depth} folders deep: move its photos further up")
 
 
 def _check_agreement(splits: Mapping[str, Iterable[LabelledPhoto]], root: Path) -> None:

@@ -16,6 +16,7 @@ from foodvision.deploy.folder import DESCRIPTION, ZERO_GPU, SpaceSettings, write
 from foodvision.errors import HubError, SettingsError, one_line
 from foodvision.hub.answers import Account, SpaceInfo, SpaceRuntime, commit_of
 from foodvision.hub.client import BEGUN_WITH, check_private, status_of, told
+from foodvision.terminal import say
 
 _FREE_HARDWARE = (None, "cpu-basic")
 _LINES_OF_LOG, _LONGEST_LINE = 40, 1000
@@ -27,7 +28,7 @@ def deploy_space(
     secrets: Mapping[str, str] = MappingProxyType({}),
     variables: Mapping[str, str] = MappingProxyType({}),
     timeout: float = 1800,
-    say: Callable[[str], None] = print,
+    say: Callable[[str], None] = say,
 ) -> SpaceCheck:
     """Create or renew a Space, wait until it runs, and compare its answers with those given here.
 
@@ -66,7 +67,7 @@ def deploy_space(
 
 
 def try_space(
-    settings: SpaceSettings, named: Sequence[str] = (), say: Callable[[str], None] = print
+    settings: SpaceSettings, named: Sequence[str] = (), say: Callable[[str], None] = say
 ) -> Path:
     """Write the folder of a Space beside the work at hand, and say what would happen to it.
 
@@ -93,7 +94,7 @@ def try_space(
     return folder
 
 
-def deploy_static(settings: SpaceSettings, say: Callable[[str], None] = print) -> str:
+def deploy_static(settings: SpaceSettings, say: Callable[[str], None] = say) -> str:
     """Put the page that answers in the browser on a static Space, and return its address.
 
     Every account may have one. Raises HubError with the way out, and what `write_site` raises.

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from foodvision.classifier import Classifier
 from foodvision.data import Photos
 from foodvision.data.names import file_named
-from foodvision.errors import PhotoError
+from foodvision.errors import PhotoError, printable
 from foodvision.image import load_image
 
 _BATCH = 32
@@ -126,7 +126,7 @@ def _look(root: Path, classifier: Classifier | None, place: Place) -> _Item:
         image = load_image(path)
     except PhotoError as error:
         # The folder may be temporary: whoever gave an archive knows the names inside only.
-        return Unreadable(place, str(error).replace(str(path), place.name))
+        return Unreadable(place, str(error).replace(printable(path), place.name))
     with Image.open(path) as file:
         width, height = file.size
     copy = image.resize((_COPY, _COPY), Image.Resampling.BOX)

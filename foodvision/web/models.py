@@ -17,7 +17,7 @@ import foodvision
 from foodvision.checkpoint import BUNDLED, Checkpoint, check_published, files_inside
 from foodvision.classifier import BUNDLED_NAME, Classifier, Prediction, load
 from foodvision.decoding import Decoded, Decoder
-from foodvision.errors import CheckpointError, PhotoError, SettingsError
+from foodvision.errors import CheckpointError, PhotoError, SettingsError, printable
 from foodvision.hub import is_repo_id
 from foodvision.image import SUFFIXES
 from foodvision.web.words import Words, read_wording
@@ -149,7 +149,7 @@ def told_by_name(photo: str) -> Iterator[None]:
     try:
         yield
     except PhotoError as error:
-        raise PhotoError(str(error).replace(photo, Path(photo).name)) from None
+        raise PhotoError(str(error).replace(printable(photo), Path(photo).name)) from None
 
 
 def example_photos(checkpoint: Checkpoint) -> list[Path]:

@@ -17,6 +17,7 @@ from foodvision.classifier import Classifier
 from foodvision.decoding import Decoder
 from foodvision.errors import SettingsError, first_line
 from foodvision.escaping import markdown
+from foodvision.terminal import say
 from foodvision.web.about import about_tab
 from foodvision.web.camera import camera_tab, turn_off_when_left
 from foodvision.web.feedback import Feedback
@@ -162,7 +163,7 @@ def launch_page(
         behind.guard.also_called(share_url)
     refuse_addresses_of_assistants(page)
     behind.uploads.publish_what_is_there()
-    print(f"foodvision answers at {share_url or local_url} (Ctrl-C stops it)", flush=True)
+    say(f"foodvision answers at {share_url or local_url} (Ctrl-C stops it)")
     if wait:
         _wait_for_the_end(behind)
         # Gradio's own way out waits for pages that are open.
