@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from foodvision.telemetry import switch_off_telemetry
 
-__version__ = "0.4.0"
+__version__ = "0.5.0"
 
 __all__ = ["Classifier", "FoodVisionError", "Prediction", "load"]
 
