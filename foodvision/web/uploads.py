@@ -16,6 +16,7 @@ from typing import Any
 
 import gradio as gr
 from gradio.data_classes import ImageData
+from markupsafe import escape
 
 from foodvision.temporary import TemporaryFolder
 from foodvision.web.words import Words
@@ -201,7 +202,7 @@ def protect_functions(
                 inputs = uploads.admit(inputs, function.inputs, owners_of(request))
             except RefusedError:
                 text = words(request)("photo_gone")
-                raise gr.Error(text, print_exception=False) from None
+                raise gr.Error(escape(text), print_exception=False) from None
         return await process(block_fn, inputs, *states, **rest)
 
     page.process_api = process_admitted  # type: ignore[method-assign]
