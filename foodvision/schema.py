@@ -272,7 +272,7 @@ class Training(TypedDict, total=False):
     """`training` of a checkpoint: the settings that this package reads again, and the others."""
 
     exclude: str | None
-    hidden_units: Annotated[int, Field(ge=1, le=4096), must_be("a whole number from 1 to 4096")]
+    hidden_units: Annotated[int, Field(ge=1, le=2048), must_be("a whole number from 1 to 2048")]
 
 
 @with_config(ConfigDict(extra="allow"))

@@ -213,7 +213,7 @@ def test_spoiled_run_does_not_hide_the_others(runs, capsys):
     assert main(["runs", str(runs), "--json"]) == 1
     captured = capsys.readouterr()
     assert json.loads(captured.out)["name"] == "new"
-    assert captured.err.startswith(f"foodvision: {runs / 'old' / 'run.json'} : ")
+    assert captured.err.startswith(f"foodvision: {runs / 'old' / 'run.json'}: is not JSON")
     assert captured.err.count("\n") == 1
 
 

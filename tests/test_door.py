@@ -315,7 +315,7 @@ def test_answer_under_way_comes_before_the_page_ends(tmp_path):
         with client.stream("GET", f"/gradio_api/call/predict/{event}") as answer:
             app.terminate()
             assert "event: complete" in answer.read().decode()
-        assert app.wait(timeout=30) == 0
+        assert app.wait(timeout=60) == 0
     assert list(tmp_path.glob("foodvision-page-*")) == []
 
 

@@ -329,7 +329,7 @@ def test_space_elsewhere_does_not_get_the_token(ask, hub, elsewhere, tmp_path):
 def test_space_that_serves_a_folder_of_this_disk_is_refused(named, ask, hub, tmp_path):
     hub.add("cook/old", {"space.json": json.dumps({"models": [named]}).encode()}, "space")
     status, said = ask(hub, COMMANDS["check"], tmp_path / "home")
-    assert (status, "which is no model of the Hub" in one_line_of(said)) == (2, True)
+    assert (status, "was it made by foodvision deploy?" in one_line_of(said)) == (2, True)
 
 
 # What is not the Hub's fault

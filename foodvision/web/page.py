@@ -163,6 +163,9 @@ def launch_page(
         behind.guard.also_called(share_url)
     refuse_addresses_of_assistants(page)
     behind.uploads.publish_what_is_there()
+    if wait:
+        # A Space is ended by SIGTERM; what visitors gave is to be kept then too.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     say(f"foodvision answers at {share_url or local_url} (Ctrl-C stops it)")
     if wait:
         _wait_for_the_end(behind)
@@ -195,8 +198,6 @@ def _launch(page: gr.Blocks, port: int | None, options: dict[str, Any]) -> tuple
 
 def _wait_for_the_end(behind: Behind) -> None:
     """Delete old uploads until the page is stopped, then let answers that are under way come."""
-    # A Space is ended by SIGTERM; what visitors gave is to be kept then too.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
         while True:
             time.sleep(_SECONDS_BETWEEN_DELETING)
