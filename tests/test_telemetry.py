@@ -41,6 +41,7 @@ def test_no_program_tells_anybody_that_it_runs(name, tmp_path):
         "HOME": str(home),
         "PYTHONPATH": str(REPOSITORY),
         "FOODVISION_CACHE": str(tmp_path / "cache"),
+        "MPLCONFIGDIR": str(tmp_path / "fonts"),  # a list of fonts is a cache, no report
         "PYTHONUNBUFFERED": "1",
     }
     environment.pop("XDG_CACHE_HOME", None)
