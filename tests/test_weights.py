@@ -115,7 +115,9 @@ def test_file_that_does_not_fit_is_one_error(folder):
 @pytest.mark.parametrize("units", [0, 10**12, 2.5, "ten", None, [1]])
 def test_width_out_of_range_is_one_error(units, folder):
     change(folder, training={"hidden_units": units})
-    with pytest.raises(CheckpointError, match=r"training\.hidden_units must be a whole number from 1 to 2048"):
+    with pytest.raises(
+        CheckpointError, match=r"training\.hidden_units must be a whole number from 1 to 2048"
+    ):
         load_network(read_checkpoint(folder))
 
 
