@@ -134,7 +134,7 @@ def texts(own, kind):
     """JSON that has other values, and JSON that is damaged."""
     text = json.dumps(own).encode()
     yield text
-    yield from (each.encode() for each in mutations(own, COUNT - COUNT // 3, seed=11))
+    yield from (each.encode() for each in mutations(own, COUNT - COUNT // 3 - 1, seed=11))
     for number in range(COUNT // 3):
         yield damaged(text, random.Random(f"{kind} {number}"))
 
