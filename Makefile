@@ -4,7 +4,7 @@ PYTHON ?= python3
 # Two workers with a thread each: torch's own threads would wait for each other on two cores.
 PYTEST = OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses 2 --dist worksteal
 
-.PHONY: help demo test slow chromium runtime lint model clean
+.PHONY: help demo test slow fuzz chromium runtime lint model clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -19,6 +19,9 @@ test: .venv/ready chromium runtime ## set up everything and run the tests
 
 slow: .venv/ready chromium runtime ## run the tests that take long: killed, distributed, whole trainings, rare cases of the pages
 	$(PYTEST) -m slow
+
+fuzz: .venv/ready ## read 10,000 damaged files of each kind (FOODVISION_FUZZ=1000 make fuzz: fewer)
+	FOODVISION_FUZZ=$${FOODVISION_FUZZ:-10000} $(PYTEST) tests/test_fuzz.py
 
 # The page is tested in a real browser: the system's, or else one that Playwright brings.
 chromium: .venv/ready

@@ -28,6 +28,8 @@ UNPRINTABLE = re.compile(
 The joiners of emoji and of Indic and Persian words (U+200C, U+200D) are none of them.
 """
 
+_LONGEST_LINE = 300
+
 
 def printable(text: object) -> str:
     """Return a text of others in one line, with control characters escaped as Python does."""
@@ -93,8 +95,10 @@ class Stopped(FoodVisionError):  # noqa: N818 (nothing went wrong)
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of what a library's error says, or its name if it says nothing."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    """Return the first line of a library's error, cut where it is long, or the error's name."""
+    line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    # Some libraries quote what they read, which may be the whole file.
+    return line if len(line) <= _LONGEST_LINE else f"{line[: _LONGEST_LINE - 4]} ..."
 
 
 def one_line(text: str, longest: int = 200) -> str:

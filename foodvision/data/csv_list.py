@@ -64,7 +64,7 @@ def _rows(file: Path) -> Iterator[_Row]:
 
 def _check_columns(file: Path, columns: Sequence[str]) -> None:
     if missing := [name for name in _COLUMNS if name not in columns]:
-        there = f"it has {','.join(columns)}" if columns else "it is empty"
+        there = f"it has {','.join(columns):.200}" if columns else "it is empty"
         raise DataError(
             f"{file}, line 1 names no column {missing[0]} ({there}): "
             "it should be path,label or path,label,split"
@@ -83,15 +83,17 @@ def _row(file: Path, line: int, values: dict[str, str], *, has_splits: bool) -> 
         missing = "label" if name else "path"
         raise DataError(f"{file}, line {line} has no {missing}: fill it in, or remove the line")
     path = Path(os.path.normpath(file.parent / name))
-    if not path.is_file():
+    # pathlib's is_file raises an OSError for a name that is too long.
+    if not os.path.isfile(path):  # noqa: PTH113
         raise DataError(
-            f"{file}, line {line}: there is no file {path}: "
+            f"{file}, line {line}: there is no file {path!s:.300}: "
             "paths are relative to the folder of the CSV"
         )
     split = split_named(values["split"].strip()) if has_splits else "all"
     if split is None:
         raise DataError(
-            f"{file}, line {line}: no split {values['split']!r}: it should be train, val or test"
+            f"{file}, line {line}: no split {values['split']!r:.60}: "
+            "it should be train, val or test"
         )
     return _Row(line, split, LabelledPhoto(path, label))
 
@@ -100,7 +102,8 @@ def _check_same(file: Path, first: _Row, second: _Row) -> None:
     lines = f"{file}, lines {first.line} and {second.line}: {first.photo.path}"
     if first.photo.label != second.photo.label:
         raise DataError(
-            f"{lines} is both {first.photo.label} and {second.photo.label}: keep one of the lines"
+            f"{lines} is both {first.photo.label:.60} and {second.photo.label:.60}: "
+            "keep one of the lines"
         )
     if first.split != second.split:
         raise DataError(
