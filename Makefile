@@ -4,7 +4,7 @@ PYTHON ?= python3
 # Two workers with a thread each: torch's own threads would wait for each other on two cores.
 PYTEST = OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses 2 --dist worksteal
 
-.PHONY: help demo test slow fuzz chromium runtime lint model clean
+.PHONY: help demo test slow fuzz chromium runtime lint model sbom clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -45,8 +45,12 @@ lint: .venv/ready node_modules/ready ## style, types and the architecture's cont
 model: .venv/ready ## train the model that ships, from ../shared/data (eight hours)
 	.venv/bin/python models/foodvision-101/train.py
 
+sbom: .venv-demo/ready .venv-sbom/ready ## list what the page's environment contains in sbom.json (CycloneDX)
+	.venv-sbom/bin/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml \
+		--output-file sbom.json .venv-demo/bin/python
+
 clean: ## remove the environments
-	rm -rf .venv .venv-demo node_modules
+	rm -rf .venv .venv-demo .venv-sbom node_modules sbom.json
 
 .venv-demo/ready: requirements.txt
 	$(PYTHON) -m venv .venv-demo
@@ -56,6 +60,12 @@ clean: ## remove the environments
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+# Apart from the environment that it lists, so that it does not list itself.
+.venv-sbom/ready:
+	$(PYTHON) -m venv .venv-sbom
+	.venv-sbom/bin/python -m pip install --quiet 'cyclonedx-bom>=7,<8'
 	@touch $@
 
 node_modules/ready: package.json package-lock.json

@@ -248,7 +248,7 @@ def test_body_of_unknown_length_is_bounded_too(page):
     connection.close()
 
 
-def test_upload_that_was_cut_off_leaves_nothing(page):
+def test_upload_that_was_cut_off_leaves_nothing(page, caplog):
     address = urlsplit(page.local_url)
     with socket.create_connection((address.hostname, address.port), timeout=30) as connection:
         head = (
@@ -260,6 +260,7 @@ def test_upload_that_was_cut_off_leaves_nothing(page):
         folder = page.behind.uploads.folder
         wait_until(lambda: [path for path in folder.iterdir() if path.is_file()])
     wait_until(lambda: not [path for path in folder.iterdir() if path.is_file()])
+    assert "Traceback" not in caplog.text
 
 
 def wait_until(holds):

@@ -60,6 +60,17 @@ def test_large_files_are_what_config_says_and_few_bytes(site, config):
     assert "MIT License" in (site / "onnxruntime" / "LICENSE.txt").read_text()
 
 
+def test_page_ships_the_notices_of_what_the_wasm_contains(site):
+    notices = (site / "onnxruntime" / "THIRD_PARTY.md").read_text("utf-8")
+    wasm = gzip.decompress((site / "onnxruntime" / f"{runtime.WASM}.gz").read_bytes())
+    sources = {"protobuf": "Protocol Buffers", "onnx": "ONNX", "abseil_cpp": "Abseil", "re2": "RE2"}
+    # The build's paths of its dependencies; a new one in a new release needs its notice here.
+    built = {name.decode() for name in re.findall(rb"_deps/(\w+)-src", wasm)}
+    assert built == set(sources)
+    for name in (*sources.values(), "Eigen", "FlatBuffers"):
+        assert f"\n## {name}\n" in notices
+
+
 def test_release_lists_every_file_of_the_page_with_its_hash(site):
     said = (site / "release.js").read_text().removeprefix("self.release = ").removesuffix(";\n")
     release = json.loads(said)

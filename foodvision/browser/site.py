@@ -112,6 +112,7 @@ def _large_files(graph: bytes, *, cdn: bool) -> tuple[dict[str, bytes], dict[str
         files[path] = _compress(runtime[name])
         assets[key] = _asset(path, runtime[name], len(files[path]))
     files["onnxruntime/LICENSE.txt"] = (_HERE / "runtime-license.txt").read_bytes()
+    files["onnxruntime/THIRD_PARTY.md"] = (_HERE / "THIRD_PARTY.md").read_bytes()
     return files, assets
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse
 
 from foodvision.web.uploads import COOKIE, Uploads, owners_of
@@ -197,6 +197,8 @@ class _Exchange:
             await app(scope, self.receive, self.send)
         except _RefusedError:
             raise
+        except ClientDisconnect:
+            return  # nobody waits for an answer
         except Exception:
             if self._refused is None:
                 raise
