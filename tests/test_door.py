@@ -162,6 +162,14 @@ def test_photo_in_a_format_that_is_not_taken_is_refused_from_the_camera_too(
         assert "data:image" not in said
 
 
+def test_many_photos_of_one_upload_are_the_visitors(page, visitor, private):
+    files = [("files", (f"{number}.jpg", private.read_bytes())) for number in range(12)]
+    uploaded = visitor.post("/gradio_api/upload", files=files, headers={"Accept-Encoding": "br"})
+    (predict,) = (of for of in functions(page) if of["api_name"] == "predict_many")
+    answer = ask(visitor, predict["id"], [[as_uploaded(path) for path in uploaded.json()], None])
+    assert [of["label"] for of in answer["output"]["data"][0]] == ["kiwi"] * 12
+
+
 def test_what_one_browser_uploaded_no_other_reads(page, private):
     with (
         httpx.Client(base_url=page.local_url) as one,

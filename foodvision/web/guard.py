@@ -148,17 +148,23 @@ class Guard:
         ):
             raise _RefusedError(503, self._words(exchange.request)("busy"))
         self._uploading[owners] += 1
-        answer = exchange.remember_answer()
+        exchange.before_answer = lambda answer: self._note(answer, owners)
         try:
             await exchange.run(self._app, scope)
         finally:
             self._uploading[owners] -= 1
             if not self._uploading[owners]:
                 del self._uploading[owners]
-            try:
-                self._uploads.add(map(Path, json.loads(bytes(answer))), owners)
-            except (ValueError, TypeError):  # a failure's answer lists no files
+            if not exchange.is_noted:
                 self._uploads.delete_unfinished(60 if self._uploading else 0)
+
+    def _note(self, answer: bytes, owners: frozenset[str]) -> bool:
+        """Note whose the files are that an upload's answer lists, and whether it lists any."""
+        try:
+            self._uploads.add(map(Path, json.loads(answer)), owners)
+        except (ValueError, TypeError):  # a failure's
+            return False
+        return True
 
     def _check_names(self, request: Request) -> None:
         """Refuse what another site has a visitor's browser ask for."""
@@ -186,7 +192,9 @@ class _Exchange:
         self._began, self._received = time.monotonic(), 0
         self._is_answered = self._is_received = False
         self._refused: _RefusedError | None = None
-        self._answer: bytearray | None = None
+        # Called with the whole answer before its end is sent: who has it may ask at once.
+        self.before_answer: Callable[[bytes], bool] | None = None
+        self.is_noted, self._answer = False, bytearray()
 
     async def run(self, app: Callable[..., Awaitable[None]], scope: Message) -> None:
         """Have the page answer."""
@@ -204,11 +212,6 @@ class _Exchange:
                 raise
         if self._refused is not None:
             raise self._refused
-
-    def remember_answer(self) -> bytearray:
-        """Return where the answer's body will be."""
-        self._answer = bytearray()
-        return self._answer
 
     async def receive(self) -> Message:
         """Receive a part of the body, as long as it is neither too much nor too slow."""
@@ -235,8 +238,10 @@ class _Exchange:
             names = {name for name, _ in _HEADERS}
             kept = [pair for pair in message.get("headers", ()) if pair[0].lower() not in names]
             message = {**message, "headers": [*kept, *_HEADERS, *self._cookie()]}
-        elif self._answer is not None and len(self._answer) < _MAX_OTHER * 10:
+        elif self.before_answer:
             self._answer += message.get("body", b"")
+            if not message.get("more_body", False):
+                self.is_noted = self.before_answer(bytes(self._answer))
         await self._send(message)
 
     async def refuse(self, error: _RefusedError) -> None:

@@ -38,6 +38,9 @@ _MOST_HEAVY_WAITING = 4
 _FEW = 6
 _PORTS = 7860, 7960
 
+# Gradio keeps about 150 kB for each visit, and for each call of a program.
+_SESSIONS = 1_000
+
 # What `gr.Markdown` shows; other texts are labels and buttons, which are shown as they are.
 _MARKDOWN = (
     *("feedback_kept", "introduction", "looked_text"),
@@ -154,6 +157,7 @@ def launch_page(
         "app_kwargs": {"lifespan": guarded},
         "footer_links": ["api"],
         "run_history": False,
+        "state_session_capacity": _SESSIONS,
         "enable_monitoring": False,
         "ssr_mode": False,
         "strict_cors": True,
@@ -163,12 +167,10 @@ def launch_page(
         behind.guard.also_called(share_url)
     refuse_addresses_of_assistants(page)
     behind.uploads.publish_what_is_there()
-    if wait:
-        # A Space is ended by SIGTERM; what visitors gave is to be kept then too.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end = _End() if wait else None  # before anybody knows that the page answers
     say(f"foodvision answers at {share_url or local_url} (Ctrl-C stops it)")
-    if wait:
-        _wait_for_the_end(behind)
+    if end:
+        _wait_for_the_end(behind, end)
         # Gradio's own way out waits for pages that are open.
         page.close(verbose=False)
         behind.decoder.close()
@@ -196,13 +198,33 @@ def _launch(page: gr.Blocks, port: int | None, options: dict[str, Any]) -> tuple
     raise SettingsError(f"the page cannot be served ({reason})")
 
 
-def _wait_for_the_end(behind: Behind) -> None:
+class _End:
+    """Whether the page was asked to stop.
+
+    An exception that a signal raises is lost where Python happens to be in a destructor.
+    """
+
+    def __init__(self) -> None:
+        """Listen to Ctrl-C and SIGTERM, by which a Space is ended."""
+        self.is_asked_for = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._ask)
+
+    def _ask(self, *_: object) -> None:
+        if self.is_asked_for:
+            raise KeyboardInterrupt  # who asks twice waits for nobody
+        self.is_asked_for = True
+
+
+def _wait_for_the_end(behind: Behind, end: _End) -> None:
     """Delete old uploads until the page is stopped, then let answers that are under way come."""
     with suppress(KeyboardInterrupt):
-        while True:
-            time.sleep(_SECONDS_BETWEEN_DELETING)
-            behind.uploads.delete_old()
-    with suppress(KeyboardInterrupt):  # a second Ctrl-C waits for nobody
+        deleted = time.monotonic()
+        while not end.is_asked_for:
+            time.sleep(0.2)
+            if time.monotonic() - deleted > _SECONDS_BETWEEN_DELETING:
+                behind.uploads.delete_old()
+                deleted = time.monotonic()
         if behind.guard:
             behind.guard.drain(_DRAIN_SECONDS)
 
