@@ -18,7 +18,7 @@ from foodvision.commands.hub import deploy, push, verify
 from foodvision.commands.photos import data
 from foodvision.commands.runs import compare, runs
 from foodvision.commands.training import find_lr, train
-from foodvision.errors import FoodVisionError, FoodVisionWarning, Stopped, printable
+from foodvision.errors import FoodVisionError, FoodVisionWarning, Stopped, one_line, printable
 from foodvision.processes import is_first, tells_first
 from foodvision.settings import fill_settings
 from foodvision.temporary import unwound_by_signals
@@ -38,6 +38,9 @@ _PACKAGES = {
 _EXTRA_OF = {package: extra for extra, names in _PACKAGES.items() for package in names}
 # Commands whose extra brings what `evaluate` does, and more.
 _FULLER = {"train": "train", "find-lr": "train", "data": "inspect"}
+
+# The command line's library quotes a wrong value whole, which may be a file's.
+_LONGEST_ERROR = 500
 
 app = App(
     name="foodvision",
@@ -79,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
         return status or 0
     except CycloptsError as error:
-        _tell(" ".join(str(error).split()))
+        _tell(one_line(str(error), _LONGEST_ERROR))
         return 2
     except FoodVisionError as error:
         _tell(_message(error))

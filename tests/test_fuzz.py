@@ -34,7 +34,7 @@ from foodvision.checkpoint import (
 from foodvision.cli import app
 from foodvision.data import Limits, open_source
 from foodvision.data.csv_list import read_csv
-from foodvision.errors import FoodVisionError
+from foodvision.errors import FoodVisionError, one_line
 from foodvision.image import is_heavy, load_image
 from foodvision.models import create_model, load_network
 from foodvision.preprocess import Preprocess
@@ -339,7 +339,7 @@ KINDS = {
 def fault_of(error):
     """What is wrong with a refusal: it should be one line that a terminal may show; or ""."""
     # What `foodvision.cli.main` makes of an error of the command line's library.
-    said = " ".join(str(error).split()) if isinstance(error, CycloptsError) else str(error)
+    said = one_line(str(error), 500) if isinstance(error, CycloptsError) else str(error)
     if any(unicodedata.category(each) in ("Cc", "Cs", "Zl", "Zp") for each in said):
         return f"not one plain line: {said!r:.200}"
     return "" if 0 < len(said) < 1000 else f"{len(said)} characters: {said!r:.200}"
