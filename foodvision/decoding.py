@@ -27,7 +27,7 @@ import numpy as np
 from PIL import Image
 
 from foodvision.errors import BusyError, PhotoError
-from foodvision.image import is_heavy, load_image, read_photo
+from foodvision.image import is_heavy, load_image, read_photo, size_in_file
 from foodvision.preprocess import Preprocess
 
 HAS_LIMITS = hasattr(signal, "setitimer") and sys.platform != "win32"
@@ -65,10 +65,12 @@ class Decoded:
 
     square: (size, size, 3) uint8, what the network sees; size is 0 if it was not asked for.
     picture: the photo, its longest side at most 1280 pixels.
+    size: width and height in pixels, as the file says.
     """
 
     square: np.ndarray
     picture: Image.Image
+    size: tuple[int, int]
 
 
 class Decoder:
@@ -225,11 +227,12 @@ def _decode(asked: dict[str, Any]) -> Decoded:
     image = load_image(asked["path"], preprocess.short_side if preprocess else 0)
     square = preprocess(image) if preprocess else np.empty((0, 0, 3), np.uint8)
     image.thumbnail((_LONGEST, _LONGEST))
-    return Decoded(square, image)
+    return Decoded(square, image, size_in_file(asked["path"]))
 
 
 def _send_decoded(answers: IO[bytes], decoded: Decoded) -> None:
-    _send(answers, {"square": len(decoded.square), "picture": decoded.picture.size})
+    sizes = {"picture": decoded.picture.size, "file": decoded.size}
+    _send(answers, {"square": len(decoded.square), **sizes})
     answers.write(decoded.square.tobytes())
     answers.write(decoded.picture.tobytes())
     answers.flush()
@@ -246,10 +249,10 @@ def _receive(answers: IO[bytes]) -> Decoded | None:
         raise PhotoError(header["error"])
     if "heavy" in header:
         return None
-    size, (width, height) = header["square"], header["picture"]
+    size, (width, height), (across, down) = header["square"], header["picture"], header["file"]
     square = np.frombuffer(_read(answers, size * size * 3), np.uint8).reshape(size, size, 3)
     picture = Image.frombytes("RGB", (width, height), _read(answers, width * height * 3))
-    return Decoded(square, picture)
+    return Decoded(square, picture, (across, down))
 
 
 def _read(answers: IO[bytes], count: int) -> bytes:

@@ -191,6 +191,12 @@ def format_of(content: bytes) -> str | None:
         return None
 
 
+def size_in_file(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Return width and height in pixels, as a photo's file says, for one that `load_image` takes."""
+    with Image.open(path, formats=_FORMATS) as image:
+        return image.size
+
+
 def is_heavy(content: bytes, name: str) -> bool:
     """Whether decoding the bytes of a file may take more than a tenth of a second.
 

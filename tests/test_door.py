@@ -19,7 +19,7 @@ from conftest import COLOURS, EXAMPLES, REPOSITORY, make_photo, running_page
 
 import foodvision
 from foodvision.web import Feedback, build_page, launch_page
-from foodvision.web.uploads import Caps, RefusedError, Uploads, uploads_folder
+from foodvision.web.uploads import Caps, RefusedError, Uploads, programs_uploads
 
 GONE = "This photo is no longer here. Choose it again."
 
@@ -76,7 +76,7 @@ def payloads(path, folder):
     """Every way that we know to name a file of the server."""
     link = folder / f"link-{uuid.uuid4().hex}.jpg"
     link.symlink_to(path)
-    uploads = uploads_folder()
+    uploads = programs_uploads().folder
     inside = uploads / f"link-{uuid.uuid4().hex}.jpg"
     inside.symlink_to(path)
     up = os.path.relpath(path, uploads)
@@ -316,12 +316,41 @@ def test_file_of_nobody_is_no_photo_of_a_visitor(uploads):
     assert uploads.may_read(path, ONE)  # as the picture of an answer
 
 
+def test_second_page_of_a_program_publishes_nothing_that_the_first_was_sent(uploads):
+    theirs = uploads.keep(b"private", ONE)
+    uploads.publish_what_is_there()
+    assert not uploads.may_read(theirs, OTHER)
+    uploads.delete_old(seconds=0)
+    assert not theirs.exists()
+
+
+def predicted(client, path):
+    """Ask by name, as programs do; return the stream of events."""
+    data = {"data": [as_uploaded(path)]}
+    event = client.post("/gradio_api/call/predict", json=data).json()["event_id"]
+    return client.stream("GET", f"/gradio_api/call/predict/{event}")
+
+
+def test_two_pages_side_by_side_leave_each_other_alone(tmp_path):
+    with running_page(TMPDIR=str(tmp_path)) as (_, url), httpx.Client(base_url=url) as client:
+        ramen = upload(client, EXAMPLES / "ramen.jpg")
+        with running_page(TMPDIR=str(tmp_path)) as (second, beside):
+            with httpx.Client(base_url=beside) as other:
+                pizza = upload(other, EXAMPLES / "pizza.jpg")
+                with predicted(other, pizza) as answer:
+                    assert '"label": "pizza"' in answer.read().decode()
+                with predicted(other, ramen) as answer:
+                    assert "event: error" in answer.read().decode()
+            second.terminate()
+            assert second.wait(timeout=60) == 0
+        with predicted(client, ramen) as answer:
+            assert '"label": "ramen"' in answer.read().decode()
+
+
 def test_answer_under_way_comes_before_the_page_ends(tmp_path):
     with running_page(TMPDIR=str(tmp_path)) as (app, url), httpx.Client(base_url=url) as client:
         path = upload(client, EXAMPLES / "pizza.jpg")
-        data = {"data": [as_uploaded(path)]}
-        event = client.post("/gradio_api/call/predict", json=data).json()["event_id"]
-        with client.stream("GET", f"/gradio_api/call/predict/{event}") as answer:
+        with predicted(client, path) as answer:
             app.terminate()
             assert "event: complete" in answer.read().decode()
         assert app.wait(timeout=60) == 0

@@ -1,7 +1,9 @@
 """What hangs on the loop, each held against torch or arithmetic."""
 
 import copy
+import json
 import math
+import struct
 
 import numpy as np
 import pytest
@@ -229,13 +231,34 @@ def test_features_of_something_else_are_computed_anew(changed, fruit, monkeypatc
     assert embed.squares == 10
 
 
-def test_spoiled_cache_is_computed_anew(fruit, monkeypatch, tmp_path):
+def replaced(content):
+    """A well-formed file of fewer photos, with what the original says of itself."""
+    from safetensors.torch import load, save
+
+    (size,) = struct.unpack("<Q", content[:8])
+    metadata = json.loads(content[8 : 8 + size])["__metadata__"]
+    return save({"features": load(content)["features"][:2]}, metadata)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda content: content[:40],
+        lambda content: b"",
+        lambda content: content[:-3] + bytes([content[-3] ^ 1]) + content[-2:],
+        lambda content: content.replace(b'"sha256"', b'"sha257"'),
+        lambda content: content.replace(b'"features"', b'"fixtures"'),
+        lambda content: content.replace(b'"F32"', b'"I32"'),
+        replaced,
+    ],
+)
+def test_spoiled_cache_is_computed_anew(spoil, fruit, monkeypatch, tmp_path):
     monkeypatch.setenv("FOODVISION_CACHE", str(tmp_path))
     photos, embed = find_photos(fruit).splits["test"][:4], Counting()
     cache = FeatureCache(embed, "network", Preprocess(size=16), seed=1)
     features = cache.features(photos)
     (file,) = (tmp_path / "features").iterdir()
-    file.write_bytes(file.read_bytes()[:40])
+    file.write_bytes(spoil(file.read_bytes()))
     assert torch.equal(cache.features(photos), features)
     assert embed.squares == 8
 

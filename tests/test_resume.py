@@ -3,6 +3,7 @@
 import json
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,7 +27,7 @@ from foodvision.engine import EarlyStopping, Results, Snapshot
 from foodvision.errors import DataError, FoodVisionError, SettingsError, Stopped
 from foodvision.fitting import fit
 from foodvision.preprocess import Preprocess
-from foodvision.recording import kept, locked, told_how_to_go_on
+from foodvision.recording import Recorder, kept, locked, told_how_to_go_on
 from foodvision.runs import read_run, write_state
 from foodvision.stages import Run, Stage
 from foodvision.training import run
@@ -224,6 +225,39 @@ def test_second_run_into_a_folder_refuses(fruit, tmp_path):
         run(fruit, config, QUIET, resume=True)
     with pytest.raises(SettingsError, match="holds no run to go on with"):
         run(fruit, TrainConfig(output=tmp_path / "none"), QUIET, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("harm", "said", "workers"), [("removed", "no such file", 2), ("cut", "is cut off or", 0)]
+)
+def test_photo_that_goes_bad_while_it_is_learnt_from_ends_the_run_in_a_line(
+    harm, said, workers, fruit, tmp_path, monkeypatch, capsys
+):
+    folder, output = tmp_path / "photos", tmp_path / "run"
+    shutil.copytree(fruit, folder)
+    # As for a set that is too large to be kept in memory.
+    monkeypatch.setattr("foodvision.data.batches._CACHE_BYTES", 0)
+    monkeypatch.setattr("foodvision.data.batches.worker_count", lambda photos: workers)
+    write = Recorder.__call__
+
+    def write_and_harm(recorder, rows):
+        write(recorder, rows)
+        for photo in (folder / "train" / "kiwi").iterdir():
+            content = photo.read_bytes()
+            photo.unlink()
+            if harm == "cut":
+                photo.write_bytes(content[: len(content) // 2])
+
+    monkeypatch.setattr(Recorder, "__call__", write_and_harm)
+    command = ["train", str(folder), "--model", "tinyvgg", "--epochs", "4", "--output", str(output)]
+    assert main([*command, "--image-size", "32"]) == 2
+    errors = capsys.readouterr().err.strip().splitlines()
+    assert [line for line in errors if line.startswith("foodvision:")] == errors[-1:]
+    assert re.fullmatch(rf"foodvision: {folder}/train/kiwi/\S+\.\w+:? {said}.*", errors[-1])
+    assert read_run(output).state == "failed"
+    monkeypatch.setattr(Recorder, "__call__", write)
+    shutil.copytree(fruit, folder, dirs_exist_ok=True)
+    assert main(["train", str(folder), "--resume", str(output)]) == 0
 
 
 def test_time_of_a_run_is_counted_over_all_its_parts(tmp_path):

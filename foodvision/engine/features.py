@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from torch import nn
 from tqdm import tqdm
 
@@ -61,12 +61,11 @@ class FeatureCache:
         key = f"{self._network} {self._preprocess} {view} {seed} {contents}"
         name = hashlib.sha256(key.encode()).hexdigest()
         file = cache_folder() / "features" / f"{name}.safetensors"
-        try:
-            return load_file(file)["features"]
-        except (OSError, SafetensorError, KeyError):
+        features = _kept(file)
+        if features is None:
             features = torch.from_numpy(np.concatenate(list(self._compute(paths, view))))
             _keep(file, features)
-            return features
+        return features
 
     def _compute(self, paths: Sequence[Path], view: int) -> Iterator[np.ndarray]:
         starts = range(0, len(paths), _BATCH)
@@ -127,10 +126,22 @@ def weights_fingerprint(network: nn.Module) -> str:
     return digest.hexdigest()
 
 
+def _kept(file: Path) -> torch.Tensor | None:
+    """Return what was computed before, or None if it is not there or not as it was written."""
+    try:
+        with safe_open(file, "pt") as kept:
+            features: torch.Tensor = kept.get_tensor("features")
+            is_whole = (kept.metadata() or {}).get("sha256") == _sha256_of(features)
+    except (OSError, SafetensorError, ValueError):
+        return None
+    return features if is_whole else None
+
+
 def _keep(file: Path, features: torch.Tensor) -> None:
     """Write what was computed; a disk that does not take it ends no training."""
     try:
-        write_atomically(file, save({"features": features}))
+        metadata = {"sha256": _sha256_of(features)}
+        write_atomically(file, save({"features": features}, metadata))
     except OSError as error:
         warnings.warn(
             f"what the network sees of the photos cannot be kept in {file.parent} "
@@ -139,6 +150,12 @@ def _keep(file: Path, features: torch.Tensor) -> None:
             CacheWarning,
             stacklevel=2,
         )
+
+
+def _sha256_of(features: torch.Tensor) -> str:
+    digest = hashlib.sha256(f"{features.dtype} {tuple(features.shape)}".encode())
+    digest.update(features.contiguous().numpy())
+    return digest.hexdigest()
 
 
 def _sha256(path: Path) -> str:

@@ -16,8 +16,8 @@ from tqdm import tqdm
 from foodvision.classifier import Classifier
 from foodvision.data import Photos
 from foodvision.data.names import file_named
+from foodvision.decoding import Decoder
 from foodvision.errors import PhotoError, printable
-from foodvision.image import load_image
 
 _BATCH = 32
 
@@ -38,7 +38,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A photo that cannot be decoded, and why, as `load_image` says it."""
+    """A photo that cannot be decoded, and why, as `Decoder.decode` says it."""
 
     place: Place
     reason: str
@@ -49,8 +49,8 @@ class Look:
     """What was seen of a photo.
 
     width, height: in pixels, as the file says.
-    pixels: SHA-256 of the decoded pixels and their shape: equal for copies of a file, and for the
-        same picture stored in another lossless way.
+    pixels: SHA-256 of the decoded picture (its longest side at most 1280 pixels) and its shape:
+        equal for copies of a file, and for the same picture stored in another lossless way.
     hashes: perceptual hashes (64 bits) of the photo and of its mirror image.
     small: (16, 16, 3) uint8, the photo squashed.
     colour: how far the channels lie apart where there is most colour, 0 (grey) to 255.
@@ -102,8 +102,7 @@ _Item = tuple[Look, np.ndarray | None] | Unreadable
 
 def _batches(photos: Photos, classifier: Classifier | None) -> Iterator[list[_Item]]:
     places = list(_places(photos))
-    look = partial(_look, photos.root, classifier)
-    # Pillow decodes outside of the interpreter's lock, so threads are enough.
+    look = partial(_look, photos.root, classifier, Decoder())
     with (
         ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool,
         tqdm(total=len(places), desc="inspect", unit="photo", disable=None, leave=False) as bar,
@@ -120,15 +119,14 @@ def _places(photos: Photos) -> Iterator[Place]:
             yield Place(photos.name_of(photo.path), split, photo.label)
 
 
-def _look(root: Path, classifier: Classifier | None, place: Place) -> _Item:
+def _look(root: Path, classifier: Classifier | None, decoder: Decoder, place: Place) -> _Item:
     path = file_named(place.name, root)
     try:
-        image = load_image(path)
+        decoded = decoder.decode(path, classifier.config.preprocess if classifier else None)
     except PhotoError as error:
         # The folder may be temporary: whoever gave an archive knows the names inside only.
         return Unreadable(place, str(error).replace(printable(path), place.name))
-    with Image.open(path) as file:
-        width, height = file.size
+    image, (width, height) = decoded.picture, decoded.size
     copy = image.resize((_COPY, _COPY), Image.Resampling.BOX)
     look = Look(
         place=place,
@@ -140,7 +138,7 @@ def _look(root: Path, classifier: Classifier | None, place: Place) -> _Item:
         colour=_colour(np.asarray(copy)),
         contrast=float(np.std(np.asarray(copy.convert("L")))),
     )
-    return look, classifier.config.preprocess(image) if classifier else None
+    return look, decoded.square if classifier else None
 
 
 def _hash(image: Image.Image) -> int:

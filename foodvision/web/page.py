@@ -27,7 +27,7 @@ from foodvision.web.models import ModelChoice, PageModel, name_of
 from foodvision.web.one import one_tab
 from foodvision.web.programs import add_endpoints, refuse_addresses_of_assistants
 from foodvision.web.theme import CSS, SCRIPT, THEME
-from foodvision.web.uploads import MAX_UPLOAD, Uploads, protect_functions, uploads_folder
+from foodvision.web.uploads import MAX_UPLOAD, Uploads, programs_uploads, protect_functions
 from foodvision.web.words import Words
 
 # Visitors who are answered at a time; photos wait for a decoder, which is another matter. Gradio
@@ -76,7 +76,7 @@ def build_page(
     """
     if isinstance(models, Classifier):
         models = {name_of(models.checkpoint.folder): models}
-    uploads, decoder = Uploads(uploads_folder()), Decoder(_MOST_HEAVY_WAITING)
+    uploads, decoder = programs_uploads(), Decoder(_MOST_HEAVY_WAITING)
     shown = {name: PageModel(name, classifier, decoder) for name, classifier in models.items()}
     first = next(iter(shown.values()))
     i18n = gr.I18n(

@@ -65,8 +65,9 @@ class Uploads:
         self._lock = Lock()
 
     def publish_what_is_there(self) -> None:
-        """Let every visitor read what lies in the folder now: copies of the examples."""
-        self._public = frozenset(self._files())
+        """Let every visitor read what lies in the folder now and nobody sent: the examples."""
+        with self._lock:
+            self._public = frozenset(self._files()) - self._kept.keys()
 
     def add(self, paths: Iterable[Path], owners: frozenset[str]) -> None:
         """Note whose files are, and delete the oldest of what is too much."""
@@ -224,14 +225,14 @@ def _path_of(payload: ImageData | None) -> str | None:
 
 
 @cache
-def uploads_folder() -> Path:
-    """Return this program's private folder for uploads; Gradio is told to use it.
+def programs_uploads() -> Uploads:
+    """Return the uploads to all pages of this program, in a private folder that Gradio is told of.
 
     Gradio's own, shared by all programs and users of a machine, may belong to somebody else.
     """
     folder = TemporaryFolder("page").path
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
-    return folder
+    return Uploads(folder)
 
 
 def owners_of(request: Any) -> frozenset[str]:
