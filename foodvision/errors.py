@@ -102,6 +102,6 @@ def first_line(error: BaseException) -> str:
 
 
 def one_line(text: str, longest: int = 200) -> str:
-    """Return somebody else's words on one line: no control characters, cut where they are long."""
-    words = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    """Return somebody else's words on one line, `printable`, cut where they are long."""
+    words = printable(" ".join(text.split()))
     return words if len(words) <= longest else f"{words[: longest - 4]} ..."

@@ -14,6 +14,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from foodvision.errors import printable
+
 if TYPE_CHECKING:
     from pydantic import TypeAdapter, ValidationError
 
@@ -181,11 +183,6 @@ def is_plain(text: str) -> bool:
     )
 
 
-def plain(text: str) -> str:
-    """Return a text with a "?" for each character that `is_plain` refuses."""
-    return "".join(letter if is_plain(letter) else "?" for letter in text)
-
-
 @lru_cache
 def _adapter(schema: Hashable) -> "TypeAdapter[Any]":
     from pydantic import TypeAdapter
@@ -203,5 +200,5 @@ def _in_words(error: "ValidationError") -> str:
 
 
 def _named(place: tuple[object, ...]) -> str:
-    named = plain(".".join(map(str, place))) or "its content"
+    named = printable(".".join(map(str, place))) or "its content"
     return named if len(named) <= _LONGEST_PLACE else f"{named[:_LONGEST_PLACE]}..."

@@ -192,7 +192,7 @@ def format_of(content: bytes) -> str | None:
 
 
 def size_in_file(path: str | os.PathLike[str]) -> tuple[int, int]:
-    """Return width and height in pixels, as a photo's file says, for one that `load_image` takes."""
+    """Return width and height in pixels of a photo that `load_image` takes, as its file says."""
     with Image.open(path, formats=_FORMATS) as image:
         return image.size
 

@@ -11,7 +11,6 @@ from rich.text import Text
 from foodvision.data import Photos
 from foodvision.errors import CheckpointError, printable
 from foodvision.evaluation import Figures, Judgement, KnownFigures, Pair, Robustness, Share
-from foodvision.files import plain
 from foodvision.inspection import KINDS, Finding, Inspection
 from foodvision.runs import RunRecord
 from foodvision.runs.compare import Comparison
@@ -230,7 +229,7 @@ def runs_table(records: Sequence[RunRecord]) -> Table:
         epochs = len(record.metrics)
         what = (
             record.state,
-            plain(str(record.settings.get("model", ""))),
+            printable(str(record.settings.get("model", ""))),
             f"{epochs} epoch" if epochs == 1 else f"{epochs} epochs",
             duration_in_words(record.seconds) if record.seconds else "",
             f"{datetime.fromisoformat(record.started):%Y-%m-%d %H:%M}",

@@ -154,7 +154,7 @@ def _keep(file: Path, features: torch.Tensor) -> None:
 
 def _sha256_of(features: torch.Tensor) -> str:
     digest = hashlib.sha256(f"{features.dtype} {tuple(features.shape)}".encode())
-    digest.update(features.contiguous().numpy())
+    digest.update(features.contiguous().numpy().data)
     return digest.hexdigest()
 
 

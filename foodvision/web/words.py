@@ -12,8 +12,8 @@ from pydantic import ConfigDict, with_config
 from typing_extensions import TypedDict
 
 from foodvision.checkpoint import told_of
-from foodvision.errors import CheckpointError
-from foodvision.files import plain, read_json
+from foodvision.errors import CheckpointError, printable
+from foodvision.files import read_json
 from foodvision.schema import MOST_CLASSES, Name, Text, at_most
 
 LANGUAGES = ("en", "ko", "ja")
@@ -89,7 +89,7 @@ def read_wording(folder: Path, title: str) -> Wording:
                     f"{path}: {key!r} has other {{places}} than {texts[key]!r}: mend it"
                 )
         languages[language] = Words(texts | over, own.get("names", {}).get(language, {}))
-    return Wording(own.get("title", plain(title)), languages)
+    return Wording(own.get("title", printable(title)), languages)
 
 
 def _read_own(path: Path, folder: Path) -> _Own:
