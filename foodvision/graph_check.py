@@ -11,7 +11,7 @@ from onnx.external_data_helper import uses_external_data
 from foodvision.errors import first_line
 from foodvision.graph_cost import BOUNDS, BYTES, GraphFault, Shape, measure
 
-BATCH = 16
+BATCH = 8
 """Photos that are answered together at most. Larger batches gain nothing on a CPU."""
 
 _LONGEST_FAULT = 300

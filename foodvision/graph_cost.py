@@ -33,8 +33,8 @@ class Bounds:
     multiplications: multiplications for one photo. ViT-L needs 62e9 at 224 pixels and 191e9 at
         384, EfficientNet-B7 38e9 at 600.
     elements: elements that all nodes for one photo read and write. EfficientNet-B7 has 2.4e9.
-    memory: bytes of the tensors that one photo needs at the same time. EfficientNet-B7 needs 207e6,
-        ResNet-18 at 2048 pixels 537e6.
+    memory: bytes of the tensors that one photo needs at the same time; eight are answered at a
+        time. EfficientNet-B7 needs 207e6, ResNet-18 at 1536 pixels 302e6.
     folded: bytes of the tensors that no photo decides, beside 8 for each stored byte. ONNX Runtime
         computes them when it loads the graph. Networks that normalise weights (NFNet) have 5.
     """
@@ -43,7 +43,7 @@ class Bounds:
     rank: int = 8
     multiplications: int = 400_000_000_000
     elements: int = 10_000_000_000
-    memory: int = 600_000_000
+    memory: int = 400_000_000
     folded: int = 100_000_000
 
 
