@@ -8,7 +8,7 @@ import os
 import sys
 
 if __name__ == "__main__":
-    from foodvision.cli import main
+    from foodvision.cli.main import main
 
     sys.exit(main(["demo", *sys.argv[1:]]))
 

@@ -5,7 +5,7 @@ The same as `foodvision train`. The story of a run is in `foodvision/training.py
 
 import sys
 
-from foodvision.cli import main
+from foodvision.cli.main import main
 
 # Worker processes import this file again on some platforms: they must not train a second time.
 if __name__ == "__main__":

@@ -14,11 +14,10 @@ import time
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 
 import foodvision
-from foodvision.config import TrainConfig
-from foodvision.training import run
+from foodvision.training.config import TrainConfig
+from foodvision.training.run import run
 
 STARTS = ("foodvision_101", "efficientnet_lite0")
 
@@ -48,7 +47,7 @@ def train(data: Path, start: str, seed: int) -> float:
     """Return the top-1 on the test photos of a run with the default settings."""
     with tempfile.TemporaryDirectory() as folder:
         config = TrainConfig(model=start, seed=seed, output=Path(folder) / "run")
-        checkpoint = run(data, config, Console(quiet=True))
+        checkpoint = run(data, config)
         return float(foodvision.load(checkpoint).config.figures["test"]["top1"])
 
 

@@ -14,13 +14,11 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from rich.console import Console
-
 import foodvision
-from foodvision.config import TrainConfig
 from foodvision.data import find_photos, open_heap, open_source
 from foodvision.evaluation import answer, measure_known
-from foodvision.training import run
+from foodvision.training.config import TrainConfig
+from foodvision.training.run import run
 
 EVERY = 5
 
@@ -50,7 +48,7 @@ def main() -> None:
         config = TrainConfig(
             model="efficientnet_lite0", unknown=not_food, output=Path(temporary) / "run"
         )
-        classifier = foodvision.load(run(part, config, Console(quiet=True)))
+        classifier = foodvision.load(run(part, config))
         test = photos.splits["test"]
         known = answer(classifier, [photo for photo in test if photo.label not in held_out])
         dishes = answer(classifier, [photo for photo in test if photo.label in held_out])

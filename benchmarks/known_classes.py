@@ -19,12 +19,12 @@ from random import Random
 import numpy as np
 from accelerate import Accelerator
 
-from foodvision.config import TrainConfig
 from foodvision.data import LabelledPhoto, Photos, carve, open_photos
-from foodvision.fitting import fit
 from foodvision.models import preprocess_for
-from foodvision.stages import Run
-from foodvision.training import start_head, start_network
+from foodvision.training.config import TrainConfig
+from foodvision.training.fit import fit
+from foodvision.training.run import start_head, start_network
+from foodvision.training.stages import Run
 
 DISHES, KNOWN = 10, (10, 5, 0)
 FEWEST_PHOTOS = 8

@@ -34,18 +34,18 @@ from scipy import stats
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from foodvision.config import TrainConfig
 from foodvision.data import LabelledPhoto, Photos, find_photos, open_source, split_photos
 from foodvision.data.transforms import eval_transform
 from foodvision.engine import Results, train
 from foodvision.evaluation import Interval
-from foodvision.fitting import fit
 from foodvision.image import load_image
 from foodvision.models import TinyVGG, preprocess_for
 from foodvision.preprocess import Preprocess
-from foodvision.stages import Row, Run, network_stage
-from foodvision.storage import write_atomically
-from foodvision.training import start_accelerator, start_network
+from foodvision.system.storage import write_atomically
+from foodvision.training.config import TrainConfig
+from foodvision.training.fit import fit
+from foodvision.training.run import start_accelerator, start_network
+from foodvision.training.stages import Row, Run, network_stage
 
 SEEDS = (1, 2, 3, 4, 5)
 

@@ -104,9 +104,9 @@ def plain_frozen(data: Path) -> Seconds:
 
 def our_frozen(data: Path) -> Seconds:
     """Ten epochs of the head on features that are computed once."""
-    from foodvision.fitting import fit
-    from foodvision.stages import head_stage
-    from foodvision.training import body_of_start, export_body, head_features, start_network
+    from foodvision.training.fit import fit
+    from foodvision.training.run import body_of_start, export_body, head_features, start_network
+    from foodvision.training.stages import head_stage
 
     with _our_run(data, epochs=EPOCHS, views=1) as this:
         network = start_network(this)
@@ -164,8 +164,8 @@ def our_network(data: Path) -> Seconds:
     from torch import nn
 
     from foodvision.engine import create_optimizer, train_step
-    from foodvision.stages import network_stage
-    from foodvision.training import start_network
+    from foodvision.training.run import start_network
+    from foodvision.training.stages import network_stage
 
     with _our_run(data, freeze=False, epochs=2) as this:
         network = start_network(this)
@@ -270,11 +270,11 @@ def _plain(root: Path) -> tuple[Any, dict[str, Any]]:
 
 @contextmanager
 def _our_run(data: Path, **settings: Any) -> Iterator[Any]:
-    from foodvision.config import TrainConfig
     from foodvision.data import open_photos
     from foodvision.models import preprocess_for
-    from foodvision.stages import Run
-    from foodvision.training import choose_photos, start_accelerator
+    from foodvision.training.config import TrainConfig
+    from foodvision.training.run import choose_photos, start_accelerator
+    from foodvision.training.stages import Run
 
     config = TrainConfig(model=MODEL, seed=SEED, batch_size=BATCH, **settings)
     with open_photos(data) as found, tempfile.TemporaryDirectory() as folder:

@@ -3,33 +3,42 @@
 >>> import foodvision
 >>> foodvision.load().predict("photo.jpg").label
 'pizza'
+>>> foodvision.train("photos/", epochs=20).figures.top1
+0.96
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
-from foodvision.telemetry import switch_off_telemetry
+from foodvision.system.telemetry import switch_off_telemetry
 
 __version__ = "0.5.0"
 
-__all__ = ["Classifier", "FoodVisionError", "Prediction", "load"]
+__all__ = ["Classifier", "FoodVisionError", "Prediction", "TrainingRun", "load", "train"]
 
 switch_off_telemetry()  # ONNX Runtime looks once, when it is imported
 
 if TYPE_CHECKING:
     from foodvision.classifier import Classifier, Prediction, load
     from foodvision.errors import FoodVisionError
+    from foodvision.training.api import TrainingRun, train
+
+
+# Where each is, loaded when asked for: `foodvision --help` does not wait for ONNX Runtime, and who
+# only answers never loads torch.
+_MODULES = {
+    "Classifier": "classifier",
+    "FoodVisionError": "errors",
+    "Prediction": "classifier",
+    "TrainingRun": "training.api",
+    "load": "classifier",
+    "train": "training.api",
+}
 
 
 def __getattr__(name: str) -> object:
-    # Loaded when asked for: `foodvision --help` does not wait for ONNX Runtime.
-    if name == "FoodVisionError":
-        from foodvision.errors import FoodVisionError
-
-        return FoodVisionError
-    if name in __all__:
-        from foodvision import classifier
-
-        return getattr(classifier, name)
+    if name in _MODULES:
+        return getattr(import_module(f"foodvision.{_MODULES[name]}"), name)
     raise AttributeError(f"module 'foodvision' has no attribute {name!r}")
 
 

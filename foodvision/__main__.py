@@ -2,6 +2,6 @@
 
 import sys
 
-from foodvision.cli import main
+from foodvision.cli.main import main
 
 sys.exit(main())

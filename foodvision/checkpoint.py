@@ -14,13 +14,20 @@ from types import MappingProxyType
 from typing import Annotated, Any
 
 from foodvision.errors import CheckpointError, SettingsError
-from foodvision.files import FileError, check_file, check_inside, parse_json, read_file, read_text
-from foodvision.graph_check import examine
-from foodvision.graph_cost import GraphFault
-from foodvision.graph_trial import remember_graph, try_graph
+from foodvision.graph.check import examine
+from foodvision.graph.cost import GraphFault
+from foodvision.graph.trial import remember_graph, try_graph
 from foodvision.image import SUFFIXES, check_publishable, load_image
 from foodvision.preprocess import Preprocess
-from foodvision.schema import (
+from foodvision.safety.files import (
+    FileError,
+    check_file,
+    check_inside,
+    parse_json,
+    read_file,
+    read_text,
+)
+from foodvision.safety.schema import (
     Agreement,
     Architecture,
     Claims,
@@ -33,7 +40,7 @@ from foodvision.schema import (
     Versions,
     read_as,
 )
-from foodvision.storage import recover_folder, write_folder
+from foodvision.system.storage import recover_folder, write_folder
 
 SCHEMA_VERSION = 1
 

@@ -3,19 +3,20 @@
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
+from PIL import Image
 
 from foodvision.checkpoint import BUNDLED, Checkpoint, CheckpointConfig, read_checkpoint
 from foodvision.errors import SettingsError
-from foodvision.graph_check import BATCH
+from foodvision.graph.check import BATCH
+from foodvision.graph.session import Answers, Session
 from foodvision.hub import Pushed, download_checkpoint, is_repo_id, push_checkpoint
 from foodvision.image import Photo, load_image
-from foodvision.session import Answers, Session
 
 BUNDLED_NAME = "foodvision_101"
 """The name of the model that ships."""
@@ -43,6 +44,9 @@ class Prediction:
     known: whether the photo looks like any of the classes at all.
     known_score: what `known` was decided by; higher is more surely one of the classes.
     seconds: what the answer took, decoding included; in a batch, the photo's share.
+    evidence: where the photo speaks for `label`: (h, w) float32, 0 (nowhere) to 1 (most); the class
+        activation map (Zhou et al., CVPR 2016), what speaks against it cut off. None of a network
+        that has none: it does not end in pooled features.
     """
 
     label: str
@@ -52,6 +56,7 @@ class Prediction:
     known: bool
     known_score: float
     seconds: float
+    evidence: np.ndarray | None = field(default=None, compare=False, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """The answer as JSON types: label, confidence, certainty, known, known_score, top."""
@@ -75,6 +80,10 @@ class Classifier:
         """
         self.checkpoint = checkpoint
         self._session = Session(checkpoint.graph, checkpoint.folder, len(checkpoint.config.classes))
+
+    def __reduce__(self) -> "tuple[Any, ...]":
+        """Be sent to another process as the checkpoint's folder, and loaded there."""
+        return load, (os.fspath(self.checkpoint.folder),)
 
     @classmethod
     def from_pretrained(
@@ -100,7 +109,7 @@ class Classifier:
         return self.config.classes
 
     def predict(self, image: Photo, top: int = 5) -> Prediction:
-        """Say what is in one photo: a path, bytes, a Pillow image or an array.
+        """Say what is in one photo: a path, bytes, an open file, a Pillow image or an array.
 
         Raises PhotoError for what is no photo, SettingsError for a `top` below 1.
         """
@@ -109,9 +118,12 @@ class Classifier:
     def predict_batch(self, images: Iterable[Photo], top: int = 5) -> list[Prediction]:
         """Say what is in each photo, in order.
 
-        Raises PhotoError at the first one that is no photo, SettingsError for a `top` below 1.
+        Raises PhotoError at the first one that is no photo, SettingsError for a `top` below 1, and
+        for one photo instead of several.
         """
         check_top(top)
+        if isinstance(images, (str, os.PathLike, bytes, Image.Image)) or hasattr(images, "read"):
+            raise SettingsError("predict_batch takes a list of photos: for one there is predict")
         return [
             prediction for batch in _batches(images) for prediction in self._predict(batch, top)
         ]
@@ -137,38 +149,31 @@ class Classifier:
         return self._session.answer(pixels)
 
     def evidence(self, image: Photo, label: str) -> np.ndarray | None:
-        """Return where a photo speaks for a class: (h, w) float32, 0 (nowhere) to 1 (most).
-
-        The class activation map (Zhou et al., CVPR 2016), what speaks against the class cut off.
-        None of a network that has none: it does not end in pooled features.
+        """Return where a photo speaks for any class, as `Prediction.evidence` does for its label.
 
         Raises PhotoError for what is no photo, SettingsError for a label that is no class.
         """
-        return self.evidence_of(self.pixels(image), label)
-
-    def evidence_of(self, pixels: np.ndarray, label: str) -> np.ndarray | None:
-        """Return what `evidence` does of a square as `pixels` returns it: (size, size, 3) uint8."""
         if label not in self.classes:
             raise SettingsError(f"{label!r} is none of the model's {len(self.classes)} classes")
-        if not self._session.has_map:
-            return None
-        maps = self._session.maps(pixels[None])
-        heat = np.maximum(maps[0, self.classes.index(label)], 0)
-        return np.asarray(heat / max(float(heat.max()), 1e-6), np.float32)
+        maps = self._session.answer(self.pixels(image)[None], maps=True).maps
+        return None if maps is None else _evidence(maps[0, self.classes.index(label)])
 
     def _predict(self, photos: Sequence[Photo], top: int) -> Iterator[Prediction]:
         started = time.perf_counter()
         return self._answer(np.stack([self.pixels(photo) for photo in photos]), top, started)
 
     def _answer(self, pixels: np.ndarray, top: int, started: float) -> Iterator[Prediction]:
-        answers = self.run(pixels)
+        answers = self._session.answer(pixels, maps=True)
+        maps = [None] * len(pixels) if answers.maps is None else answers.maps
+        scores = answers.known_score.tolist()
         seconds = (time.perf_counter() - started) / len(pixels)
-        for row, score in zip(answers.probabilities, answers.known_score.tolist(), strict=True):
+        for row, score, map_ in zip(answers.probabilities, scores, maps, strict=True):
             best = np.argsort(-row, kind="stable")[:top]
             guesses = tuple(Guess(self.classes[index], float(row[index])) for index in best)
             known = score >= self.config.known_threshold
             certainty = in_words(guesses[0].confidence, known, self.config)
-            yield Prediction(*guesses[0], guesses, certainty, known, score, seconds)
+            evidence = None if map_ is None else _evidence(map_[best[0]])
+            yield Prediction(*guesses[0], guesses, certainty, known, score, seconds, evidence)
 
 
 def load(
@@ -222,6 +227,12 @@ def check_top(top: int) -> None:
     """Raise SettingsError for a number of guesses below 1."""
     if top < 1:
         raise SettingsError(f"top {top} is out of range: at least 1")
+
+
+def _evidence(map_: np.ndarray) -> np.ndarray:
+    """Return what of a class activation map, (h, w), speaks for its class, 0 to 1."""
+    heat = np.maximum(map_, 0)
+    return np.asarray(heat / max(float(heat.max()), 1e-6), np.float32)
 
 
 def _batches(images: Iterable[Photo]) -> Iterator[list[Photo]]:

@@ -1,7 +1,7 @@
 """Photos decoded in processes of their own, with limits that the operating system holds.
 
-`foodvision.photo_limits` refuses what a header tells. What only shows while a decoder runs (a
-decoder that loops, a parser that copies) ends here: the process that decodes is stopped, and the
+`foodvision.safety.photo_limits` refuses what a header tells. What only shows while a decoder runs
+(a decoder that loops, a parser that copies) ends here: the process that decodes is stopped, and the
 program goes on. A photo takes at most 2 seconds of processor time (3 for HEIC, of which nothing
 smaller can be decoded) and 300 MB.
 

@@ -10,14 +10,14 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeAlias
+from typing import IO, TypeAlias
 
 import numpy as np
 import pillow_heif
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from foodvision.errors import PhotoError, first_line
-from foodvision.photo_limits import (
+from foodvision.safety.photo_limits import (
     MAX_BYTES,
     check_cost,
     check_header,
@@ -26,8 +26,8 @@ from foodvision.photo_limits import (
     too_large,
 )
 
-Photo: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | np.ndarray
-"""What `load_image` takes: a path, a file's bytes, a Pillow image, or an array."""
+Photo: TypeAlias = str | os.PathLike[str] | bytes | IO[bytes] | Image.Image | np.ndarray
+"""What `load_image` takes: a path, bytes, an open file, a Pillow image, or an array."""
 
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".gif"),
@@ -77,9 +77,10 @@ pillow_heif.register_heif_opener()
 def load_image(source: Photo, side: int = 0) -> Image.Image:
     """Decode a photo to upright sRGB.
 
-    Takes a path, the bytes of a file, a Pillow image or an array: (h, w), (h, w, 1), (h, w, 3) or
-    (h, w, 4), uint8 or uint16. Reads JPEG, PNG, WebP, GIF (first frame), BMP, TIFF, AVIF and HEIC.
-    EXIF orientation and embedded colour profiles are applied; transparency lies over white.
+    Takes a path, the bytes of a file, an open file or BytesIO, a Pillow image or an array: (h, w),
+    (h, w, 1), (h, w, 3) or (h, w, 4), uint8 or uint16. Reads JPEG, PNG, WebP, GIF (first frame),
+    BMP, TIFF, AVIF and HEIC. EXIF orientation and embedded colour profiles are applied;
+    transparency lies over white.
     A JPEG far larger than what is needed comes out at 1/2, 1/4 or 1/8 of its size, its short side
     never under 640 pixels, nor under `side`.
 
@@ -88,10 +89,16 @@ def load_image(source: Photo, side: int = 0) -> Image.Image:
     A HEIC of more than 16 megapixels comes out smaller in the same way.
 
     Raises PhotoError, naming the file, for what is missing, no photo, cut off, or over the limits
-    of `foodvision.photo_limits`.
+    of `foodvision.safety.photo_limits`.
     """
     name = _name(source)
-    given = read_photo(source) if isinstance(source, (str, os.PathLike)) else source
+    given: bytes | Image.Image | np.ndarray
+    if isinstance(source, (str, os.PathLike)):
+        given = read_photo(source)
+    elif isinstance(source, (bytes, Image.Image, np.ndarray)):
+        given = source
+    else:
+        given = _read_open(source, name)
     with _decoder_errors_told(name):
         image = _decode(given, name, max(side, _ENOUGH_PIXELS))
     # Pillow writes comments and profiles into whatever is saved of it.
@@ -115,6 +122,10 @@ def read_photo(path: str | os.PathLike[str]) -> bytes:
                 raise PhotoError(f"{path} has {size} MB: the limit is {limit}, make it smaller")
             return file.read(of.st_size)
     except FileNotFoundError:
+        if "://" in str(path):
+            raise PhotoError(
+                f"{path} is an address: download the photo and give the file"
+            ) from None
         raise PhotoError(f"{path}: no such file") from None
     except IsADirectoryError:
         raise PhotoError(f"{path} is a folder, not a photo") from None
@@ -122,6 +133,21 @@ def read_photo(path: str | os.PathLike[str]) -> bytes:
         raise PhotoError(f"{path} may not be read: check its permissions") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise PhotoError(f"{path} cannot be read ({first_line(error)})") from None
+
+
+def _read_open(file: IO[bytes], name: str) -> bytes:
+    """Return what an open file holds. Raises PhotoError for what is none, or too large."""
+    if not hasattr(file, "read"):
+        raise PhotoError(
+            "a photo is a path, bytes, an open file, a Pillow image or an array, not "
+            f"{type(file).__name__}"
+        )
+    content = file.read(MAX_BYTES + 1)
+    if not isinstance(content, bytes):
+        raise PhotoError(f"{name} is open as text: open it in binary mode, as open(path, 'rb')")
+    if len(content) > MAX_BYTES:
+        raise PhotoError(f"{name} has over {MAX_BYTES // 1_000_000} MB: make it smaller")
+    return content
 
 
 def _open_at_once(path: str, flags: int) -> int:
@@ -148,7 +174,7 @@ def _decoder_errors_told(name: str) -> Iterator[None]:
         ) from None
 
 
-def _decode(source: Photo, name: str, enough: int) -> Image.Image:
+def _decode(source: bytes | Image.Image | np.ndarray, name: str, enough: int) -> Image.Image:
     """Return a photo upright and in sRGB, its short side at least `enough` where it is that large.
 
     Raises PhotoError for what costs too much, and whatever the decoders raise.
@@ -238,19 +264,16 @@ def _name(source: Photo) -> str:
         return os.fspath(source)
     if isinstance(source, bytes):
         return f"the photo of {len(source):,} bytes"
-    return "the photo"
+    file_name = getattr(source, "name", None)
+    return file_name if isinstance(file_name, str) else "the photo"
 
 
-def _open(source: Photo) -> Image.Image:
+def _open(source: bytes | Image.Image | np.ndarray) -> Image.Image:
     if isinstance(source, bytes):
         return _identify(io.BytesIO(source))
     if isinstance(source, np.ndarray):
         return _from_array(source)
-    if isinstance(source, Image.Image):
-        return source.copy()
-    raise PhotoError(
-        f"a photo is a path, bytes, a Pillow image or an array, not {type(source).__name__}"
-    )
+    return source.copy()
 
 
 def _identify(file: io.BytesIO) -> Image.Image:

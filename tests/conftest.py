@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from foodvision.telemetry import switch_off_telemetry
+from foodvision.system.telemetry import switch_off_telemetry
 
 # Before a test imports the libraries that report to their makers.
 switch_off_telemetry()
@@ -95,10 +95,9 @@ def fruit(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def fruit_checkpoint(fruit, tmp_path_factory) -> Path:
     """A checkpoint of TinyVGG, trained on the fruit."""
-    from rich.console import Console
 
-    from foodvision.config import TrainConfig
-    from foodvision.training import run
+    from foodvision.training.config import TrainConfig
+    from foodvision.training.run import run
 
     output = tmp_path_factory.mktemp("run")
     config = TrainConfig(
@@ -110,7 +109,7 @@ def fruit_checkpoint(fruit, tmp_path_factory) -> Path:
         learning_rate=0.003,
         output=output,
     )
-    return run(fruit, config, Console(quiet=True))
+    return run(fruit, config)
 
 
 @contextmanager

@@ -15,10 +15,8 @@ import sys
 import threading
 from pathlib import Path
 
-from rich.console import Console
-
-from foodvision.config import TrainConfig
-from foodvision.training import run
+from foodvision.training.config import TrainConfig
+from foodvision.training.run import run
 
 
 def main() -> None:
@@ -32,7 +30,7 @@ def main() -> None:
         child = os.fork()
         if child == 0:
             die_later(kind, when)
-            run(data, config, Console(quiet=True), resume=(Path(output) / "run.json").exists())
+            run(data, config, resume=(Path(output) / "run.json").exists())
             os._exit(0)
         _, status = os.waitpid(child, 0)
         killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 
 from foodvision.classifier import Answers
-from foodvision.config import TrainConfig
 from foodvision.data import find_photos
 from foodvision.evaluation import Judgement, measure
 from foodvision.runs import (
@@ -16,6 +15,7 @@ from foodvision.runs import (
     write_start,
     write_state,
 )
+from foodvision.training.config import TrainConfig
 
 CLASSES = ("blueberry", "kiwi", "tomato")
 COMMAND = ["foodvision", "train", "my photos", "--epochs", "3"]

@@ -6,7 +6,6 @@ import torch
 from torch import nn
 from torch.utils.data import TensorDataset
 
-from foodvision.config import TrainConfig
 from foodvision.data import Photos, find_photos
 from foodvision.data.batches import (
     Batches,
@@ -23,7 +22,8 @@ from foodvision.data.transforms import augmentation
 from foodvision.errors import SettingsError
 from foodvision.image import load_image
 from foodvision.preprocess import Preprocess
-from foodvision.stages import Growing, Run, check_network_stage
+from foodvision.training.config import TrainConfig
+from foodvision.training.stages import Growing, Run, check_network_stage
 
 PREPROCESS = Preprocess(size=32)
 

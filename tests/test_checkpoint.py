@@ -12,7 +12,7 @@ import pytest
 
 from foodvision.checkpoint import read_card, read_checkpoint, write_checkpoint
 from foodvision.errors import CheckpointError
-from foodvision.storage import write_atomically
+from foodvision.system.storage import write_atomically
 
 
 @pytest.fixture

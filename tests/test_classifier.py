@@ -1,4 +1,6 @@
+import io
 import json
+import pickle
 import shutil
 import subprocess
 import sys
@@ -13,6 +15,8 @@ import foodvision
 from foodvision.checkpoint import read_checkpoint
 from foodvision.classifier import Classifier, in_words
 from foodvision.errors import CheckpointError, PhotoError, SettingsError
+from foodvision.image import load_image
+from foodvision.safety.photo_limits import MAX_BYTES
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +44,39 @@ def test_path_bytes_image_and_array_get_the_same_answer(classifier, tmp_path):
         sources = [path, str(path), path.read_bytes(), image, np.asarray(image)]
         answers = [classifier.predict(source).to_dict() for source in sources]
     assert all(answer == answers[0] for answer in answers)
+
+
+def test_open_files_get_the_answer_of_their_bytes(classifier, tmp_path):
+    path = make_photo(tmp_path / "kiwi.png", COLOURS["kiwi"], seed=3)
+    with path.open("rb") as file:
+        answers = [classifier.predict(of) for of in (path, file, io.BytesIO(path.read_bytes()))]
+    assert all(answer.to_dict() == answers[0].to_dict() for answer in answers)
+    with path.open(encoding="latin-1") as file, pytest.raises(PhotoError, match="binary mode"):
+        classifier.predict(file)
+    with pytest.raises(PhotoError, match=r"has over \d+ MB"):
+        classifier.predict(io.BytesIO(bytes(MAX_BYTES + 1)))
+
+
+def test_one_photo_is_no_batch_and_an_address_no_file(classifier, tmp_path):
+    path = make_photo(tmp_path / "kiwi.png", COLOURS["kiwi"], seed=3)
+    for one in (str(path), path, path.read_bytes(), io.BytesIO(), load_image(path)):
+        with pytest.raises(SettingsError, match="a list of photos: for one there is predict"):
+            classifier.predict_batch(one)
+    with pytest.raises(PhotoError, match=r"https://x\.y/a\.jpg is an address: download the photo"):
+        classifier.predict("https://x.y/a.jpg")
+
+
+def test_model_goes_to_another_process_by_its_folder(classifier, tmp_path):
+    path = make_photo(tmp_path / "kiwi.png", COLOURS["kiwi"], seed=3)
+    sent = pickle.dumps(classifier)
+    assert len(sent) < 1000
+    assert pickle.loads(sent).predict(path).to_dict() == classifier.predict(path).to_dict()
+
+
+def test_answer_says_where_the_photo_speaks_for_it():
+    answer = foodvision.load().predict(EXAMPLES / "pizza.jpg")
+    again = foodvision.load().evidence(EXAMPLES / "pizza.jpg", answer.label)
+    assert np.array_equal(answer.evidence, again)
 
 
 def test_batch_gives_the_answers_of_its_photos_in_order(classifier, tmp_path):
@@ -109,7 +146,9 @@ def test_cat_is_no_dish():
 
 
 def test_exported_names_are_these():
-    assert foodvision.__all__ == ["Classifier", "FoodVisionError", "Prediction", "load"]
+    assert foodvision.__all__ == [
+        *("Classifier", "FoodVisionError", "Prediction", "TrainingRun", "load", "train")
+    ]
     assert all(hasattr(foodvision, name) for name in foodvision.__all__)
     with pytest.raises(AttributeError, match="has no attribute 'unload'"):
         _ = foodvision.unload
@@ -119,7 +158,7 @@ def test_serving_never_imports_torch():
     program = """
 import sys
 from dataclasses import replace
-import foodvision, foodvision.web, foodvision.cli
+import foodvision, foodvision.web, foodvision.cli.main
 classifier = foodvision.load()
 classifier.predict("examples/pizza.jpg")
 foodvision.web.build_page(classifier)

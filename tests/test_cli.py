@@ -13,7 +13,7 @@ from datasets import ClassLabel
 from test_hub_datasets import write_rows
 
 import foodvision
-from foodvision.cli import main
+from foodvision.cli.main import main
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ def test_page_that_cannot_be_written_is_told_before_the_work(tmp_path, capsys):
 def test_evaluation_needs_no_torch(fruit, fruit_checkpoint, tmp_path):
     program = f"""
 import sys
-from foodvision.cli import main
+from foodvision.cli.main import main
 call = ["evaluate", {str(fruit)!r}, "--model", {str(fruit_checkpoint)!r}, "--json"]
 assert main([*call, "--unknown", {str(EXAMPLES)!r}, "--html", {str(tmp_path / "p.html")!r}]) == 0
 heavy = {{"torch", "torchvision", "torchmetrics", "timm"}} & set(sys.modules)
@@ -260,7 +260,7 @@ class Serving:
         if name in ("torch", "accelerate", "scipy", "sklearn", "matplotlib", "tqdm", "jinja2"):
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Serving())
-from foodvision.cli import main
+from foodvision.cli.main import main
 sys.exit(main([sys.argv[1], "examples"]))
 """
     call = [sys.executable, "-c", program, command]
@@ -357,7 +357,7 @@ def test_train_py_is_the_train_command(fruit, tmp_path):
 def test_help_loads_nothing_heavy():
     program = """
 import sys
-from foodvision.cli import main
+from foodvision.cli.main import main
 main(["train", "--help"])
 heavy = {"torch", "gradio", "onnxruntime", "numpy", "matplotlib"} & set(sys.modules)
 assert not heavy, heavy

@@ -10,12 +10,12 @@ import pytest
 from runs_made import COMMAND, make_run
 from statsmodels.stats.contingency_tables import mcnemar
 
-from foodvision.cli import main
-from foodvision.config import TrainConfig
+from foodvision.cli.main import main
 from foodvision.errors import RunError
 from foodvision.evaluation import wilson_interval
 from foodvision.runs import RunAnswer, RunRecord, read_run, write_start
 from foodvision.runs.compare import compare, mcnemar_exact, paired_interval
+from foodvision.training.config import TrainConfig
 
 
 @pytest.fixture
@@ -246,7 +246,7 @@ def test_runs_and_comparisons_load_no_torch(runs):
     program = f"""
 import subprocess
 import sys
-from foodvision.cli import main
+from foodvision.cli.main import main
 assert main(["runs", {str(runs)!r}]) == 0
 assert main(["compare", {str(runs / "old")!r}, {str(runs / "new")!r}, "--html", "x.html"]) == 0
 assert not {{"torch", "gradio", "trackio", "tensorboard", "matplotlib.pyplot"}} & set(sys.modules)

@@ -13,7 +13,7 @@ from loopback_hub import Account, LoopbackHub
 from loopback_repository import Space
 from PIL import Image
 
-from foodvision.cli import main
+from foodvision.cli.main import main
 from foodvision.deploy import SpaceSettings, write_space
 
 

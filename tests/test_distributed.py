@@ -1,5 +1,6 @@
 """Two processes on a CPU train what one does: real ones, started by both launchers."""
 
+import io
 import json
 import os
 import re
@@ -11,11 +12,9 @@ import pytest
 import timm
 import torch
 from conftest import COLOURS, REPOSITORY, make_photo
-from rich.console import Console
 from safetensors.torch import load_file
 
 import foodvision
-from foodvision.config import TrainConfig
 from foodvision.errors import SettingsError
 from foodvision.export import (
     Calibration,
@@ -26,10 +25,11 @@ from foodvision.export import (
 )
 from foodvision.export.graph import Body
 from foodvision.models import create_model, preprocess_for, split_head
-from foodvision.processes import hides_progress, is_first, tells_first
-from foodvision.training import run, start_accelerator
+from foodvision.system.processes import is_first, tells_first
+from foodvision.system.progress import progress
+from foodvision.training.config import TrainConfig
+from foodvision.training.run import run, start_accelerator
 
-QUIET = Console(quiet=True)
 PROGRAMS = Path(sys.executable).parent
 
 TORCHRUN = ("torchrun", "--standalone", "--nproc-per-node", "2")
@@ -67,7 +67,7 @@ HEAD = {
 
 IN_ONE_PROCESS = """
 import itertools, os, signal, sys
-from foodvision.cli import main
+from foodvision.cli.main import main
 from foodvision.data.batches import Batches
 from foodvision.errors import PhotoError
 
@@ -153,7 +153,7 @@ def test_two_processes_stopped_and_resumed_train_the_network_that_one_does(uneve
     resumed = launch(ACCELERATE, "train.py", uneven, "--resume", folder)
     assert (resumed.returncode, resumed.stderr) == (0, "")
     assert resumed.stdout.count("Trained in") == resumed.stdout.count("The report: ") == 1
-    run(uneven, TrainConfig(**WHOLE_NETWORK, output=tmp_path / "one"), QUIET)
+    run(uneven, TrainConfig(**WHOLE_NETWORK, output=tmp_path / "one"))
     assert_same_epochs(epochs(folder), epochs(tmp_path / "one"), 1e-5)
     for name, value in weights(tmp_path / "one").items():
         torch.testing.assert_close(weights(folder)[name], value, atol=1e-5, rtol=0)
@@ -166,7 +166,7 @@ def test_two_processes_train_the_head_that_one_does(uneven, tmp_path):
     done = launch(ACCELERATE, "train.py", uneven, *options)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("Trained in") == done.stdout.count("The report: ") == 1
-    run(uneven, TrainConfig(**HEAD, output=tmp_path / "one"), QUIET)
+    run(uneven, TrainConfig(**HEAD, output=tmp_path / "one"))
     two, one = epochs(tmp_path / "two"), epochs(tmp_path / "one")
     assert [row["stage"] for row in two] == [*["head"] * 4, "network"]
     assert_same_epochs(two[:4], one[:4], 1e-5)
@@ -192,7 +192,6 @@ def test_alone_a_process_is_the_first_and_tells(monkeypatch):
     for name in ("RANK", "WORLD_SIZE"):
         monkeypatch.delenv(name, raising=False)
     assert is_first()
-    assert hides_progress() is None
     assert tells_first()
     assert tells_first()
 
@@ -204,11 +203,25 @@ def test_of_several_processes_one_tells_even_where_they_never_met(monkeypatch):
     assert tells_first()
     monkeypatch.setenv("RANK", "1")
     assert not tells_first()
-    assert hides_progress() is True
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_bar_shows_in_a_terminal_and_in_a_notebook_of_the_first_process(monkeypatch):
+    monkeypatch.delenv("RANK", raising=False)
+    assert not progress([], "photos", file=Terminal()).disable
+    assert progress([], "photos", file=io.StringIO()).disable
+    monkeypatch.setitem(sys.modules, "ipykernel", None)
+    assert not progress([], "photos", file=io.StringIO()).disable
+    monkeypatch.setenv("RANK", "1")
+    assert progress([], "photos", file=Terminal()).disable
 
 
 def test_batch_that_processes_cannot_share_is_refused(monkeypatch):
-    monkeypatch.setattr("foodvision.training.Accelerator.num_processes", 3)
+    monkeypatch.setattr("foodvision.training.run.Accelerator.num_processes", 3)
     with pytest.raises(SettingsError) as caught:
         start_accelerator(TrainConfig(batch_size=32))
     assert str(caught.value) == "batch-size 32 is shared out to 3 processes: take a multiple of 3"
@@ -220,7 +233,7 @@ def test_runs_of_several_precisions_follow_each_other_in_one_process(uneven, tmp
     losses = {}
     for precision in ("float32", "bfloat16"):
         config = TrainConfig(**settings, precision=precision, output=tmp_path / precision)
-        run(uneven, config, QUIET)
+        run(uneven, config)
         losses[precision] = epochs(tmp_path / precision)[0]["train_loss"]
         assert foodvision.load(config.output).classes == tuple(COLOURS)
     assert losses["float32"] != losses["bfloat16"]

@@ -21,6 +21,7 @@ from statsmodels.stats.proportion import proportion_confint
 from torchmetrics.classification import MulticlassCalibrationError
 
 import foodvision
+from foodvision.cli.tables import figures_table
 from foodvision.data import find_photos
 from foodvision.errors import DataError, PhotoError
 from foodvision.evaluation import (
@@ -34,7 +35,6 @@ from foodvision.evaluation import (
     measure_known,
     wilson_interval,
 )
-from foodvision.tables import figures_table
 
 CLASSES = [f"class {index}" for index in range(8)]
 

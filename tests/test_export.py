@@ -29,7 +29,7 @@ from foodvision.export import (
 from foodvision.export.known import NODES
 from foodvision.image import load_image
 from foodvision.models import create_model, preprocess_for, split_head
-from foodvision.outcome import choose_known
+from foodvision.training.package import choose_known
 
 ENERGY = Calibration(1.7, KnownScore("energy"), 0.5, 0.9, 0.5)
 

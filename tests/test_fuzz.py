@@ -31,14 +31,14 @@ from foodvision.checkpoint import (
     _parse_config,
     check_graph,
 )
-from foodvision.cli import app
+from foodvision.cli.main import app
 from foodvision.data import Limits, open_source
 from foodvision.data.csv_list import read_csv
 from foodvision.errors import FoodVisionError, one_line
 from foodvision.image import is_heavy, load_image
 from foodvision.models import create_model, load_network
+from foodvision.page.words import read_wording
 from foodvision.preprocess import Preprocess
-from foodvision.web.words import read_wording
 
 COUNT = int(os.environ.get("FOODVISION_FUZZ", "30"))
 
@@ -338,7 +338,7 @@ KINDS = {
 
 def fault_of(error):
     """What is wrong with a refusal: it should be one line that a terminal may show; or ""."""
-    # What `foodvision.cli.main` makes of an error of the command line's library.
+    # What `foodvision.cli.main.main` makes of an error of the command line's library.
     said = one_line(str(error), 500) if isinstance(error, CycloptsError) else str(error)
     if any(unicodedata.category(each) in ("Cc", "Cs", "Zl", "Zp") for each in said):
         return f"not one plain line: {said!r:.200}"

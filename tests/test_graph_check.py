@@ -13,13 +13,13 @@ from conftest import REPOSITORY, SHARED
 from onnx import TensorProto, helper, numpy_helper, parser
 
 import foodvision
-from foodvision import graph_trial
 from foodvision.checkpoint import BUNDLED, Checkpoint, read_checkpoint
 from foodvision.classifier import Classifier
 from foodvision.errors import CheckpointError
-from foodvision.graph_check import examine
-from foodvision.graph_cost import GraphFault
-from foodvision.graph_trial import remember_graph
+from foodvision.graph import trial as graph_trial
+from foodvision.graph.check import examine
+from foodvision.graph.cost import GraphFault
+from foodvision.graph.trial import remember_graph
 
 SIZE, CLASSES = 8, 3
 
@@ -400,7 +400,7 @@ def test_map_that_is_not_finite_is_one_error():
     )
     found = classifier(changed.SerializeToString())
     with pytest.raises(CheckpointError, match="map has values that are not finite"):
-        found.evidence(np.zeros((8, 8, 3), np.uint8), "a")
+        found.predict_pixels(np.zeros((1, 8, 8, 3), np.uint8))
 
 
 def test_map_larger_than_the_square_is_refused():
@@ -477,7 +477,7 @@ def test_trial_that_dies_is_one_line(monkeypatch):
 # The trial as it is, but with a lower limit, and something else to do than the graph.
 _LIMITED = """
 import sys; sys.path[:] = sys.argv[4:]
-from foodvision import graph_trial
+from foodvision.graph import trial as graph_trial
 graph_trial.{} = {}
 def run(*args):
     {}

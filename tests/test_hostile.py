@@ -15,18 +15,17 @@ from foodvision.browser.readme import site_readme
 from foodvision.browser.site import _config, _manifest, _texts
 from foodvision.checkpoint import check_figures, read_checkpoint
 from foodvision.classifier import Classifier
+from foodvision.cli.tables import claims_table, runs_table
 from foodvision.data import find_photos
 from foodvision.errors import CheckpointError, FoodVisionError, RunError
 from foodvision.evaluation import choose_split
 from foodvision.hub.card import hub_card
+from foodvision.page.models import PageModel
+from foodvision.page.words import LANGUAGES, introduce
+from foodvision.reports.pages import write_comparison
 from foodvision.runs import read_run
 from foodvision.runs.compare import compare
-from foodvision.runs.report import write_comparison
-from foodvision.tables import claims_table, runs_table
 from foodvision.web import about
-from foodvision.web.models import PageModel
-from foodvision.web.page import introduce
-from foodvision.web.words import LANGUAGES
 
 DEEP = object()
 """Stands for lists in lists, which `json.dumps` does not write."""
@@ -105,7 +104,7 @@ def show_everywhere(folder, fruit, figures):
         about._confused(model, words)
         about._rows(model, words)
         json.dumps(_texts(model, language), allow_nan=False).encode()
-        introduction = introduce(model.classifier, words)
+        introduction = introduce(model.classifier.classes, words)
         site_readme(model.wording.title, introduction).encode()
     about._card(model)
     hub_card(checkpoint, "cook/fruit").encode()

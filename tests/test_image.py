@@ -287,7 +287,8 @@ def test_array_that_is_no_photo_says_what_it_should_be(array, message):
 
 def test_other_types_are_refused():
     with pytest.raises(
-        PhotoError, match="a photo is a path, bytes, a Pillow image or an array, not int"
+        PhotoError,
+        match="a photo is a path, bytes, an open file, a Pillow image or an array, not int",
     ):
         load_image(3)
 

@@ -13,11 +13,11 @@ from conftest import COLOURS, REPOSITORY, make_photo, make_split
 from PIL import Image, ImageEnhance, ImageOps
 
 from foodvision.classifier import load
-from foodvision.cli import main
+from foodvision.cli.main import main
 from foodvision.data import exclude, find_photos, open_photos
 from foodvision.inspection import KINDS, Finding, Inspection, Suspicion
 from foodvision.inspection.inspect import inspect_photos
-from foodvision.inspection.papers import write_exclude_list, write_inspection
+from foodvision.reports.inspection import write_exclude_list, write_inspection
 
 
 @pytest.fixture(scope="module")
@@ -272,7 +272,7 @@ def test_near_pairs_are_those_of_a_plain_loop(faulty, monkeypatch):
 
     from foodvision.image import load_image
     from foodvision.inspection import copies
-    from foodvision.inspection.looks import look_at
+    from foodvision.inspection.scan import look_at
 
     seen = look_at(find_photos(faulty), None)
     first = {look.pixels: row for row, look in reversed(list(enumerate(seen.looks)))}

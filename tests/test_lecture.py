@@ -11,7 +11,7 @@ from dataclasses import asdict
 import pytest
 from conftest import REPOSITORY, SHARED
 
-from foodvision.cli import main
+from foodvision.cli.main import main
 
 PAGE = REPOSITORY / "docs" / "lecture.md"
 PROGRAM = REPOSITORY / "benchmarks" / "lecture.py"

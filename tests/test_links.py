@@ -13,7 +13,7 @@ from foodvision.classifier import Classifier
 from foodvision.deploy import SpaceSettings, write_space
 from foodvision.errors import CheckpointError, FoodVisionError, PhotoError
 from foodvision.hub import files_to_push
-from foodvision.web.models import PageModel
+from foodvision.page.models import PageModel
 
 SECRET = b"the secret"
 

@@ -5,7 +5,7 @@ import os
 import pytest
 
 import foodvision
-from foodvision.cli import main
+from foodvision.cli.main import main
 
 USER = os.environ.get("FOODVISION_LIVE_HUB")
 pytestmark = pytest.mark.skipif(not USER, reason="FOODVISION_LIVE_HUB names no account")

@@ -17,15 +17,15 @@ from foodvision.browser import write_site
 from foodvision.browser.readme import site_readme
 from foodvision.checkpoint import read_checkpoint
 from foodvision.classifier import Classifier, Prediction
-from foodvision.cli import main
+from foodvision.cli.main import main
 from foodvision.data import find_photos
-from foodvision.escaping import from_cell, markdown, to_cell, without_html
+from foodvision.page.words import LANGUAGES, read_wording
+from foodvision.reports.card import write_card
+from foodvision.reports.pages import write_comparison, write_report
 from foodvision.runs import read_run, write_metrics
-from foodvision.runs.card import write_card
 from foodvision.runs.compare import compare
-from foodvision.runs.report import write_comparison, write_report
+from foodvision.safety.escaping import from_cell, markdown, to_cell, without_html
 from foodvision.web import many
-from foodvision.web.words import LANGUAGES, read_wording
 
 IMAGE = "<img src=x onerror=window.pwned=1>"
 TAGS = f"{IMAGE}<script>window.pwned=2</script>\"'><svg onload=window.pwned=3>"

@@ -14,7 +14,7 @@ from conftest import COLOURS, make_photo
 from huggingface_hub import HfApi
 from loopback_hub import Account, LoopbackHub
 
-from foodvision.cli import main
+from foodvision.cli.main import main
 from foodvision.deploy import SpaceSettings, write_space
 from foodvision.errors import HubError
 from foodvision.hub import download_checkpoint, session

@@ -316,7 +316,7 @@ def test_hub_that_does_not_answer_is_given_up(hub, fruit_checkpoint, tmp_path):
     program = """
 import sys
 from dataclasses import replace
-from foodvision.cli import main
+from foodvision.cli.main import main
 from foodvision.hub import session
 session.SILENCE = 0.5
 sys.exit(main(["push", sys.argv[1], "cook/fruit"]))

@@ -17,7 +17,7 @@ from foodvision.checkpoint import BUNDLED
 from foodvision.data import find_photos, split_photos
 from foodvision.errors import Stopped
 from foodvision.models import create_model
-from foodvision.stages import Run
+from foodvision.training.stages import Run
 
 RECIPE = REPOSITORY / "models" / "foodvision-101" / "train.py"
 PHOTOS = (

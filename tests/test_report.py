@@ -13,11 +13,12 @@ from runs_made import CLASSES, COMMAND, ROWS, make_run, some_answers
 from sklearn.metrics import confusion_matrix
 
 import foodvision
-from foodvision.config import TrainConfig
 from foodvision.data import find_photos
 from foodvision.data.photos import find_heap
 from foodvision.errors import RunError
 from foodvision.evaluation import find_pairs, judge
+from foodvision.reports.drawings import count_answers, draw_confusion, draw_curves
+from foodvision.reports.pages import write_comparison, write_judgement, write_report
 from foodvision.runs import (
     RunAnswer,
     find_mistakes,
@@ -27,8 +28,7 @@ from foodvision.runs import (
     write_start,
 )
 from foodvision.runs.compare import compare
-from foodvision.runs.drawings import count_answers, draw_confusion, draw_curves
-from foodvision.runs.report import write_comparison, write_judgement, write_report
+from foodvision.training.config import TrainConfig
 
 SHEET = Image.new("RGB", (300, 100), COLOURS["kiwi"])
 

@@ -13,26 +13,23 @@ import pytest
 import torch
 from accelerate import Accelerator
 from conftest import REPOSITORY
-from rich.console import Console
 from safetensors.torch import load_file
 from test_photos import fill
 from torch import nn
 from torch.utils.data import TensorDataset
 
 import foodvision
-from foodvision.cli import main
-from foodvision.config import TrainConfig
+from foodvision.cli.main import main
 from foodvision.data import Photos
 from foodvision.engine import EarlyStopping, Results, Snapshot
 from foodvision.errors import DataError, FoodVisionError, SettingsError, Stopped
-from foodvision.fitting import fit
 from foodvision.preprocess import Preprocess
-from foodvision.recording import Recorder, kept, locked, told_how_to_go_on
 from foodvision.runs import read_run, write_state
-from foodvision.stages import Run, Stage
-from foodvision.training import run
-
-QUIET = Console(quiet=True)
+from foodvision.training.config import TrainConfig
+from foodvision.training.fit import fit
+from foodvision.training.recorder import Recorder, kept, locked, told_how_to_go_on
+from foodvision.training.run import run
+from foodvision.training.stages import Run, Stage
 
 # All that has a state at once, so that nothing of it is forgotten.
 EVERYTHING = {
@@ -92,7 +89,7 @@ def test_killed_run_ends_in_the_same_weights_bit_for_bit(settings, seed, fruit, 
     deaths = re.findall(r"^(in a write|after seconds) \S+ killed$", done.stdout, re.MULTILINE)
     assert deaths.count("in a write") >= 2, done.stdout
     assert done.stdout.endswith("status 0\n")
-    run(fruit, TrainConfig(**settings, output=tmp_path / "whole"), QUIET)
+    run(fruit, TrainConfig(**settings, output=tmp_path / "whole"))
     assert_same_weights(tmp_path / "cut", tmp_path / "whole")
     cut, whole = (
         json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("cut", "whole")
@@ -108,7 +105,7 @@ def test_run_that_is_asked_to_stop_saves_its_place_within_the_epoch(number, frui
     program = f"""
 import itertools, os, sys
 import foodvision
-from foodvision.cli import main
+from foodvision.cli.main import main
 from foodvision.data.batches import Batches
 count, yielded = itertools.count(), Batches.__iter__
 def iterate(batches):
@@ -139,7 +136,7 @@ sys.exit(main(sys.argv[1:]))
         foodvision.load(config.output)
     assert main(["train", str(fruit), "--resume", str(config.output)]) == 0
     whole = TrainConfig(**settings, output=tmp_path / "whole")
-    run(fruit, whole, QUIET)
+    run(fruit, whole)
     assert_same_weights(config.output, whole.output)
 
 
@@ -218,13 +215,13 @@ def test_second_run_into_a_folder_refuses(fruit, tmp_path):
     assert done.stderr == (
         f"foodvision: another run is writing to {config.output}: name another --output\n"
     )
-    run(fruit, config, QUIET)
+    run(fruit, config)
     with pytest.raises(SettingsError, match="holds a run: go on with --resume"):
-        run(fruit, config, QUIET)
+        run(fruit, config)
     with pytest.raises(SettingsError, match="is finished: there is nothing to go on with"):
-        run(fruit, config, QUIET, resume=True)
+        run(fruit, config, resume=True)
     with pytest.raises(SettingsError, match="holds no run to go on with"):
-        run(fruit, TrainConfig(output=tmp_path / "none"), QUIET, resume=True)
+        run(fruit, TrainConfig(output=tmp_path / "none"), resume=True)
 
 
 @pytest.mark.parametrize(

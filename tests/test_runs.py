@@ -12,10 +12,10 @@ import pytest
 from runs_made import CLASSES, COMMAND, ROWS, make_run, some_answers
 
 import foodvision
-from foodvision.config import TrainConfig
 from foodvision.data import find_photos
 from foodvision.errors import RunError
 from foodvision.evaluation import measure
+from foodvision.graph.session import Answers
 from foodvision.runs import (
     find_runs,
     list_answers,
@@ -24,7 +24,7 @@ from foodvision.runs import (
     write_metrics,
     write_start,
 )
-from foodvision.session import Answers
+from foodvision.training.config import TrainConfig
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import re
 import pytest
 from conftest import make_split
 
-from foodvision.cli import main
-from foodvision.config import PRESETS, TrainConfig
+from foodvision.cli.main import main
+from foodvision.training.config import PRESETS, TrainConfig
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def configs(monkeypatch):
     """The settings that `train` would run with, instead of the run."""
     seen = []
     monkeypatch.setattr(
-        "foodvision.training.run", lambda data, config, console, resume: seen.append(config)
+        "foodvision.training.run.run", lambda data, config, console, resume: seen.append(config)
     )
     return seen
 

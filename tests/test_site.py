@@ -23,9 +23,9 @@ from PIL import Image
 
 from foodvision.browser import fetch_runtime, runtime, site_front_matter, write_site
 from foodvision.checkpoint import BUNDLED, read_checkpoint
-from foodvision.cli import main
+from foodvision.cli.main import main
 from foodvision.errors import SiteError
-from foodvision.web.words import LANGUAGES
+from foodvision.page.words import LANGUAGES
 
 
 @pytest.fixture(scope="module")
@@ -229,7 +229,7 @@ def test_new_file_takes_a_place_without_writing_through_a_link(checkpoint, tmp_p
 def test_crash_while_exporting_again_leaves_the_old_folder(checkpoint, tmp_path, monkeypatch):
     folder = write_site(checkpoint, tmp_path / "site")
     (folder / "CNAME").write_text("dishes.example")
-    monkeypatch.setattr("foodvision.storage.shutil.copystat", fail)
+    monkeypatch.setattr("foodvision.system.storage.shutil.copystat", fail)
     with pytest.raises(OSError, match="disk"):
         write_site(checkpoint, folder)
     assert (folder / "CNAME").read_text() == "dishes.example"

@@ -10,7 +10,7 @@ import sys
 import pytest
 from conftest import EXAMPLES, REPOSITORY, make_split
 
-from foodvision.telemetry import SWITCHES
+from foodvision.system.telemetry import SWITCHES
 
 PIZZA = EXAMPLES / "pizza.jpg"
 PYTHON = [sys.executable, "-c"]

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from foodvision.temporary import TemporaryFolder
+from foodvision.system.temporary import TemporaryFolder
 
 HOLD = """
 import sys, time
-from foodvision.temporary import TemporaryFolder, unwound_by_signals
+from foodvision.system.temporary import TemporaryFolder, unwound_by_signals
 with unwound_by_signals(), TemporaryFolder("test") as folder:
     (folder / "photo.jpg").write_bytes(b"photo")
     print(folder, flush=True)
@@ -63,7 +63,9 @@ def test_folder_can_be_removed_twice(place):
 
 
 def test_folder_of_a_process_that_ends_without_removing_it_is_removed(place):
-    program = "from foodvision.temporary import TemporaryFolder; kept = TemporaryFolder('test')"
+    program = (
+        "from foodvision.system.temporary import TemporaryFolder; kept = TemporaryFolder('test')"
+    )
     subprocess.run([sys.executable, "-c", program], check=True)
     assert list(place.iterdir()) == []
 
@@ -105,7 +107,7 @@ def test_folder_stays_when_a_forked_process_ends(place):
 
 FORK = """
 import os
-from foodvision.temporary import TemporaryFolder
+from foodvision.system.temporary import TemporaryFolder
 folder = TemporaryFolder("test")
 if child := os.fork():
     os.waitpid(child, 0)

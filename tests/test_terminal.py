@@ -14,9 +14,9 @@ from conftest import COLOURS, REPOSITORY, make_photo, make_split
 from rich.console import Console
 from rich.table import Table
 
+from foodvision.cli.tables import console
 from foodvision.errors import UNPRINTABLE, DataError, FoodVisionWarning, printable
-from foodvision.tables import console
-from foodvision.terminal import guard_terminal
+from foodvision.system.terminal import guard_terminal
 
 TITLE = "\x1b]0;title\x07"
 HOSTILE = f"a{TITLE}\x1b[31m\nfoodvision: all is well\r\x9b2J\u202egnp\u2066\u200f[red]b[/red]"
@@ -165,8 +165,8 @@ def test_tables_show_names_as_they_are_in_one_line():
 PACKAGE = f"""
 import logging, sys, warnings
 from tqdm import tqdm
-from foodvision import cli
-from foodvision.terminal import guard_terminal
+from foodvision.cli import main as cli
+from foodvision.system.terminal import guard_terminal
 cli.main(["predict"])
 guard_terminal()
 warnings.warn({HOSTILE!r})

@@ -16,13 +16,13 @@ from foodvision.classifier import Prediction
 from foodvision.data import find_photos
 from foodvision.errors import CheckpointError, PhotoError, SettingsError
 from foodvision.image import SUFFIXES, load_image
+from foodvision.page.models import PageModel, name_of
+from foodvision.page.pictures import draw_card, where_it_looked
+from foodvision.page.words import LANGUAGES, read_wording
 from foodvision.web import build_page, many
 from foodvision.web.feedback import Feedback, open_feedback
 from foodvision.web.many import Answered
-from foodvision.web.models import PageModel, name_of
-from foodvision.web.pictures import draw_card, where_it_looked
 from foodvision.web.theme import SCRIPT
-from foodvision.web.words import LANGUAGES, read_wording
 
 
 def places(text):

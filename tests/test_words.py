@@ -2,8 +2,8 @@ import pytest
 
 from foodvision.checkpoint import BUNDLED
 from foodvision.classifier import Guess, Prediction
-from foodvision.web.answers import answer_html, failure_html
-from foodvision.web.words import display_name, read_wording
+from foodvision.page.prediction_html import answer_html, failure_html
+from foodvision.page.words import display_name, read_wording
 
 WORDS = read_wording(BUNDLED, "foodvision").languages["en"]
 

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from foodvision.escaping import markdown
+from foodvision.safety.escaping import markdown
 
 _LONGEST_DESCRIPTION = 60
 

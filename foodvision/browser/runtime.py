@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from foodvision.errors import SiteError, first_line
-from foodvision.storage import cache_folder, write_atomically
+from foodvision.system.storage import cache_folder, write_atomically
 
 VERSION = "1.30.0"
 

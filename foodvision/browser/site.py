@@ -16,12 +16,11 @@ from foodvision.browser.runtime import CDN, CDN_FOLDER, FILES, SCRIPT, WASM, fet
 from foodvision.checkpoint import Checkpoint
 from foodvision.classifier import Classifier
 from foodvision.errors import SiteError
-from foodvision.files import FileError, parse_json, read_file
-from foodvision.precision import is_half, store_in_half
-from foodvision.storage import recover_folder, write_folder
-from foodvision.web.models import PageModel, name_of
-from foodvision.web.page import introduce
-from foodvision.web.words import LANGUAGES
+from foodvision.graph.precision import is_half, store_in_half
+from foodvision.page.models import PageModel, name_of
+from foodvision.page.words import LANGUAGES, introduce
+from foodvision.safety.files import FileError, parse_json, read_file
+from foodvision.system.storage import recover_folder, write_folder
 
 _HERE = Path(__file__).parent
 _PAGE, _TEXTS = _HERE / "page", _HERE / "texts"
@@ -63,7 +62,7 @@ def write_site(checkpoint: Checkpoint, folder: Path, *, cdn: bool = False) -> Pa
     large, assets = _large_files(checkpoint.graph, cdn=cdn)
     shell = _shell(model, assets, cdn=cdn)
     english = model.wording.choose(None)
-    readme = site_readme(model.wording.title, introduce(model.classifier, english))
+    readme = site_readme(model.wording.title, introduce(model.classifier.classes, english))
     release = f"{_BEFORE_RELEASE}{_json(_release(shell))}{_AFTER_RELEASE}"
     write_folder(
         folder,

@@ -22,7 +22,7 @@ from typing import IO, Any, BinaryIO, Literal, TypeAlias, cast
 
 from foodvision.data.names import DEEPEST
 from foodvision.errors import DataError, FoodVisionError, first_line, printable
-from foodvision.temporary import TemporaryFolder
+from foodvision.system.temporary import TemporaryFolder
 
 _TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 _GZIP = b"\x1f\x8b"

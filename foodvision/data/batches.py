@@ -15,10 +15,9 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset, Sampler, TensorDataset
 from torchvision.transforms import v2
-from tqdm import tqdm
 
 from foodvision.data.loaders import Item, PhotoDataset, worker_count
-from foodvision.processes import hides_progress
+from foodvision.system.progress import progress
 
 Batch: TypeAlias = tuple[torch.Tensor, torch.Tensor]
 _Draw = TypeVar("_Draw")
@@ -118,11 +117,7 @@ class InMemory(Dataset[Item]):
         """Decode every photo."""
         with ThreadPoolExecutor() as threads:
             done = threads.map(dataset.__getitem__, range(len(dataset)))
-            hidden = hides_progress()
-            progress = tqdm(
-                done, "decoding", len(dataset), unit="photo", disable=hidden, leave=False
-            )
-            self._items = list(progress)
+            self._items = list(progress(done, "decoding", total=len(dataset)))
 
     def __len__(self) -> int:
         """Number of photos."""

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from foodvision.data.photos import LabelledPhoto, LeftOut, Photos
-from foodvision.storage import write_atomically
+from foodvision.system.storage import write_atomically
 
 _NOT_IN_NAMES = re.compile(r"[^\w &'()+,.-]")
 

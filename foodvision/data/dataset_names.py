@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 from foodvision.errors import DataError
 from foodvision.hub import is_repo_id
-from foodvision.storage import cache_folder
+from foodvision.system.storage import cache_folder
 
 _SOURCE = re.compile(
     r"hf://(?:datasets/)?(?P<name>[^@?]+)(?:@(?P<revision>[^?]+))?(?:\?(?P<options>.*))?"

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from PIL import Image
-from tqdm import tqdm
 
 from foodvision.data.dataset_cache import (
     KeptPhoto,
@@ -27,6 +26,7 @@ from foodvision.data.dataset_stream import Answer, Stream, find_commit, open_str
 from foodvision.data.photos import Photos
 from foodvision.errors import DataError, PhotoError, first_line, printable
 from foodvision.image import format_of, load_image
+from foodvision.system.progress import progress
 
 _JPEG_QUALITY = 90
 
@@ -120,17 +120,15 @@ def _download(dataset: HubDataset, state: str | None) -> Photos:
 def _fill(folder: Path, stream: Stream) -> None:
     """Keep every shard that is not there yet."""
     side, total = stream.dataset.side, stream.count_rows()
-    with tqdm(
-        desc=printable(stream.dataset.source), total=total, unit=" photos", disable=None
-    ) as progress:
+    with progress(None, printable(stream.dataset.source), total=total, leave=True) as bar:
         for split, shards in stream.plan.shards.items():
             for shard in range(shards):
                 if part := read_part(folder, split, shard):
-                    progress.update(len(part.photos) + len(part.left_out))
+                    bar.update(len(part.photos) + len(part.left_out))
                     continue
                 answers = stream.read_shard(split, shard)
                 names = folder, split, f"{shard:05}"
-                write_part(folder, split, shard, _keep(answers, *names, side, progress.update))
+                write_part(folder, split, shard, _keep(answers, *names, side, bar.update))
 
 
 def _keep(

@@ -8,15 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tqdm import tqdm
-
 from foodvision.data.names import DEEPEST, a_few, file_named, is_text, relative_name, split_named
 from foodvision.decoding import Decoder
 from foodvision.errors import DataError, PhotoError
-from foodvision.files import is_plain
 from foodvision.image import SUFFIXES
-from foodvision.processes import hides_progress
-from foodvision.schema import LONGEST_NAME, MOST_CLASSES
+from foodvision.safety.files import is_plain
+from foodvision.safety.schema import LONGEST_NAME, MOST_CLASSES
+from foodvision.system.progress import progress
 
 SPLITS = ("train", "val", "test")
 
@@ -168,9 +166,8 @@ def drop_unreadable(photos: Photos, splits: Sequence[str] = ("train", "val", "al
     decoder = Decoder()
     with ThreadPoolExecutor() as threads:
         faults = threads.map(lambda pair: _fault(pair[1], decoder), everything)
-        total, hidden = len(everything), hides_progress()
-        progress = tqdm(faults, "photos", total, unit="photo", disable=hidden, leave=False)
-        spoiled = {pair: fault for pair, fault in zip(everything, progress, strict=True) if fault}
+        bar = progress(faults, "photos", total=len(everything))
+        spoiled = {pair: fault for pair, fault in zip(everything, bar, strict=True) if fault}
     for (split, _), fault in spoiled.items():
         if split not in splits:
             raise PhotoError(

@@ -13,12 +13,12 @@ from typing_extensions import TypedDict
 from foodvision.classifier import Classifier, load
 from foodvision.deploy.folder import DESCRIPTION
 from foodvision.errors import HubError, first_line, one_line
-from foodvision.files import FileError, check_inside, read_json
 from foodvision.hub import fetch_files, is_repo_id
 from foodvision.hub.answers import SpaceInfo, SpaceRuntime
 from foodvision.hub.client import told
-from foodvision.schema import Name
-from foodvision.web.models import example_photos
+from foodvision.page.models import example_photos
+from foodvision.safety.files import FileError, check_inside, read_json
+from foodvision.safety.schema import Name
 
 # Between machines the same graph sums in another order.
 _TOLERATED_DIFFERENCE = 0.01

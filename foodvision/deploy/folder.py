@@ -16,8 +16,8 @@ from foodvision.errors import SettingsError
 from foodvision.hub import is_repo_id
 from foodvision.hub.answers import RepoInfo
 from foodvision.hub.client import told
-from foodvision.web.models import PageModel, example_photos, name_of
-from foodvision.web.pictures import draw_card
+from foodvision.page.models import PageModel, example_photos, name_of
+from foodvision.page.pictures import draw_card
 
 ZERO_GPU = "zero-a10g"
 """The hardware whose Spaces a free account may have."""

@@ -16,7 +16,7 @@ from foodvision.deploy.folder import DESCRIPTION, ZERO_GPU, SpaceSettings, write
 from foodvision.errors import HubError, SettingsError, one_line
 from foodvision.hub.answers import Account, SpaceInfo, SpaceRuntime, commit_of
 from foodvision.hub.client import BEGUN_WITH, check_private, status_of, told
-from foodvision.terminal import say
+from foodvision.system.terminal import say
 
 _FREE_HARDWARE = (None, "cpu-basic")
 _LINES_OF_LOG, _LONGEST_LINE = 40, 1000

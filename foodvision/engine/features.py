@@ -13,7 +13,6 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
-from tqdm import tqdm
 
 from foodvision.data import LabelledPhoto
 from foodvision.data.batches import seeded
@@ -21,7 +20,8 @@ from foodvision.data.transforms import augmentation, normalise
 from foodvision.errors import CacheWarning
 from foodvision.image import load_image
 from foodvision.preprocess import Preprocess
-from foodvision.storage import cache_folder, write_atomically
+from foodvision.system.progress import progress
+from foodvision.system.storage import cache_folder, write_atomically
 
 Embed = Callable[[np.ndarray], np.ndarray]
 """From squares, (n, size, size, 3) uint8, to embeddings, (n, d) float32."""
@@ -71,7 +71,7 @@ class FeatureCache:
         starts = range(0, len(paths), _BATCH)
         with (
             ThreadPoolExecutor() as threads,
-            tqdm(total=len(paths), desc="features", unit="photo", disable=None, leave=False) as bar,
+            progress(None, "features", total=len(paths)) as bar,
         ):
             # One batch is decoded ahead while the network works on another.
             ahead = [threads.submit(self._square, path, view) for path in paths[:_BATCH]]

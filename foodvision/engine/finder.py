@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from torch import nn
-from tqdm import tqdm
 
 from foodvision.engine.steps import Batches, LossFunction
+from foodvision.system.progress import progress
 
 _LOWEST, _HIGHEST = 1e-6, 1.0
 
@@ -51,7 +51,7 @@ def find_learning_rate(
     smoothed, best = 0.0, float("inf")
     batches = chain.from_iterable(repeat(dataloader))
     model.train()
-    for rate in tqdm(np.geomspace(_LOWEST, _HIGHEST, steps), "rates", disable=None, leave=False):
+    for rate in progress(np.geomspace(_LOWEST, _HIGHEST, steps), "rates", "step"):
         for group in optimizer.param_groups:
             group["lr"] = float(rate) * group.get("lr_scale", 1.0)
         images, labels = next(batches)

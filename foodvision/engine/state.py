@@ -21,7 +21,7 @@ from safetensors.torch import save
 
 from foodvision.engine.optimise import restore_order
 from foodvision.errors import DataError, FoodVisionError, Stopped, first_line
-from foodvision.storage import write_atomically
+from foodvision.system.storage import write_atomically
 
 
 class Stateful(Protocol):

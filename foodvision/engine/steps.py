@@ -12,10 +12,10 @@ import torch
 from torch import nn
 from torchmetrics import MeanMetric
 from torchmetrics.functional.classification import multiclass_accuracy
-from tqdm import tqdm
 
 from foodvision.errors import FoodVisionError
-from foodvision.processes import hides_progress, is_first
+from foodvision.system.processes import is_first
+from foodvision.system.progress import progress
 
 LossFunction = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 Batches = Iterable[tuple[torch.Tensor, torch.Tensor]]
@@ -120,7 +120,7 @@ def train_step(
     """
     model.train()
     tally = tally or Tally(device)
-    for number, (images, labels) in enumerate(progress := _progress(dataloader, "train")):
+    for number, (images, labels) in enumerate(bar := progress(dataloader, "train", "batch")):
         images, labels = images.to(device), labels.to(device)
         logits = model(images)
         loss = loss_fn(logits, labels)
@@ -132,7 +132,7 @@ def train_step(
         backward(loss)
         optimizer.step()
         tally.add(loss, logits, labels)
-        progress.set_postfix(loss=f"{loss.item():.3f}")
+        bar.set_postfix(loss=f"{loss.item():.3f}")
     return tally.means()
 
 
@@ -146,7 +146,7 @@ def test_step(
     """Return the loss and accuracy over a loader, means over its photos; nothing is learnt."""
     model.eval()
     tally = Tally(device)
-    for images, labels in _progress(dataloader, "test"):
+    for images, labels in progress(dataloader, "test", "batch"):
         images, labels = images.to(device), labels.to(device)
         logits = model(images)
         tally.add(loss_fn(logits, labels), logits, labels)
@@ -181,28 +181,15 @@ def train(
     results = Results() if results is None else results
     tally = tally or Tally(device)
     done = results.epochs
-    progress = tqdm(
-        range(done, epochs),
-        "epochs",
-        epochs,
-        initial=done,
-        unit="epoch",
-        disable=hides_progress(),
-        leave=False,
-    )
-    for _ in progress:
+    bar = progress(range(done, epochs), "epochs", "epoch", total=epochs, initial=done)
+    for _ in bar:
         trained = train_step(
             model, train_dataloader, loss_fn, optimizer, device, tally=tally, backward=backward
         )
         tested = test_step(model, test_dataloader, loss_fn, device)
         for name, value in zip(results, (*trained, *tested), strict=True):
             results[name].append(value)
-        progress.set_postfix({name: f"{values[-1]:.3f}" for name, values in results.items()})
+        bar.set_postfix({name: f"{values[-1]:.3f}" for name, values in results.items()})
         if after_epoch(results):
             break
     return results
-
-
-def _progress(dataloader: Batches, name: str) -> tqdm:
-    # The plain tqdm: tqdm.auto's starts every loader twice, its workers and seeds with it.
-    return tqdm(dataloader, desc=name, unit="batch", leave=False, disable=hides_progress())

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
-from tqdm import tqdm
 
 from foodvision.checkpoint import CheckpointConfig
 from foodvision.classifier import Certainty, Classifier, in_words
@@ -18,7 +17,8 @@ from foodvision.evaluation.intervals import Share
 from foodvision.evaluation.robustness import MOST_PHOTOS, Robustness, measure_robustness
 from foodvision.evaluation.speed import Speed, measure_speed
 from foodvision.evaluation.unknown import KnownFigures, measure_known
-from foodvision.session import Answers
+from foodvision.graph.session import Answers
+from foodvision.system.progress import progress
 
 _BATCH = 32
 
@@ -186,7 +186,7 @@ def answer(classifier: Classifier, photos: Sequence[LabelledPhoto]) -> Answers:
     Raises PhotoError at the first photo that cannot be read: no figure leaves one out.
     """
     answers = []
-    with tqdm(total=len(photos), desc="evaluate", unit="photo", disable=None, leave=False) as bar:
+    with progress(None, "evaluate", total=len(photos)) as bar:
         for start in range(0, len(photos), _BATCH):
             batch = photos[start : start + _BATCH]
             pixels = np.stack([classifier.pixels(photo.path) for photo in batch])

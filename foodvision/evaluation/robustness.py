@@ -11,12 +11,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
-from tqdm import tqdm
 
 from foodvision.classifier import Classifier
 from foodvision.data import LabelledPhoto
 from foodvision.evaluation.intervals import Share
-from foodvision.processes import hides_progress
+from foodvision.system.progress import progress
 
 MOST_PHOTOS = 100
 """On so many photos each corruption is tried: intervals of 20 points, in a fair time."""
@@ -92,7 +91,7 @@ def measure_robustness(
     index = {name: number for number, name in enumerate(classifier.classes)}
     labels = np.array([index[photo.label] for photo in chosen])
     tasks = [(it, strength) for it in CORRUPTIONS for strength in it.strengths]
-    bar = tqdm(tasks, "robustness", unit="corruption", disable=hides_progress(), leave=False)
+    bar = progress(tasks, "robustness", "corruption")
     corrupted = [
         Corrupted(
             corruption.name,

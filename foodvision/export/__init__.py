@@ -9,7 +9,7 @@ from foodvision.export.graph import (
     score_known,
 )
 from foodvision.export.known import KnownScore, fit_contrast, fit_known_scores, prototypes
-from foodvision.precision import is_half, store_in_half
+from foodvision.graph.precision import is_half, store_in_half
 
 __all__ = [
     "Calibration",

@@ -1,7 +1,7 @@
 """Scores of known or not: what each is fitted from, and the nodes that it is in the graph.
 
 Every score is higher for what is more surely one of the classes. Which one is best differs from
-network to network, so all are fitted and photos decide (`foodvision.outcome`).
+network to network, so all are fitted and photos decide (`foodvision.training.package`).
 """
 
 from collections.abc import Iterator, Mapping

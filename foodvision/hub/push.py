@@ -8,10 +8,10 @@ from typing import Any
 
 from foodvision.checkpoint import FILES, FOLDERS, Checkpoint, check_figures, checkpoint_files
 from foodvision.errors import CheckpointError, HubError, one_line
-from foodvision.files import FileError, read_json
 from foodvision.hub.card import hub_card
 from foodvision.hub.client import BEGUN_WITH, READ_ONLY, check_name, check_private, told
 from foodvision.hub.session import shown_endpoint
+from foodvision.safety.files import FileError, read_json
 
 REPLACED = [*FILES, *(f"{name}/*" for name in FOLDERS)]
 """What a push replaces, as patterns: what the last one had and this one has not is removed."""

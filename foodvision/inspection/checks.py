@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from foodvision.data import Photos
 from foodvision.inspection.copies import BLANK_CONTRAST
 from foodvision.inspection.findings import Finding
-from foodvision.inspection.looks import Look, Seen
+from foodvision.inspection.scan import Look, Seen
 
 # The smallest network here, the lecture's, sees 64 pixels; a photo with less is blown up.
 _SHORTEST = 64

@@ -8,7 +8,7 @@ from scipy.sparse.csgraph import connected_components
 
 from foodvision.data.names import a_few
 from foodvision.inspection.findings import Finding
-from foodvision.inspection.looks import Look, Seen
+from foodvision.inspection.scan import Look, Seen
 
 # Hamming distance of 64-bit perceptual hashes and correlation of the small copies. Measured on 512
 # Food-101 photos: JPEG quality 30, a quarter of the size, or 1.25 times the brightness lie within

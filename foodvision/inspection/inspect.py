@@ -6,7 +6,7 @@ from foodvision.inspection.checks import check_classes, check_photos
 from foodvision.inspection.copies import find_copies
 from foodvision.inspection.findings import KINDS, Finding, Inspection
 from foodvision.inspection.labels import find_suspects
-from foodvision.inspection.looks import Seen, look_at
+from foodvision.inspection.scan import Seen, look_at
 
 
 def inspect_photos(photos: Photos, classifier: Classifier | None) -> Inspection:

@@ -16,7 +16,7 @@ from sklearn.preprocessing import Normalizer
 from threadpoolctl import threadpool_limits
 
 from foodvision.inspection.findings import Finding, Suspicion
-from foodvision.inspection.looks import Look, Seen
+from foodvision.inspection.scan import Look, Seen
 
 # Every fold of the cross-validation needs a photo of every class.
 _FOLDS = 5

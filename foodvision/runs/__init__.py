@@ -1,6 +1,6 @@
-"""What training leaves behind: the files of a run, its report, comparisons, tracking.
+"""What training leaves behind: the files of a run, comparisons, tracking.
 
-What draws is in `foodvision.runs.drawings` and `foodvision.runs.report`, which need matplotlib.
+What draws it is `foodvision.reports`, which needs matplotlib.
 """
 
 from foodvision.runs.answers import RunAnswer, confusion_counts, find_mistakes, list_answers

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from foodvision.data import LabelledPhoto
 from foodvision.data.names import relative_name
-from foodvision.session import Answers
+from foodvision.graph.session import Answers
 
 _MISTAKES = 12
 

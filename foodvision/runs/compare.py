@@ -9,9 +9,9 @@ from scipy.stats import binomtest, norm
 
 from foodvision.errors import RunError
 from foodvision.evaluation import Interval, wilson_interval
+from foodvision.evaluation.words import points
 from foodvision.runs.answers import RunAnswer
 from foodvision.runs.record import RunRecord
-from foodvision.runs.words import points
 
 LEVEL = 0.05
 """A difference that chance alone makes less often than this is called more than noise."""

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from foodvision.errors import RunError
-from foodvision.escaping import from_cell
 from foodvision.evaluation import Judgement
-from foodvision.files import read_file, read_json
 from foodvision.runs.answers import RunAnswer
 from foodvision.runs.record import RunRecord
-from foodvision.schema import JudgementClaims, Rows, Settings, Started
+from foodvision.safety.escaping import from_cell
+from foodvision.safety.files import read_file, read_json
+from foodvision.safety.schema import JudgementClaims, Rows, Settings, Started
 
 _T = TypeVar("_T")
 

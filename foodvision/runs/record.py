@@ -1,7 +1,7 @@
 """The files of a run, written while it goes on.
 
 A crash at any moment leaves each file as it was or as it should be. Reading them back is left to
-`foodvision.runs.reading`, drawing to `foodvision.runs.report`, the checkpoint to its own room.
+`foodvision.runs.reading`, drawing to `foodvision.reports.pages`, the checkpoint to its own room.
 """
 
 import csv
@@ -10,22 +10,21 @@ import json
 import math
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from foodvision.config import TrainConfig
-from foodvision.escaping import to_cell
 from foodvision.evaluation import Figures, Judgement
 from foodvision.runs.answers import RunAnswer
 from foodvision.runs.system import describe_system, describe_versions
-from foodvision.storage import write_atomically
+from foodvision.safety.escaping import to_cell
+from foodvision.system.storage import write_atomically
 
 State: TypeAlias = Literal["running", "finished", "stopped", "failed"]
 """Where a run stands; one whose process was killed is left as running."""
 
-Row: TypeAlias = Mapping[str, float | int | str | None]
+Row: TypeAlias = Mapping[str, Any]
 """An epoch: epoch, stage, train_loss, train_acc, val_loss, val_acc, learning_rate, seconds."""
 
 
@@ -95,20 +94,20 @@ class RunRecord:
 
 def write_start(
     folder: Path,
-    config: TrainConfig,
+    settings: Mapping[str, Any],
     data: str,
     command: Sequence[str],
     extra_system: Mapping[str, Any] | None = None,
 ) -> None:
     """Write `config.json` and `run.json` of a run that begins.
 
-    data: where the photos come from, as it was given.
+    settings: the fields of its TrainConfig. data: where the photos come from, as it was given.
     command: what repeats the run, word by word.
     extra_system: what this room cannot know, as {"accelerator": "NVIDIA A100"}.
     """
-    settings = asdict(config)
-    settings.pop("output")  # who repeats a run does not want to write over it
-    _write_json(folder / "config.json", settings)
+    # Who repeats a run does not want to write over it.
+    repeated = {name: value for name, value in settings.items() if name != "output"}
+    _write_json(folder / "config.json", repeated)
     content = {
         "data": data,
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),

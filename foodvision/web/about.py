@@ -8,9 +8,10 @@ import gradio as gr
 from markupsafe import Markup
 
 from foodvision.checkpoint import read_card
-from foodvision.escaping import without_html
-from foodvision.web.models import ModelChoice, PageModel, PageModels
-from foodvision.web.words import Words
+from foodvision.page.models import PageModel, PageModels
+from foodvision.page.words import Words
+from foodvision.safety.escaping import without_html
+from foodvision.web.choice import ModelChoice
 
 _PLOT = 240
 

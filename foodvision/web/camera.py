@@ -6,8 +6,9 @@ from pathlib import Path
 import gradio as gr
 
 from foodvision.errors import PhotoError
-from foodvision.web.answers import answer_html, empty_html, failure_html
-from foodvision.web.models import ModelChoice, PageModels
+from foodvision.page.models import PageModels
+from foodvision.page.prediction_html import answer_html, empty_html, failure_html
+from foodvision.web.choice import ModelChoice
 from foodvision.web.uploads import Uploads, photo_input
 
 _SECONDS_BETWEEN = 0.3

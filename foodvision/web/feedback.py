@@ -21,8 +21,9 @@ from foodvision.hub import check_writable
 from foodvision.hub.client import told
 from foodvision.hub.session import guarded
 from foodvision.image import Photo, load_image
-from foodvision.storage import write_atomically
-from foodvision.web.models import ModelChoice, PageModels, changes_of
+from foodvision.page.models import PageModels
+from foodvision.system.storage import write_atomically
+from foodvision.web.choice import ModelChoice, changes_of
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitScheduler

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse
 
+from foodvision.page.words import Words
 from foodvision.web.uploads import COOKIE, Uploads, owners_of
-from foodvision.web.words import Words
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

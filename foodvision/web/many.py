@@ -11,13 +11,14 @@ import gradio as gr
 from markupsafe import Markup, escape
 
 from foodvision.classifier import Prediction
-from foodvision.documents import data_uri, thumbnail
 from foodvision.errors import PhotoError
-from foodvision.escaping import to_cell
 from foodvision.image import SUFFIXES
-from foodvision.web.answers import percent
-from foodvision.web.models import ModelChoice, PageModel, PageModels
-from foodvision.web.words import Words
+from foodvision.page.models import PageModel, PageModels
+from foodvision.page.prediction_html import percent
+from foodvision.page.words import Words
+from foodvision.reports.documents import data_uri, thumbnail
+from foodvision.safety.escaping import to_cell
+from foodvision.web.choice import ModelChoice
 
 _FIRST_SHOWN = 8
 

@@ -9,13 +9,14 @@ from markupsafe import escape
 from PIL import Image
 
 from foodvision.classifier import Prediction
-from foodvision.documents import data_uri
 from foodvision.errors import PhotoError
-from foodvision.escaping import markdown
-from foodvision.web.answers import answer_html, empty_html, failure_html
+from foodvision.page.models import PageModel, PageModels
+from foodvision.page.pictures import draw_card, where_it_looked
+from foodvision.page.prediction_html import answer_html, empty_html, failure_html
+from foodvision.reports.documents import data_uri
+from foodvision.safety.escaping import markdown
+from foodvision.web.choice import ModelChoice, changes_of
 from foodvision.web.feedback import Feedback, feedback_form
-from foodvision.web.models import ModelChoice, PageModel, PageModels, changes_of
-from foodvision.web.pictures import draw_card, where_it_looked
 from foodvision.web.uploads import photo_input
 
 # Where a page may not write to the clipboard, and over plain http none may, by hand.
@@ -115,12 +116,12 @@ def _connect_answer(models: PageModels, chosen: ModelChoice, photo: gr.Image, to
         prediction = _try(model, photo)
         if photo is None or prediction is None:
             return None, markdown(words("looked_text"))
-        heat = model.evidence(photo, prediction.label)
-        if heat is None:
+        if prediction.evidence is None:
             return None, markdown(words("looked_none"))
         preprocess = model.classifier.config.preprocess
         picture = model.decoded(photo).picture
-        return where_it_looked(picture, preprocess, heat), markdown(words("looked_text"))
+        pictures = where_it_looked(picture, preprocess, prediction.evidence)
+        return pictures, markdown(words("looked_text"))
 
     gr.on(
         changes_of(photo, chosen),

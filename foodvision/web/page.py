@@ -16,26 +16,26 @@ from markupsafe import Markup
 from foodvision.classifier import Classifier
 from foodvision.decoding import Decoder
 from foodvision.errors import SettingsError, first_line
-from foodvision.escaping import markdown
-from foodvision.terminal import say
+from foodvision.page.models import PageModel, name_of
+from foodvision.page.words import Words, introduce
+from foodvision.safety.escaping import markdown
+from foodvision.system.terminal import say
 from foodvision.web.about import about_tab
 from foodvision.web.camera import camera_tab, turn_off_when_left
+from foodvision.web.choice import ModelChoice
 from foodvision.web.feedback import Feedback
 from foodvision.web.guard import LOOPBACK, Guard
 from foodvision.web.many import many_tab
-from foodvision.web.models import ModelChoice, PageModel, name_of
 from foodvision.web.one import one_tab
 from foodvision.web.programs import add_endpoints, refuse_addresses_of_assistants
 from foodvision.web.theme import CSS, SCRIPT, THEME
 from foodvision.web.uploads import MAX_UPLOAD, Uploads, programs_uploads, protect_functions
-from foodvision.web.words import Words
 
 # Visitors who are answered at a time; photos wait for a decoder, which is another matter. Gradio
 # takes the lowest of the events that wait in one line: it is said once.
 _AT_ONCE = 8
 _MOST_HEAVY_WAITING = 4
 
-_FEW = 6
 _PORTS = 7860, 7960
 
 # Gradio keeps about 150 kB for each visit, and for each call of a program.
@@ -81,7 +81,7 @@ def build_page(
     first = next(iter(shown.values()))
     i18n = gr.I18n(
         **{
-            language: _for_gradio(words, introduce(first.classifier, words))
+            language: _for_gradio(words, introduce(first.classifier.classes, words))
             for language, words in first.wording.languages.items()
         }
     )
@@ -233,15 +233,6 @@ def _for_gradio(words: Words, introduction: str) -> dict[str, str]:
     """Return texts by their keys, those escaped that Gradio takes for Markdown."""
     texts = {**words.texts, "introduction": introduction}
     return {key: markdown(text) if key in _MARKDOWN else text for key, text in texts.items()}
-
-
-def introduce(classifier: Classifier, words: Words) -> str:
-    """Say in a sentence what a model tells apart."""
-    names = [words.name(label) for label in classifier.classes]
-    if len(names) > _FEW:
-        return words("introduction_many", n=len(names), first=names[0], last=names[-1])
-    listed = words("and", all=", ".join(names[:-1]), last=names[-1])
-    return words("introduction_few", names=listed)
 
 
 def _choose(names: Sequence[str], i18n: gr.I18n) -> ModelChoice:

@@ -5,7 +5,8 @@ from typing import Any
 import gradio as gr
 
 from foodvision.errors import PhotoError
-from foodvision.web.models import ModelChoice, PageModel, PageModels
+from foodvision.page.models import PageModel, PageModels
+from foodvision.web.choice import ModelChoice
 
 _MOST_AT_ONCE = 500
 

@@ -18,8 +18,8 @@ import gradio as gr
 from gradio.data_classes import ImageData
 from markupsafe import escape
 
-from foodvision.temporary import TemporaryFolder
-from foodvision.web.words import Words
+from foodvision.page.words import Words
+from foodvision.system.temporary import TemporaryFolder
 
 MAX_UPLOAD = 50_000_000
 """The largest photo that may be uploaded, in bytes."""

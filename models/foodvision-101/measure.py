@@ -9,8 +9,8 @@ from foodvision.checkpoint import Checkpoint
 from foodvision.classifier import Answers, Classifier
 from foodvision.data import LabelledPhoto, Photos
 from foodvision.evaluation import Share, answer, judge, measure, measure_known
+from foodvision.reports.card import draw_pictures
 from foodvision.runs import list_answers
-from foodvision.runs.card import draw_pictures
 
 _CLASSIC = ("pizza", "steak", "sushi")
 

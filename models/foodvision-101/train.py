@@ -44,7 +44,6 @@ from torch import nn
 from torch.utils.data import ConcatDataset, TensorDataset
 
 from foodvision.checkpoint import BUNDLED, measured_on, write_checkpoint
-from foodvision.config import TrainConfig
 from foodvision.data import LabelledPhoto, Photos, carve, find_photos, open_heap, open_source
 from foodvision.data.batches import Batches, InMemory, Shorten, mixing
 from foodvision.data.loaders import PhotoDataset, photo_dataset
@@ -52,16 +51,18 @@ from foodvision.data.transforms import Square
 from foodvision.engine import Taught, keep_freed_memory
 from foodvision.errors import Stopped
 from foodvision.export import export_body
-from foodvision.fitting import fit
 from foodvision.models import create_model, preprocess_for, split_head
-from foodvision.outcome import (
+from foodvision.reports.card import write_card
+from foodvision.runs import Row
+from foodvision.training.config import TrainConfig
+from foodvision.training.fit import fit
+from foodvision.training.package import (
     build_checkpoint,
     calibrate,
     compute_features,
     weights_of,
 )
-from foodvision.runs.card import write_card
-from foodvision.stages import Finish, Growing, Row, Run, Stage
+from foodvision.training.stages import Finish, Growing, Run, Stage
 
 BACKBONE = "efficientnet_lite0"
 SERVED = replace(preprocess_for(BACKBONE), crop=1.0)  # a photo of 224 pixels is taken as it is

@@ -1,4 +1,4 @@
-/** What the page says, in the visitor's language: `foodvision/web/words.py` again. */
+/** What the page says, in the visitor's language: `foodvision/page/words.py` again. */
 
 import { toMessage } from "./trouble.js";
 

@@ -1,0 +1,1 @@
+"""The command line, `foodvision ...`: a module for commands that belong together."""

@@ -1,0 +1,39 @@
+"""A model made into something that runs elsewhere."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from foodvision.cli.options import Switch
+from foodvision.system.terminal import say
+
+
+def export(
+    checkpoint: str,
+    folder: Path,
+    /,
+    *,
+    to: Annotated[Literal["web"], Parameter(negative="")] = "web",
+    cdn: Switch = False,
+) -> None:
+    """Write a model as a page that answers in the visitor's browser, for any static host.
+
+    Parameters
+    ----------
+    checkpoint:
+        A checkpoint or run folder, user/name on the Hub, or foodvision_101, the model that ships.
+    folder:
+        The folder to write; an exported page in it is replaced.
+    to:
+        What to write: web.
+    cdn:
+        Leave onnxruntime-web to a CDN instead of copying it into the folder.
+    """
+    from foodvision.browser import write_site
+    from foodvision.checkpoint import read_checkpoint
+    from foodvision.classifier import find_checkpoint
+
+    write_site(read_checkpoint(find_checkpoint(checkpoint)), folder, cdn=cdn)
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    say(f"{folder} is the page, {size / 1e6:.1f} MB: python -m http.server --directory {folder}")

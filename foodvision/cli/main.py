@@ -1,0 +1,139 @@
+"""The command line: `foodvision ...`, the same as `python -m foodvision ...`.
+
+Each command imports what it needs when it is chosen, so that `--help` answers at once and serving
+never loads torch. Errors that a person can mend are caught here, and here alone.
+"""
+
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import TextIO
+
+from cyclopts import App, CycloptsError
+
+import foodvision
+from foodvision.cli.answering import demo, evaluate, predict
+from foodvision.cli.exporting import export
+from foodvision.cli.hub import deploy, push, verify
+from foodvision.cli.photos import data
+from foodvision.cli.runs import compare, runs
+from foodvision.cli.settings import fill_settings
+from foodvision.cli.training import find_lr, train
+from foodvision.errors import FoodVisionError, FoodVisionWarning, Stopped, one_line, printable
+from foodvision.system.processes import is_first, tells_first
+from foodvision.system.temporary import unwound_by_signals
+from foodvision.system.terminal import complain, guard_terminal
+
+# The extra that brings a package, by the name that is imported.
+_PACKAGES = {
+    "evaluate": ("jinja2", "matplotlib", "scipy", "sklearn", "tqdm"),
+    "datasets": ("datasets", "fsspec", "pyarrow"),
+    "track": ("tensorboard", "trackio"),
+    "inspect": ("cleanlab", "imagehash"),
+    "train": (
+        *("accelerate", "onnxscript", "safetensors"),
+        *("timm", "torch", "torchmetrics", "torchvision"),
+    ),
+}
+_EXTRA_OF = {package: extra for extra, names in _PACKAGES.items() for package in names}
+# Commands whose extra brings what `evaluate` does, and more.
+_FULLER = {"train": "train", "find-lr": "train", "data": "inspect"}
+
+# The command line's library quotes a wrong value whole, which may be a file's.
+_LONGEST_ERROR = 500
+
+app = App(
+    name="foodvision",
+    help="Tells what food is in a photo.",
+    version=foodvision.__version__,
+    config=fill_settings,
+)
+
+
+for _command in (
+    predict,
+    evaluate,
+    demo,
+    data,
+    train,
+    find_lr,
+    runs,
+    compare,
+    push,
+    verify,
+    deploy,
+    export,
+):
+    app.command(_command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit status: 0, 1 if photos are at fault, 2 for a wrong call."""
+    warnings.showwarning = _warn
+    guard_terminal()
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        with unwound_by_signals():
+            status = app(
+                arguments,
+                exit_on_error=False,
+                print_error=False,
+                result_action="return_value",
+            )
+        return status or 0
+    except CycloptsError as error:
+        _tell(one_line(str(error), _LONGEST_ERROR))
+        return 2
+    except FoodVisionError as error:
+        _tell(_message(error))
+        return 130 if isinstance(error, Stopped) else 2
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in _EXTRA_OF:
+            raise
+        extra = _EXTRA_OF[package]
+        if extra == "evaluate":
+            extra = _FULLER.get(arguments[0], extra)
+        _tell(
+            f"this command needs the package {package}: "
+            f"pip install '.[{extra}]' in foodvision's folder"
+        )
+        return 2
+    except OSError as error:
+        # A full disk, a folder that may not be written: the system's reason says it best.
+        _tell(f"{error.filename or ''} {error.strerror or error}".strip())
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except Exception:
+        # Most often a process of the run that lost another, which told why.
+        if tells_first():
+            raise
+        return 1
+
+
+def _warn(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Show a warning of ours as a line like the errors, and others in a line with their place."""
+    if not issubclass(category, FoodVisionWarning):
+        print(printable(f"{filename}:{lineno}: {category.__name__}: {message}"), file=sys.stderr)
+    elif is_first():
+        complain(message)
+
+
+def _tell(line: str) -> None:
+    """Say why the command ends; of several processes that fail together, one does."""
+    if tells_first():
+        complain(line)
+
+
+def _message(error: FoodVisionError) -> str:
+    """What the error says; from a DataLoader's worker it comes at the end of a traceback."""
+    name = f"{type(error).__module__}.{type(error).__qualname__}: "
+    return str(error).rpartition(name)[2].removesuffix(printable("\n"))

@@ -1,0 +1,29 @@
+"""What the terminal shows of a training."""
+
+from foodvision.cli.tables import console, figures_table, overall_table, photos_table
+from foodvision.training.events import ClassesKnown, Event, Finished, PhotosFound, Trained
+
+
+def print_event(event: Event) -> None:
+    """Print what a training tells; its epochs are a progress bar."""
+    terminal = console()
+    match event:
+        case PhotosFound(source, photos):
+            terminal.print(f"{source}: {photos.in_words()}", soft_wrap=True)
+            terminal.print(photos_table(photos))
+        case ClassesKnown(model, count):
+            terminal.print(f"{model} knows {count} of these classes: the head starts from that")
+        case Trained(last, seconds):
+            terminal.print(
+                f"Trained in {seconds:.0f} seconds. Last epoch: "
+                f"train loss {last['train_loss']:.3f}, accuracy {100 * last['train_acc']:.1f}; "
+                f"validation loss {last['val_loss']:.3f}, accuracy {100 * last['val_acc']:.1f}.",
+                soft_wrap=True,
+            )
+        case Finished(folder, judgement):
+            title = f"{folder.name} on the test photos"
+            terminal.print(figures_table(judgement.figures, title))
+            terminal.print(overall_table(judgement))
+            terminal.print(f"The report: {folder / 'report.html'}", soft_wrap=True)
+            terminal.print(f"The checkpoint: {folder / 'checkpoint'}", soft_wrap=True)
+            terminal.print(f"See it: foodvision demo --model {folder}", soft_wrap=True)

@@ -1,0 +1,104 @@
+"""What runs left behind."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from foodvision.cli.options import Switch
+from foodvision.errors import RunError, SettingsError
+from foodvision.system.terminal import complain, say, say_json
+
+if TYPE_CHECKING:
+    from foodvision.runs import RunRecord
+
+
+def runs(
+    folder: Path = Path("runs"),
+    /,
+    *,
+    sort: Literal["time", "top1"] = "time",
+    json: Switch = False,
+    dashboard: Switch = False,
+) -> int:
+    """List the runs of a folder, each with its figures.
+
+    Parameters
+    ----------
+    folder:
+        The folder of the runs, or a run.
+    sort:
+        The newest first, or the best on its test photos.
+    json:
+        One JSON object a line: name, folder, state, model, data, epochs, val_acc, n, top1,
+        top1_interval, seconds, started.
+    dashboard:
+        Show the curves of tracked runs in the browser instead, until Ctrl-C.
+    """
+    from foodvision.runs import find_runs, sort_runs
+    from foodvision.runs.tracking import choose_dashboard, show_dashboard
+
+    if json and dashboard:
+        raise SettingsError("--json prints what --dashboard shows in the browser: take one of them")
+    tried = [_try_run(path) for path in find_runs(folder)]
+    records = sort_runs([record for record in tried if record], by=sort)
+    if dashboard:
+        show_dashboard(choose_dashboard(records), folder)
+    elif json:
+        for record in records:
+            say_json(record.to_dict())
+    else:
+        from foodvision.cli.tables import console, runs_table
+
+        console().print(runs_table(records))
+    return 0 if all(tried) else 1
+
+
+def compare(
+    first: Path, second: Path, /, *, json: Switch = False, html: Path | None = None
+) -> None:
+    """Say which of two runs is better on the same test photos, and whether that is more than noise.
+
+    Parameters
+    ----------
+    first:
+        The folder of a run.
+    second:
+        That of another.
+    json:
+        One JSON object: first, second, difference, interval, only_first, only_second, p_value,
+        is_more_than_noise, in_words.
+    html:
+        Also write a page with both runs' curves to this file.
+    """
+    from foodvision.runs import read_run
+    from foodvision.runs.compare import compare as hold_against
+
+    if html:
+        from foodvision.reports.documents import check_place
+
+        check_place(html)
+    records = read_run(first), read_run(second)
+    comparison = hold_against(*records)
+    if html:
+        from foodvision.reports.pages import write_comparison
+
+        write_comparison(html, *records, comparison)
+    if json:
+        say_json(comparison.to_dict())
+    else:
+        from foodvision.cli.tables import comparison_table, console
+
+        console().print(comparison_table(comparison))
+        console().print(comparison.in_words(), soft_wrap=True)
+        if html:
+            say(f"Written: {html}")
+
+
+def _try_run(folder: Path) -> "RunRecord | None":
+    """Read a run; one that is spoiled is told of and does not hide the others."""
+    from foodvision.runs import read_run
+
+    try:
+        return read_run(folder)
+    except RunError as error:
+        complain(error)
+        return None

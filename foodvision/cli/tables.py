@@ -1,0 +1,264 @@
+"""What the terminal shows: photos, findings, figures, runs and comparisons as tables."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from foodvision.data import Photos
+from foodvision.errors import CheckpointError, printable
+from foodvision.evaluation import Figures, Judgement, KnownFigures, Pair, Robustness, Share
+from foodvision.evaluation.words import duration_in_words, interval_in_words, percent, points
+from foodvision.inspection import KINDS, Finding, Inspection
+from foodvision.runs import RunRecord
+from foodvision.runs.compare import Comparison
+
+# Findings of a kind that the terminal names; the page and the JSON object have more.
+_NAMED = 5
+
+# Another machine sums in another order.
+_ROUNDING = 1e-6
+
+
+class _Console(Console):
+    """The terminal, which shows any text as one line; lines of ours are a `Group`."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(printable(text), **options)
+
+
+def console() -> Console:
+    """Return the terminal; names of files and classes are shown as they are, not as markup."""
+    return _Console(markup=False, highlight=False, emoji=False)
+
+
+def photos_table(photos: Photos) -> Table:
+    """Return the walk through a folder: photos of every class and split."""
+    counts = {split: photos.counts(split) for split in photos.splits}
+    return _counts_table(counts, photos.carved)
+
+
+def print_inspection(inspection: Inspection, *, listed: bool = False) -> None:
+    """Print what is in a folder of photos and what is wrong with it.
+
+    listed: whether what training is better without is written to a file.
+    """
+    terminal = console()
+    terminal.print(_counts_table(inspection.counts))
+    terminal.print(inspection.left_out, *inspection.notes)
+    if inspection.findings:
+        terminal.print(findings_table(inspection))
+    terminal.print(inspection.in_words())
+    if (spare := len(inspection.exclude())) and not listed:
+        terminal.print(
+            f"Training is better without {spare:,} of the photos: "
+            "--write-exclude FILE lists them, and train --exclude FILE leaves them out."
+        )
+
+
+def claims_table(claimed: Mapping[str, Any], found: Figures) -> tuple[Table, bool]:
+    """Return what a card says beside what was measured again, and whether all of it holds.
+
+    claimed: the figures in the card's checkpoint. A claim holds inside of the measured interval.
+
+    Raises CheckpointError if it claims nothing.
+    """
+    if not claimed:
+        raise CheckpointError("the card has no figures: there is nothing to verify")
+    table = Table("", "the card", f"measured on {found.n:,} photos", "holds")
+    holds = []
+    for title, key, interval in (
+        ("top-1", "top1", found.top1_interval),
+        ("top-5", "top5", found.top5_interval),
+        ("macro F1", "macro_f1", found.macro_f1_interval),
+        ("ECE", "ece", found.ece_interval),
+    ):
+        if interval is None or claimed.get(key) is None:
+            continue
+        holds.append(interval.low - _ROUNDING <= claimed[key] <= interval.high + _ROUNDING)
+        now = f"{percent(getattr(found, key))} ({interval_in_words(interval)})"
+        table.add_row(title, percent(claimed[key]), now, "yes" if holds[-1] else "no")
+    return table, all(holds)
+
+
+def findings_table(inspection: Inspection) -> Table:
+    """Return what was found, kind by kind: how many, the first of them, what to do."""
+    table = Table("", "n", "what was found", show_lines=True)
+    table.columns[1].justify = "right"
+    for name, findings in inspection.by_kind().items():
+        kind = KINDS[name]
+        content = Group(f"{kind.title}.", *_first(findings), kind.advice)
+        table.add_row(kind.severity, f"{len(findings):,}", content)
+    return table
+
+
+def _first(findings: Sequence[Finding]) -> list[str]:
+    lines = [f"- {finding.message}" for finding in findings[:_NAMED]]
+    more = len(findings) - _NAMED
+    return [*lines, f"- and {more:,} more"] if more > 0 else lines
+
+
+def _counts_table(counts: Mapping[str, Mapping[str, int]], carved: Sequence[str] = ()) -> Table:
+    table = Table("class folder")
+    for split in counts:
+        table.add_column(
+            f"{split} (set aside)" if split in carved else f"{split}/", justify="right"
+        )
+    for name in next(iter(counts.values()), {}):
+        table.add_row(name, *(str(of_split[name]) for of_split in counts.values()))
+    table.add_section()
+    table.add_row("all", *(str(sum(of_split.values())) for of_split in counts.values()))
+    return table
+
+
+def figures_table(figures: Figures, title: str) -> Table:
+    """Return accuracy by class and overall, with n and Wilson's 95% interval."""
+    table = Table("class", title=title)
+    for name in ("n", "accuracy", "95% interval", "precision", "F1"):
+        table.add_column(name, justify="right")
+    for name, of_class in figures.per_class.items():
+        table.add_row(
+            name,
+            str(of_class.n),
+            percent(of_class.recall),
+            interval_in_words(of_class.recall_interval),
+            "-" if of_class.answered == 0 else percent(of_class.precision),
+            percent(of_class.f1),
+        )
+    table.add_section()
+    overall = interval_in_words(figures.top1_interval)
+    table.add_row(
+        "all", str(figures.n), percent(figures.top1), overall, "", percent(figures.macro_f1)
+    )
+    return table
+
+
+def judgement_tables(judgement: Judgement, title: str) -> Iterator[Table]:
+    """Give all that was measured of a model: by class, overall, and what else there is."""
+    yield figures_table(judgement.figures, title)
+    yield overall_table(judgement)
+    if judgement.figures.confused:
+        yield _confused_table(judgement.figures.confused)
+    if judgement.robustness:
+        yield _robustness_table(judgement.robustness)
+
+
+def overall_table(judgement: Judgement) -> Table:
+    """Every figure of all photos together; shares in percent."""
+    figures = judgement.figures
+    table = Table("all photos", title=f"n = {figures.n}")
+    table.add_column("figure", justify="right")
+    table.add_column("95% interval", justify="right")
+    for name, value, interval in (
+        ("top-1", figures.top1, figures.top1_interval),
+        ("top-5", figures.top5, figures.top5_interval),
+        ("macro F1", figures.macro_f1, figures.macro_f1_interval),
+        ("calibration error (ECE)", figures.ece, figures.ece_interval),
+        ("the same by chance alone", figures.ece_by_chance, None),
+    ):
+        if value is not None and (name != "top-5" or len(figures.per_class) > 5):
+            table.add_row(name, percent(value), interval_in_words(interval) if interval else "")
+    for name, value in (("negative log-likelihood", figures.nll), ("Brier score", figures.brier)):
+        if value is not None:
+            table.add_row(name, f"{value:.3f}", "")
+    if judgement.speed:
+        table.add_row("one photo, one thread", f"{judgement.speed.milliseconds:.1f} ms", "")
+        table.add_row("graph", f"{judgement.speed.bytes / 1e6:.1f} MB", "")
+    if judgement.certainty:
+        table.add_section()
+        _add_shares(
+            table, {f"right when {word}": share for word, share in judgement.certainty.items()}
+        )
+    if judgement.known:
+        _add_known(table, judgement.known)
+    return table
+
+
+def _add_known(table: Table, known: KnownFigures) -> None:
+    table.add_section()
+    low, high = known.auroc_interval
+    table.add_row("known or not: AUROC", f"{known.auroc:.4f}", f"{low:.4f} to {high:.4f}")
+    _add_shares(
+        table,
+        {
+            "known kept": known.kept,
+            "others refused": known.refused,
+            "others refused, 95% kept": known.refused_at_95,
+        },
+    )
+
+
+def _add_shares(table: Table, shares: Mapping[str, Share]) -> None:
+    for name, share in shares.items():
+        words = interval_in_words(share.interval)
+        table.add_row(f"{name}, n = {share.n}", percent(share.value), words)
+
+
+def _confused_table(pairs: Sequence[Pair]) -> Table:
+    table = Table("label", "answer", title="most confused")
+    table.add_column("photos", justify="right")
+    for pair in pairs:
+        table.add_row(pair.label, pair.answer, f"{pair.times} of {pair.n}")
+    return table
+
+
+def _robustness_table(robustness: Robustness) -> Table:
+    untouched = robustness.untouched
+    table = Table("made worse by", "strength", title=f"robustness, n = {untouched.n}")
+    table.add_column("right", justify="right")
+    table.add_column("95% interval", justify="right")
+    table.add_row("nothing", "", percent(untouched.value), interval_in_words(untouched.interval))
+    for row in robustness.corrupted:
+        words = interval_in_words(row.right.interval)
+        table.add_row(row.corruption, row.strength, percent(row.right.value), words)
+    return table
+
+
+def runs_table(records: Sequence[RunRecord]) -> Table:
+    """Return what became of each run, and its top-1 with Wilson's 95% interval."""
+    table = Table(show_lines=True)
+    # Whole on a line: who copies a name into the next command needs all of it.
+    longest = max((len(printable(record.name)) for record in records), default=0)
+    table.add_column("run", overflow="fold", min_width=longest)
+    for name in ("val acc", "top-1", "95% interval", "n"):
+        table.add_column(name, justify="right", overflow="fold")
+    for record in records:
+        epochs = len(record.metrics)
+        what = (
+            record.state,
+            printable(str(record.settings.get("model", ""))),
+            f"{epochs} epoch" if epochs == 1 else f"{epochs} epochs",
+            duration_in_words(record.seconds) if record.seconds else "",
+            f"{datetime.fromisoformat(record.started):%Y-%m-%d %H:%M}",
+        )
+        figures = record.figures
+        accuracy = record.last("val_acc")
+        table.add_row(
+            Group(record.name, ", ".join(filter(None, what))),
+            "" if accuracy is None else percent(accuracy),
+            percent(figures.top1) if figures else "",
+            interval_in_words(figures.top1_interval) if figures else "",
+            str(figures.n) if figures else "",
+        )
+    return table
+
+
+def comparison_table(comparison: Comparison) -> Table:
+    """Return two runs' figures on the same photos, side by side, and their paired difference."""
+    table = Table("on the same test photos")
+    sides = (comparison.first, comparison.second)
+    for side in sides:
+        table.add_column(side.name, justify="right")
+    table.add_column("difference", justify="right")
+    low, high = comparison.interval
+    table.add_row("n", *(str(side.n) for side in sides), "")
+    table.add_row("right", *(str(side.right) for side in sides), "")
+    table.add_row("top-1", *(percent(side.top1) for side in sides), points(comparison.difference))
+    intervals = (interval_in_words(side.interval) for side in sides)
+    table.add_row("95% interval", *intervals, f"{points(low)} to {points(high)}")
+    alone = (len(comparison.only_first), len(comparison.only_second))
+    table.add_row("right where the other is wrong", *map(str, alone), "")
+    return table

@@ -1,0 +1,111 @@
+"""Training, and the search for a learning rate."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from foodvision.cli.options import Preset, Switch
+from foodvision.errors import SettingsError
+from foodvision.system.processes import is_first
+from foodvision.system.terminal import say
+from foodvision.training.config import PRESETS, TrainConfig
+
+
+def train(
+    data: str,
+    /,
+    *,
+    settings: Annotated[TrainConfig, Parameter(name="*")] = TrainConfig(),
+    preset: Preset | None = None,
+    config: Path | None = None,
+    resume: Path | None = None,
+    push: str | None = None,
+    private: Switch = False,
+) -> None:
+    """Train on photos and write a checkpoint.
+
+    Parameters
+    ----------
+    data:
+        A folder, .zip or .tar.gz with train/ and test/ class folders (also val/), or with class
+        folders only: then parts of them are set aside. Also a .csv of path and label, food101,
+        hf://user/dataset.
+    settings:
+        How to train; every field is an option.
+    preset:
+        Several settings at once; those given beside it win.
+    config:
+        A YAML or JSON file of settings, as a run's config.json is; options win.
+    resume:
+        The folder of a run that was cut, to go on with its settings.
+    push:
+        Push the checkpoint to user/name on the Hub when it is finished.
+    private:
+        Push it for its owner alone.
+    """
+    from foodvision.data import check_source
+    from foodvision.hub import check_push, push_checkpoint
+
+    if private and not push:
+        raise SettingsError("--private is for --push: say where the checkpoint goes")
+    if push:
+        check_push(push, private=private)  # before hours of training, not after
+    check_source(data)
+    if settings.unknown:
+        check_source(settings.unknown)
+
+    # Only now: torch takes seconds to import.
+    from foodvision.cli.progress import print_event
+    from foodvision.training.run import run
+
+    if preset and is_first():
+        values = ", ".join(f"{name} {value}" for name, value in PRESETS[preset].items())
+        say(f"Preset {preset}: {values}")
+    folder = run(data, settings, print_event, resume=resume is not None)
+    if push and is_first():
+        from foodvision.checkpoint import read_checkpoint
+
+        pushed = push_checkpoint(read_checkpoint(folder), push, private=private)
+        say(f"{pushed.url} has it, at commit {pushed.commit}")
+
+
+def find_lr(
+    data: str,
+    /,
+    *,
+    settings: Annotated[TrainConfig, Parameter(name="*")] = TrainConfig(),
+    preset: Preset | None = None,
+    config: Path | None = None,
+    plot: Path = Path("learning-rate.png"),
+) -> None:
+    """Try learning rates from tiny to huge, draw how the loss answers, and suggest one.
+
+    Parameters
+    ----------
+    data:
+        As in train.
+    settings:
+        As in train; those of a run's end (track, unknown, half-storage) do nothing here.
+    preset:
+        As in train.
+    config:
+        As in train.
+    plot:
+        Where the drawing goes.
+    """
+    from foodvision.data import check_source
+    from foodvision.reports.documents import check_place
+
+    if settings.output:
+        raise SettingsError("find-lr makes no run: leave out --output; --plot says where it draws")
+    check_place(plot, "learning-rate.png")
+    check_source(data)
+
+    from foodvision.reports.drawings import draw_rates
+    from foodvision.system.storage import write_atomically
+    from foodvision.training.run import sweep_learning_rates
+
+    stage, sweep = sweep_learning_rates(data, settings)
+    write_atomically(plot, draw_rates(sweep.rates, sweep.losses, sweep.suggestion))
+    say(f"Suggested learning rate of the {stage}: {sweep.suggestion:.2g}. The curve: {plot}")

@@ -1,0 +1,1 @@
+"""A checkpoint's graph: bounded, tried and run."""

@@ -1,0 +1,1 @@
+"""What the Gradio page and the page without a server share."""

@@ -1,0 +1,154 @@
+"""What all tabs answer with: the models, each with its words and its examples."""
+
+import filecmp
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from threading import BoundedSemaphore
+from typing import Any, TypeAlias
+
+import foodvision
+from foodvision.checkpoint import BUNDLED, Checkpoint, check_published, files_inside
+from foodvision.classifier import BUNDLED_NAME, Classifier, Prediction, load
+from foodvision.decoding import Decoded, Decoder
+from foodvision.errors import CheckpointError, PhotoError, SettingsError, printable
+from foodvision.hub import is_repo_id
+from foodvision.image import SUFFIXES
+from foodvision.page.words import Words, read_wording
+
+_REMEMBERED, _DECODED_REMEMBERED = 512, 8
+
+# More at a time would share the same cores.
+_RUNNING = BoundedSemaphore(2)
+
+# Each is decoded when the page starts, and loaded by every visitor.
+_MOST_EXAMPLES = 100
+
+
+class PageModel:
+    """A model and how the page speaks of it."""
+
+    def __init__(self, name: str, classifier: Classifier, decoder: Decoder | None = None) -> None:
+        """Take the model, and what the page calls it unless its `page.json` has a title.
+
+        decoder: what all models of a page decode photos by; one of its own if None.
+
+        Raises CheckpointError if the checkpoint's `page.json` is spoiled, and as `example_photos`
+        does.
+        """
+        self.name, self.classifier = name, classifier
+        self.wording = read_wording(classifier.checkpoint.folder, name)
+        self.examples = {path.name: path for path in example_photos(classifier.checkpoint)}
+        self._decoder = decoder or Decoder()
+        self._decoded = lru_cache(_DECODED_REMEMBERED)(self._decode)
+        self._predicted = lru_cache(_REMEMBERED)(self._predict)
+
+    def words(self, request: Any) -> Words:
+        """Return the words in a visitor's language; request: Gradio's, or None."""
+        accepted = request.headers.get("accept-language") if request else None
+        return self.wording.choose(accepted)
+
+    def example(self, photo: str) -> str | None:
+        """Return the name of the example that a photo is, or None."""
+        path = self.examples.get(Path(photo).name)
+        return path.name if path and filecmp.cmp(path, photo, shallow=False) else None
+
+    def predict(self, photo: str) -> Prediction:
+        """Answer a photo, once while its file is the same; three parts of the page ask.
+
+        Raises PhotoError for what is no photo, or is there no more.
+        """
+        return self._predicted(photo, *_state_of(photo))
+
+    def decoded(self, photo: str) -> Decoded:
+        """Return a photo as the network sees it, and as people do.
+
+        Raises PhotoError as `predict` does.
+        """
+        return self._decoded(photo, *_state_of(photo))
+
+    def _predict(self, photo: str, *state: int) -> Prediction:
+        started = time.perf_counter()
+        square = self._decoded(photo, *state).square
+        with _RUNNING:
+            (prediction,) = self.classifier.predict_pixels(square[None])
+        return replace(prediction, seconds=time.perf_counter() - started)
+
+    def _decode(self, photo: str, *_: int) -> Decoded:
+        with told_by_name(photo):
+            return self._decoder.decode(photo, self.classifier.config.preprocess)
+
+
+def _state_of(photo: str) -> tuple[int, int]:
+    """Return what tells whether a file is still the same."""
+    try:
+        file = Path(photo).stat()
+    except OSError:
+        raise PhotoError(f"{Path(photo).name} is here no more: choose it again") from None
+    return file.st_size, file.st_mtime_ns
+
+
+PageModels: TypeAlias = Mapping[str, PageModel]
+"""Models by the name that a visitor chooses them by; the first is shown when the page opens."""
+
+
+def load_models(names: Sequence[str] = ()) -> dict[str, Classifier]:
+    """Load models, folders or user/name on the Hub, by what a visitor calls them.
+
+    names: the model that ships if there is none.
+
+    Raises CheckpointError or HubError as `foodvision.load` does, SettingsError if two models have
+    the same name.
+    """
+    models: dict[str, Classifier] = {}
+    for given in names or [BUNDLED_NAME]:
+        classifier = load(given)
+        folder = classifier.checkpoint.folder
+        # The Hub's client names the folder by the commit.
+        is_folder = Path(given).exists() or not is_repo_id(given.partition("@")[0])
+        called = name_of(folder) if is_folder else given
+        if called in models:
+            raise SettingsError(f"two models are called {called}: rename the folder of one")
+        models[called] = classifier
+    return models
+
+
+def name_of(folder: Path) -> str:
+    """Return what the checkpoint in a folder is called."""
+    if folder == BUNDLED:
+        return BUNDLED_NAME
+    place = folder.resolve()
+    if place.parent.name == "snapshots":  # the Hub's client's: the folder is called by the commit
+        return "/".join(place.parent.parent.name.split("--")[1:])
+    return place.parent.name if place.name == "checkpoint" else place.name
+
+
+@contextmanager
+def told_by_name(photo: str) -> Iterator[None]:
+    """Have errors tell the name of a visitor's file, not where the server put it."""
+    try:
+        yield
+    except PhotoError as error:
+        raise PhotoError(str(error).replace(printable(photo), Path(photo).name)) from None
+
+
+def example_photos(checkpoint: Checkpoint) -> list[Path]:
+    """Return the photos that the page offers to try a model with.
+
+    Raises as `foodvision.checkpoint.check_published` does, CheckpointError for too many.
+    """
+    folder = checkpoint.folder
+    if not (folder / "examples").is_dir() and folder == BUNDLED:
+        # In a checkout the photos lie at the top; a wheel puts them beside the model.
+        folder = Path(foodvision.__file__).parents[1]
+    found = [path for path in files_inside(folder, "examples") if path.suffix.lower() in SUFFIXES]
+    if len(found) > _MOST_EXAMPLES:
+        raise CheckpointError(
+            f"{folder / 'examples'} has {len(found):,} photos: keep at most {_MOST_EXAMPLES}"
+        )
+    for path in found:
+        check_published(path, folder)
+    return found

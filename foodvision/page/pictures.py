@@ -1,0 +1,66 @@
+"""Pictures of an answer: where the model looked, and a card to share."""
+
+import io
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from foodvision.classifier import Prediction
+from foodvision.page.prediction_html import percent
+from foodvision.page.words import Wording
+from foodvision.preprocess import Preprocess
+
+_SIDE = 448
+_DARKEST = 0.2
+
+_CARD_WIDTH, _CARD_MARGIN = 720, 36
+_INK, _PAPER, _SOFT = (36, 28, 22), (255, 250, 244), (110, 96, 84)
+
+
+def where_it_looked(
+    image: Image.Image, preprocess: Preprocess, heat: np.ndarray
+) -> tuple[Image.Image, Image.Image]:
+    """Return the square that a model sees, and the same with all dark that did not speak for it.
+
+    heat: (h, w) float32, 0 to 1, as `Prediction.evidence`.
+    """
+    square = preprocess.sized(_SIDE)(image)
+    light = Image.fromarray(heat).resize((_SIDE, _SIDE), Image.Resampling.BICUBIC)
+    weights = _DARKEST + (1 - _DARKEST) * np.asarray(light).clip(0, 1)[..., None]
+    return Image.fromarray(square), Image.fromarray(np.uint8(square * weights))
+
+
+def draw_card(image: Image.Image, prediction: Prediction, wording: Wording) -> bytes:
+    """Return a picture to share, of a photo with its answer: a JPEG.
+
+    It is in English: the font that Pillow brings has no letters of Korea and Japan.
+    """
+    words = wording.choose(None)
+    headline, sentence = words("unknown"), ""
+    if prediction.known:
+        headline = words.name(prediction.label)
+        confidence = percent(prediction.confidence, words)
+        sentence = words(prediction.certainty, confidence=confidence)
+    image = image.copy()
+    image.thumbnail((_CARD_WIDTH, _CARD_WIDTH))
+    sheet = Image.new("RGB", (_CARD_WIDTH, image.height + 190), _PAPER)
+    sheet.paste(image, ((_CARD_WIDTH - image.width) // 2, 0))
+    draw = ImageDraw.Draw(sheet)
+    top = image.height + 24
+    for text, size, colour, down in (
+        (headline, 44, _INK, 64),
+        (sentence, 24, _INK, 44),
+        (wording.title, 18, _SOFT, 0),
+    ):
+        draw.text((_CARD_MARGIN, top), text, colour, _font_for(text, size))
+        top += down
+    content = io.BytesIO()
+    sheet.save(content, "JPEG", quality=88)
+    return content.getvalue()
+
+
+def _font_for(text: str, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Return the font in a size, or in as much smaller a one as a line of the card asks for."""
+    room = _CARD_WIDTH - 2 * _CARD_MARGIN
+    wide = ImageFont.load_default(size).getlength(text)
+    return ImageFont.load_default(size * min(1.0, room / max(wide, 1)))

@@ -1,0 +1,1 @@
+"""What turns figures into something to look at: pages, drawings and cards."""

@@ -1,0 +1,1 @@
+"""What comes from outside: bounded and checked before use, escaped where it is shown."""

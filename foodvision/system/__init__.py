@@ -1,0 +1,1 @@
+"""Disk, processes and terminal: helpers that know nothing of photos."""

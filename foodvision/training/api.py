@@ -1,0 +1,116 @@
+"""Training from Python: `foodvision.train("photos/", epochs=20)`."""
+
+import os
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from foodvision.classifier import Classifier, load
+from foodvision.errors import SettingsError
+from foodvision.evaluation import Figures
+from foodvision.runs import RunRecord, read_run
+from foodvision.training.config import PRESETS, TrainConfig
+from foodvision.training.events import Listener, ignore
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """A finished training.
+
+    folder: holds `checkpoint/`, `report.html` and all that was written down.
+    """
+
+    folder: Path
+
+    @cached_property
+    def record(self) -> RunRecord:
+        """All that the folder says."""
+        return read_run(self.folder)
+
+    @property
+    def figures(self) -> Figures:
+        """What was measured on the test photos, as `figures.top1`."""
+        assert self.record.figures is not None  # a finished run was judged
+        return self.record.figures
+
+    @property
+    def history(self) -> dict[str, list[float]]:
+        """The lecture's results: train_loss, train_acc, test_loss, test_acc, a value an epoch.
+
+        Its test_... are of the validation photos here: the test photos are answered once, at the
+        end.
+        """
+        names = {
+            "train_loss": "train_loss",
+            "train_acc": "train_acc",
+            "test_loss": "val_loss",
+            "test_acc": "val_acc",
+        }
+        return {
+            name: [float(row[ours]) for row in self.record.metrics] for name, ours in names.items()
+        }
+
+    @cached_property
+    def classifier(self) -> Classifier:
+        """The model, ready to answer."""
+        return load(self.folder)
+
+
+def train(
+    data: str | os.PathLike[str],
+    *,
+    preset: Literal["quick", "balanced", "best"] | None = None,
+    resume: str | os.PathLike[str] | None = None,
+    listener: Listener = ignore,
+    **settings: Any,
+) -> TrainingRun:
+    """Train on photos, as `foodvision train` does.
+
+    data: a folder with `train/` and `test/` class folders (also `val/`), or with class folders
+        only; a .zip, .tar.gz or .csv; `food101`; `hf://user/dataset`.
+    preset: several settings at once; those given beside it win.
+    resume: the folder of a run that was cut, to go on with its settings.
+    listener: is called with the events of `foodvision.training.events`.
+    settings: the fields of `foodvision.training.config.TrainConfig`, as `epochs=20`; `output` is
+        the folder of the run, a new one under `runs/` if not given.
+
+    Ctrl-C, or the interrupt of a notebook, ends it with the state saved (errors.Stopped): `resume`
+    goes on from there. Progress bars show in a terminal and in a notebook.
+
+    Raises FoodVisionError, in one line, for whatever a person can mend.
+
+    >>> run = foodvision.train("photos/", epochs=20)
+    >>> run.figures.top1
+    0.96
+    >>> run.classifier.predict("photo.jpg").label
+    'pizza'
+    """
+    from foodvision.training.run import run  # torch takes seconds to import
+
+    if resume is not None:
+        if preset or settings:
+            raise SettingsError("a run goes on with its own settings: leave out the others")
+        settings = {**read_run(Path(resume)).settings, "output": Path(resume)}
+    if preset and preset not in PRESETS:
+        raise SettingsError(f"preset {preset} is none of {', '.join(PRESETS)}")
+    config = _config({**PRESETS.get(preset or "", {}), **settings})
+    return TrainingRun(run(os.fspath(data), config, listener, resume=resume is not None).parent)
+
+
+def _config(settings: dict[str, Any]) -> TrainConfig:
+    """Return settings that were given by name. Raises SettingsError for a name that is none."""
+    known = [field.name for field in fields(TrainConfig)]
+    if strange := sorted(settings.keys() - set(known)):
+        near = get_close_matches(strange[0], known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+        raise SettingsError(f"{strange[0]} is no setting: {hint}")
+    try:
+        return TypeAdapter(TrainConfig).validate_python(settings)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        name, value = fault["loc"][0], fault["input"]
+        raise SettingsError(f"{name} {value!r:.60}: {fault['msg']}") from None

@@ -1,0 +1,202 @@
+"""A stage trained, from where it was cut if it was, with all that hangs on its loop."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from foodvision.engine import (
+    Accumulated,
+    Averaged,
+    EarlyStopping,
+    RateSweep,
+    Results,
+    Schedule,
+    Shared,
+    Snapshot,
+    Tally,
+    clip_gradients,
+    create_optimizer,
+    find_learning_rate,
+    train,
+)
+from foodvision.errors import SettingsError, Stopped
+from foodvision.runs import Row
+from foodvision.training.config import TrainConfig
+from foodvision.training.stages import Run, Stage, loss_function
+
+
+def fit(stage: Stage, this: Run) -> list[Row]:
+    """Train a stage and return its epochs.
+
+    Raises Stopped, the state saved, if the run is asked to stop.
+    """
+    return _Fitting(stage, this).run()
+
+
+def try_rates(stage: Stage, this: Run) -> RateSweep:
+    """Try learning rates on a stage, which is as before when it returns."""
+    network, optimizer = this.accelerator.prepare(stage.network, _optimizer_of(stage, this.config))
+    return find_learning_rate(
+        network,
+        stage.teach(stage.train_batches),
+        optimizer,
+        loss_function(this),
+        device=this.accelerator.device,
+        backward=this.accelerator.backward,
+    )
+
+
+def _optimizer_of(stage: Stage, config: TrainConfig) -> torch.optim.Optimizer:
+    optimizer = create_optimizer(
+        stage.network,
+        config.optimizer,
+        stage.learning_rate,
+        weight_decay=config.weight_decay,
+        layer_decay=stage.layer_decay,
+    )
+    if config.clip:
+        clip_gradients(optimizer, config.clip)
+    return optimizer
+
+
+@dataclass
+class EpochLog:
+    """What is told of every epoch; a part of the saved state."""
+
+    rows: list[Row] = field(default_factory=list)
+
+    def state_dict(self) -> list[Row]:
+        """The rows so far."""
+        return self.rows
+
+    def load_state_dict(self, state: list[Row]) -> None:
+        """Go on from there."""
+        self.rows[:] = state
+
+
+class _Fitting:
+    def __init__(self, stage: Stage, this: Run) -> None:
+        self._stage, self._this = stage, this
+        batches = stage.epochs * len(stage.train_batches)
+        if batches < this.config.accumulate:
+            raise SettingsError(
+                f"accumulate {this.config.accumulate}: the {stage.name} sees {batches} batches in "
+                "all, which is less than one step: take fewer"
+            )
+        self._results, self._log = Results(), EpochLog()
+        self._tally = Tally(this.accelerator.device)
+        self._optimizer, self._schedule = self._create_optimizer()
+        config, accelerator = this.config, this.accelerator
+        self._wrapped, stepping = accelerator.prepare(stage.network, self._optimizer)
+        self._averaged = (
+            Averaged(stage.network, config.ema, self._optimizer) if config.ema else None
+        )
+        self._stepping = (
+            Accumulated(stepping, config.accumulate) if config.accumulate > 1 else stepping
+        )
+        self._stopping = (
+            EarlyStopping(self._averaged or stage.network, config.early_stopping)
+            if config.early_stopping
+            else None
+        )
+        self._snapshot = Snapshot(
+            this.folder / "state" / f"{stage.name}.safetensors", self._parts(), this.fingerprint
+        )
+
+    def run(self) -> list[Row]:
+        restored = self._snapshot.restore()
+        self._this.accelerator.wait_for_everyone()  # the first may write over what others read
+        self._started = time.perf_counter()
+        if not (restored and self._stopping and self._stopping.is_enough(self._results)):
+            self._train()
+        if self._stopping:
+            self._stopping.keep_best()
+        if self._averaged:
+            self._averaged.keep_average()
+        self._this.accelerator.unwrap_model(self._wrapped, keep_fp32_wrapper=False).cpu()
+        self._this.accelerator.free_memory()  # a next stage trains some of the same weights
+        return self._log.rows
+
+    def _create_optimizer(self) -> tuple[torch.optim.Optimizer, Schedule]:
+        stage, config = self._stage, self._this.config
+        optimizer = _optimizer_of(stage, config)
+        steps = len(stage.train_batches) / config.accumulate
+        schedule = Schedule(
+            optimizer,
+            config.schedule,
+            max(1, round(stage.epochs * steps)),
+            round(config.warmup_epochs * steps),
+        )
+        return optimizer, schedule
+
+    def _parts(self) -> dict[str, Any]:
+        parts = {
+            "model": self._averaged or self._stage.network,
+            "optimizer": self._stepping,
+            "schedule": self._schedule,
+            "batches": self._stage.train_batches,
+            "tally": self._tally,
+            "results": self._results,
+            "log": self._log,
+            "stopping": self._stopping,
+        }
+        return {name: part for name, part in parts.items() if part is not None}
+
+    def _train(self) -> None:
+        stage, this = self._stage, self._this
+        try:
+            with this.stop.heard():
+                train(
+                    self._model(),
+                    stage.teach(stage.train_batches),
+                    stage.val_batches,
+                    self._stepping,
+                    loss_function(this),
+                    stage.epochs,
+                    this.accelerator.device,
+                    results=self._results,
+                    tally=self._tally,
+                    after_epoch=self._after_epoch,
+                    backward=this.accelerator.backward,
+                )
+                this.stop.check()  # what came while the last epoch was judged
+        except Stopped:
+            self._tally.pool()
+            self._save()
+            raise
+
+    def _model(self) -> nn.Module:
+        if self._this.accelerator.num_processes > 1:
+            return Shared(self._wrapped, self._averaged or self._stage.network)
+        return self._averaged or self._stage.network
+
+    def _after_epoch(self, results: Results) -> bool:
+        self._log.rows.append(self._row(results))
+        enough = self._stopping is not None and self._stopping(results)
+        self._save()
+        if self._this.accelerator.is_main_process:
+            self._this.on_epoch(self._log.rows)
+        return enough
+
+    def _save(self) -> None:
+        if self._this.accelerator.is_main_process:
+            self._snapshot.save()
+
+    def _row(self, results: Results) -> Row:
+        before = self._log.rows[-1]["seconds"] if self._log.rows else 0.0
+        now = time.perf_counter()
+        seconds, self._started = now - self._started, now
+        last = {name: values[-1] for name, values in results.items()}
+        return {
+            "epoch": results.epochs,
+            "stage": self._stage.name,
+            "train_loss": last["train_loss"],
+            "train_acc": last["train_acc"],
+            "val_loss": last["test_loss"],
+            "val_acc": last["test_acc"],
+            "learning_rate": max(group["lr"] for group in self._optimizer.param_groups),
+            "seconds": round(before + seconds, 3),
+        }

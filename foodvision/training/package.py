@@ -1,0 +1,229 @@
+"""From a trained network to a checkpoint: features, calibration, the graph, what is said of it."""
+
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from importlib.metadata import version
+
+import numpy as np
+import torch
+from safetensors.torch import save
+from scipy.special import softmax
+from sklearn.metrics import roc_auc_score
+from torch import nn
+
+import foodvision
+from foodvision.checkpoint import Checkpoint, CheckpointConfig
+from foodvision.classifier import Classifier
+from foodvision.data import LabelledPhoto
+from foodvision.engine import (
+    FeatureCache,
+    embed_with_graph,
+    embed_with_network,
+    weights_fingerprint,
+)
+from foodvision.errors import FoodVisionError
+from foodvision.evaluation import (
+    fit_certainty,
+    fit_known_threshold,
+    fit_temperature,
+)
+from foodvision.export import (
+    Calibration,
+    KnownScore,
+    complete_graph,
+    find_body,
+    fit_contrast,
+    fit_known_scores,
+    is_half,
+    largest_difference,
+    prototypes,
+    score_known,
+    store_in_half,
+)
+from foodvision.models import architecture_of, base_model_of, find_start, split_head
+from foodvision.training.config import TrainConfig
+from foodvision.training.stages import Run
+
+# Of probabilities between graph and network, on real photos. Torch and ONNX Runtime sum in another
+# order, which stays far below this; weights stored in half precision are rounded.
+_TOLERATED_DIFFERENCE = 1e-3
+_TOLERATED_DIFFERENCE_IN_HALF = 2e-2
+
+_CHECKED_PHOTOS = 32
+
+# Photos of other things, from so many on, are not only judged by but learnt from.
+_FEWEST_TO_FIT = 40
+
+_LIBRARIES = (
+    "torch",
+    "torchvision",
+    "timm",
+    "accelerate",
+    "onnxruntime",
+    "onnx",
+    "pillow",
+    "numpy",
+)
+
+
+def body_of_start(this: Run) -> bytes | None:
+    """Return the body of the checkpoint that a run starts from, if it fits."""
+    start = find_start(this.config.model)
+    if start and start.config.preprocess == this.preprocess:
+        return find_body(start.graph)
+    return None
+
+
+def compute_features(
+    network: nn.Module, body: bytes, photos: Sequence[LabelledPhoto], this: Run, views: int = 1
+) -> torch.Tensor:
+    """Return what the network's head sees of photos, (n, views, d) float32; cached.
+
+    body: what `export_body` made of the network.
+    """
+    headless, _ = split_head(network)
+    device = this.accelerator.device
+    on_cpu = device.type == "cpu"
+    cache = FeatureCache(
+        embed_with_graph(body) if on_cpu else embed_with_network(headless, this.preprocess, device),
+        weights_fingerprint(headless),
+        this.preprocess,
+        this.config.seed,
+    )
+    return cache.features(photos, views)
+
+
+@torch.inference_mode()
+def calibrate(
+    network: nn.Module, body: bytes, this: Run, unknown: Sequence[LabelledPhoto] = ()
+) -> tuple[Calibration, dict[str, float]]:
+    """Fit what makes the model honest: scores on train, the rest on val.
+
+    unknown: photos of other things, by which the score of known or not is chosen; the AUROC of
+    each candidate is the second of what is returned. Without them it is the cosine to the nearest
+    class mean.
+    """
+    _, head = split_head(network)
+    head = head.cpu()
+    splits = this.photos.splits
+    parts = {"train": splits["train"], "val": splits["val"], "unknown": unknown}
+    seen = {
+        name: compute_features(network, body, photos, this)[:, 0].numpy()
+        for name, photos in parts.items()
+        if photos
+    }
+    train_labels, val_labels = np.array(this.labels("train")), np.array(this.labels("val"))
+    if unknown:
+        candidates = list(fit_known_scores(seen["train"], train_labels, head))
+        known, aurocs = choose_known(candidates, head, seen["train"], seen["val"], seen["unknown"])
+    else:
+        known, aurocs = prototypes(seen["train"], train_labels), {}
+    scores = score_known(known, head, seen["val"])
+    threshold = fit_known_threshold(scores)
+    logits = head(torch.from_numpy(seen["val"])).numpy()
+    temperature = fit_temperature(logits, val_labels)
+    confidence = softmax(logits / temperature, axis=1).max(axis=1)
+    looks_known = scores >= threshold
+    is_right = logits.argmax(axis=1) == val_labels
+    bounds = fit_certainty(confidence[looks_known], is_right[looks_known])
+    return Calibration(temperature, known, threshold, *bounds), aurocs
+
+
+def choose_known(
+    candidates: Sequence[KnownScore],
+    head: nn.Linear,
+    train: np.ndarray,
+    val: np.ndarray,
+    unknown: np.ndarray,
+) -> tuple[KnownScore, dict[str, float]]:
+    """Return the score that tells known from unknown best, and the AUROC of each.
+
+    train, val, unknown: embeddings, (n, d) float32.
+
+    With enough unknown photos another candidate is fitted against them: on half of them while
+    all candidates are judged by the other half, on all of them if it is the best.
+    """
+    judging, contrast = unknown, []
+    if len(unknown) >= _FEWEST_TO_FIT:
+        contrast, judging = [fit_contrast(train, unknown[::2])], unknown[1::2]
+    is_known = np.r_[np.ones(len(val)), np.zeros(len(judging))]
+    both = np.concatenate([val, judging])
+    aurocs = {
+        score.kind: float(roc_auc_score(is_known, score_known(score, head, both)))
+        for score in (*candidates, *contrast)
+    }
+    best = max(aurocs, key=aurocs.__getitem__)
+    chosen = {score.kind: score for score in candidates}
+    return chosen.get(best) or fit_contrast(train, unknown), aurocs
+
+
+def build_checkpoint(
+    network: nn.Module, body: bytes, calibration: Calibration, this: Run
+) -> Checkpoint:
+    """Complete the graph and hold it against the network on real photos; nothing is written yet.
+
+    Raises FoodVisionError if the two do not agree.
+    """
+    network = network.cpu()
+    _, head = split_head(network)
+    graph = complete_graph(body, head, calibration)
+    checkpoint = Checkpoint(
+        folder=this.folder / "checkpoint",
+        config=describe(this, calibration),
+        graph=store_in_half(graph) if this.config.half_storage else graph,
+    )
+    classifier = Classifier(checkpoint)
+    checked = this.photos.splits["val"][:_CHECKED_PHOTOS]
+    pixels = np.stack([classifier.pixels(photo.path) for photo in checked])
+    difference = largest_difference(
+        network, this.preprocess, checkpoint.graph, calibration.temperature, pixels
+    )
+    half = is_half(checkpoint.graph)
+    tolerated = _TOLERATED_DIFFERENCE_IN_HALF if half else _TOLERATED_DIFFERENCE
+    if not difference <= tolerated:
+        raise FoodVisionError(
+            f"the exported graph's probabilities differ from the network's by {difference:.4f}, "
+            f"more than {tolerated}: please report it with the model's name"
+        )
+    export = {"largest_difference": difference, "photos": len(pixels)}
+    return replace(checkpoint, config=replace(checkpoint.config, export=export))
+
+
+def describe(this: Run, calibration: Calibration) -> CheckpointConfig:
+    """Return what `config.json` says of a run, the figures still missing."""
+    settings = {
+        name: str(value or "") if name in ("output", "exclude", "unknown") else value
+        for name, value in asdict(this.config).items()
+    }
+    if start := find_start(this.config.model):
+        settings["hidden_units"] = start.config.training.get(
+            "hidden_units", TrainConfig.hidden_units
+        )
+    counts = {split: len(members) for split, members in this.photos.splits.items()}
+    return CheckpointConfig(
+        classes=this.photos.classes,
+        preprocess=this.preprocess,
+        architecture=architecture_of(this.config.model),
+        known_threshold=calibration.known_threshold,
+        sure_from=calibration.sure_from,
+        likely_from=calibration.likely_from,
+        base_model=base_model_of(this.config.model) if this.config.pretrained else "",
+        training=settings,
+        data={"fingerprint": this.fingerprint, **counts},
+        versions={
+            "foodvision": foodvision.__version__,
+            "python": platform.python_version(),
+            **{name: version(name) for name in _LIBRARIES},
+        },
+    )
+
+
+def weights_of(network: nn.Module, *, half: bool) -> bytes:
+    """Return the contents of `model.safetensors`; half: large weights as float16."""
+    weights = {name: value.contiguous() for name, value in network.state_dict().items()}
+    if half:
+        weights = {
+            name: value.half() if value.ndim > 1 else value for name, value in weights.items()
+        }
+    return save(weights)

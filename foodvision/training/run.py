@@ -1,0 +1,313 @@
+"""The story of a run, from photos to a checkpoint; every step is a call into a room."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from accelerate.utils import InitProcessGroupKwargs
+from torch import nn
+
+from foodvision.checkpoint import measured_on, write_checkpoint
+from foodvision.classifier import Classifier
+from foodvision.data import (
+    LabelledPhoto,
+    Photos,
+    drop_unreadable,
+    exclude,
+    open_heap,
+    open_photos,
+    split_photos,
+)
+from foodvision.data.names import a_few, is_text
+from foodvision.engine import RateSweep
+from foodvision.errors import DataError, SettingsError, Stopped
+from foodvision.evaluation import MOST_PHOTOS, Judgement, answer, judge
+from foodvision.export import export_body
+from foodvision.models import check_network, create_model, find_start, preprocess_for
+from foodvision.reports.card import draw_pictures, write_card
+from foodvision.reports.pages import write_report
+from foodvision.runs import list_answers, read_run, write_answers, write_figures
+from foodvision.training.config import TrainConfig
+from foodvision.training.events import (
+    ClassesKnown,
+    Finished,
+    Listener,
+    PhotosFound,
+    Trained,
+    ignore,
+)
+from foodvision.training.fit import fit, try_rates
+from foodvision.training.package import (
+    body_of_start,
+    build_checkpoint,
+    calibrate,
+    compute_features,
+    weights_of,
+)
+from foodvision.training.recorder import Recorder, agree_on_folder, kept
+from foodvision.training.sheet import augmentation_sheet
+from foodvision.training.stages import (
+    Growing,
+    Run,
+    Stage,
+    check_network_stage,
+    head_stage,
+    network_stage,
+)
+
+_ON_THE_SHEET = 4
+
+# Every photo is answered 22 times for robustness: with one of ten that costs twice what the test
+# photos do, and the lecture's run stays one of seconds. `foodvision evaluate` takes 100.
+_FEWEST_CORRUPTED, _ONE_OF = 10, 10
+
+# How long processes wait for each other: as long as the first may measure on its own.
+_PATIENCE = timedelta(days=2)
+
+
+def run(
+    data: str | Path,
+    config: TrainConfig,
+    listener: Listener = ignore,
+    *,
+    resume: bool = False,
+) -> Path:
+    """Train on a source of photos and return the checkpoint's folder.
+
+    data: what `open_photos` takes. resume: go on with the run in `config.output`.
+    listener: is told how the run goes; of several processes, the first one's.
+
+    Raises FoodVisionError for whatever a person can mend, Stopped when it is asked to stop.
+    """
+    if not is_text(str(data)):
+        raise DataError(f"{str(data)!a} is a path that is no UTF-8: rename it")
+    accelerator = start_accelerator(config)
+    tell = listener if accelerator.is_main_process else ignore
+    preprocess = preprocess_for(config.model, config.image_size)
+    folder = agree_on_folder(config, resume, accelerator)
+    with (
+        ended_together(accelerator),
+        open_photos(data) as found,
+        open_heap(config.unknown) as unknown,
+    ):
+        photos = choose_photos(found, config)
+        drop_unreadable(Photos(found.root, {"unknown": unknown}))  # better told now than at the end
+        tell(PhotosFound(str(data), photos))
+        with kept(folder, data, config, accelerator, tell, resume=resume) as recorder:
+            this = Run(config, photos, preprocess, folder, accelerator, recorder)
+            network = start_network(this)
+            if known := _known_classes(this):
+                tell(ClassesKnown(config.model, len(known)))
+            exported = train_network(network, this, recorder)
+            tell(Trained(recorder.rows[-1], recorder.seconds))
+            if accelerator.is_main_process:
+                judgement = write_outcome(network, exported, this, unknown, recorder)
+    if accelerator.is_main_process:
+        tell(Finished(folder, judgement))
+    return folder / "checkpoint"
+
+
+def sweep_learning_rates(data: str | Path, config: TrainConfig) -> tuple[str, RateSweep]:
+    """Return the name of the last stage of a run, and how its loss answers to the learning rate.
+
+    Raises FoodVisionError for whatever a person can mend.
+    """
+    accelerator = start_accelerator(config)
+    if accelerator.num_processes > 1:
+        raise SettingsError("the learning rate is tried by one process: start it without launcher")
+    preprocess = preprocess_for(config.model, config.image_size)
+    with open_photos(data) as found, tempfile.TemporaryDirectory() as folder:
+        photos = choose_photos(found, config)
+        this = Run(config, photos, preprocess, Path(folder), accelerator)
+        network = start_network(this)
+        if config.trains_head_first:
+            stage, _ = start_head(network, this)
+        if config.trains_network:
+            if config.trains_head_first:
+                fit(stage, this)  # the network's stage begins with a trained head
+            stage = network_stage(network, this)
+        return stage.name, try_rates(stage, this)
+
+
+def start_accelerator(config: TrainConfig) -> Accelerator:
+    """Return what knows the devices and processes of the run, one of each if nobody launched more.
+
+    Raises SettingsError for a precision that they do not have, or a batch that they cannot share.
+    """
+    precision = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}[config.precision]
+    # accelerate keeps the precision of a process's first run for all that follow.
+    AcceleratorState._reset_state(reset_partial_state=True)
+    try:
+        accelerator = Accelerator(
+            # Without an accelerator, processes find each other only where the CPU is asked for.
+            cpu=config.device == "cpu" or not torch.accelerator.is_available(),
+            mixed_precision=precision,
+            kwargs_handlers=[InitProcessGroupKwargs(timeout=_PATIENCE)],
+        )
+    except ValueError as error:
+        raise SettingsError(f"precision {config.precision} cannot be had here ({error})") from None
+    check_devices(config, accelerator)
+    return accelerator
+
+
+def check_devices(config: TrainConfig, accelerator: Accelerator) -> None:
+    """See that the devices compute, and the processes share out, what the settings ask for.
+
+    Raises SettingsError.
+    """
+    if config.precision == "float16" and accelerator.device.type == "cpu":
+        # accelerate would go on in float32 and not tell.
+        raise SettingsError("precision float16 cannot be had on a CPU: take bfloat16")
+    processes = accelerator.num_processes
+    if config.batch_size % processes:
+        raise SettingsError(
+            f"batch-size {config.batch_size} is shared out to {processes} processes: "
+            f"take a multiple of {processes}"
+        )
+
+
+def choose_photos(found: Photos, config: TrainConfig) -> Photos:
+    """Return train, val and test photos that can be read; what is left out is in `left_out`.
+
+    Raises DataError for a class of which none is left, and whatever the splits lack.
+    """
+    photos = drop_unreadable(exclude(found, config.exclude) if config.exclude else found)
+    if gone := sorted(set(found.classes) - set(photos.classes)):
+        raise DataError(
+            f"{found.root} has no photo left of {a_few(gone)}, all are unreadable or excluded: "
+            "give others, or take the class out of the photos"
+        )
+    return split_photos(
+        photos, val_share=config.val_share, test_share=config.test_share, seed=config.seed
+    )
+
+
+def train_network(network: nn.Module, this: Run, recorder: Recorder) -> bytes:
+    """Train a network as the settings say, and return the graph of its body."""
+    exported = None
+    if this.config.trains_head_first:
+        stage, exported = start_head(network, this)
+        recorder.finish(fit(stage, this))
+    if this.config.trains_network:
+        recorder.finish(fit(network_stage(network, this), this))
+        exported = None
+    return exported or export_body(network, this.preprocess)
+
+
+def start_network(this: Run) -> nn.Module:
+    """Return the network that the settings name, its head new for classes that are new to it.
+
+    Raises SettingsError if it does not take the photos, does not end in a head, or cannot be
+    trained as the settings say.
+    """
+    config = this.config
+    torch.manual_seed(config.seed)
+    network = create_model(
+        config.model,
+        len(this.photos.classes),
+        pretrained=config.pretrained,
+        hidden_units=config.hidden_units,
+        classes=this.photos.classes,
+    )
+    check_network(network, config.model, this.preprocess.size)
+    if config.trains_network:
+        check_network_stage(network, this)
+    return network
+
+
+def start_head(network: nn.Module, this: Run) -> tuple[Stage, bytes]:
+    """Return the stage that trains the head, and the graph of the body that it stands on."""
+    exported = body_of_start(this) or export_body(network, this.preprocess)
+    return head_stage(network, head_features(network, exported, this), this), exported
+
+
+def head_features(network: nn.Module, exported: bytes, this: Run) -> dict[str, torch.Tensor]:
+    """Return what the head learns from: several views of train photos, one of val photos."""
+    # The other processes of a run find in the cache what the first one computed.
+    with this.accelerator.main_process_first():
+        return {
+            split: compute_features(network, exported, this.photos.splits[split], this, views)
+            for split, views in (("train", this.config.views), ("val", 1))
+        }
+
+
+def write_outcome(
+    network: nn.Module,
+    exported: bytes,
+    this: Run,
+    unknown: Sequence[LabelledPhoto],
+    recorder: Recorder,
+) -> Judgement:
+    """Calibrate, measure on the test photos, and write checkpoint and report.
+
+    unknown: photos of other things: half to calibrate by, half to measure on.
+    """
+    test = this.photos.splits["test"]
+    calibration, aurocs = calibrate(network, exported, this, unknown[::2])
+    checkpoint = build_checkpoint(network, exported, calibration, this)
+    classifier = Classifier(checkpoint)
+    answers = answer(classifier, test)
+    corrupted = min(MOST_PHOTOS, max(_FEWEST_CORRUPTED, len(test) // _ONE_OF))
+    judgement = judge(classifier, test, answers, unknown[1::2], corrupted)
+    weights = weights_of(network, half=this.config.half_storage)
+    measured = {
+        "measured_on": measured_on(checkpoint.graph, weights),
+        "test": judgement.figures.to_dict(),
+        **judgement.beside(),
+        "known_by": {"score": calibration.known.kind, "auroc_on_validation": aurocs},
+        "epochs": recorder.rows,
+        "training_seconds": recorder.seconds,
+    }
+    listed = list_answers(this.photos.root, test, this.photos.classes, answers)
+    record = read_run(this.folder)
+    data = checkpoint.config.data | {"source": record.data}
+    config = replace(checkpoint.config, figures=measured, data=data)
+    checkpoint = replace(checkpoint, config=config)
+    write_checkpoint(
+        checkpoint.folder,
+        checkpoint.config,
+        checkpoint.graph,
+        write_card(checkpoint, this.folder.name, record.command_line),
+        weights,
+        draw_pictures(judgement.figures, listed),
+    )
+    sheet = augmentation_sheet(
+        this.photos.splits["train"][:_ON_THE_SHEET],
+        Growing(this.preprocess, this.config)(0),
+        this.preprocess,
+        this.config.seed,
+    )
+    write_answers(this.folder, listed)
+    write_figures(this.folder, judgement)
+    recorder.close(judgement.figures)
+    write_report(this.folder, this.photos.root, test, sheet)
+    return judgement
+
+
+@contextmanager
+def ended_together(accelerator: Accelerator) -> Iterator[None]:
+    """Let no process of a run leave before the first one has written everything.
+
+    A launcher takes a process that leaves for failed, if it was stopped, and ends the others.
+    """
+    stopped = None
+    try:
+        yield
+    except Stopped as error:
+        stopped = error
+    accelerator.wait_for_everyone()
+    accelerator.end_training()
+    if stopped:
+        raise stopped
+
+
+def _known_classes(this: Run) -> set[str]:
+    """Return the classes that the checkpoint knows from which a run starts."""
+    start = find_start(this.config.model) if this.config.pretrained else None
+    return set(start.config.classes if start else ()) & set(this.photos.classes)

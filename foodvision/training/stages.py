@@ -1,0 +1,290 @@
+"""The two ways to train, made ready: the head on what a frozen backbone saw, the whole network."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from timm.layers import convert_sync_batchnorm
+from torch import nn
+from torch.utils.data import TensorDataset
+from torchvision.transforms import v2
+
+from foodvision.checkpoint import read_checkpoint
+from foodvision.classifier import find_checkpoint
+from foodvision.data import Photos
+from foodvision.data.batches import (
+    Batch,
+    Batches,
+    Shard,
+    Shorten,
+    class_weights,
+    in_memory,
+    mixing,
+)
+from foodvision.data.loaders import photo_dataset
+from foodvision.data.transforms import Square, augmentation, normalise
+from foodvision.engine import (
+    StopSignal,
+    Taught,
+    Teacher,
+    create_optimizer,
+    keep_freed_memory,
+)
+from foodvision.engine.steps import Batches as AnyBatches
+from foodvision.engine.steps import LossFunction
+from foodvision.errors import SettingsError
+from foodvision.models import check_training, load_network, split_head
+from foodvision.preprocess import Preprocess
+from foodvision.runs import Row
+from foodvision.training.config import TrainConfig
+
+# Random crops are cut from photos whose short side is so many times the square's.
+_ROOM_TO_CROP = 1.5
+
+_SIZE_STEP = 16
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the steps of a run share."""
+
+    config: TrainConfig
+    photos: Photos
+    preprocess: Preprocess
+    folder: Path
+    accelerator: Accelerator
+    on_epoch: Callable[[list[Row]], None] = lambda _: None
+
+    @cached_property
+    def stop(self) -> StopSignal:
+        """What ends the run between two batches."""
+        return StopSignal(self.accelerator)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of the photos."""
+        return self.photos.fingerprint()
+
+    @property
+    def shard(self) -> Shard:
+        """Which part of every batch this process takes."""
+        return Shard(self.accelerator.process_index, self.accelerator.num_processes)
+
+    @cached_property
+    def teach(self) -> Callable[[Batches], AnyBatches]:
+        """What has a teacher, if the settings name one, answer the training batches.
+
+        Raises SettingsError if it does not know a class, and what a load that fails raises.
+        """
+        config, wanted = self.config, self.photos.classes
+        if not config.teacher:
+            return lambda batches: batches
+        checkpoint = read_checkpoint(find_checkpoint(config.teacher, weights=True))
+        known = checkpoint.config.classes
+        if strange := sorted(set(wanted) - set(known)):
+            raise SettingsError(
+                f"the teacher {config.teacher} does not know the class {strange[0]}"
+            )
+        teacher = Teacher(
+            load_network(checkpoint).to(self.accelerator.device),
+            checkpoint.config.preprocess,
+            self.preprocess,
+            [known.index(name) for name in wanted],
+        )
+        return lambda batches: Taught(
+            batches, teacher, config.teacher_share, config.teacher_temperature
+        )
+
+    def labels(self, split: str) -> list[int]:
+        """Class indices of a split's photos."""
+        index = {name: place for place, name in enumerate(self.photos.classes)}
+        return [index[photo.label] for photo in self.photos.splits[split]]
+
+    def batches(self, dataset: Any, **how: Any) -> Batches:
+        """Return batches of a dataset with what all of them have in common."""
+        return Batches(
+            dataset, self.config.batch_size, seed=self.config.seed, shard=self.shard, **how
+        )
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A network, or only its head, and what it is about to learn from.
+
+    teach: wraps the training batches by a teacher, if there is one.
+    """
+
+    name: str
+    network: nn.Module
+    train_batches: Batches
+    val_batches: Batches
+    epochs: int
+    learning_rate: float
+    layer_decay: float = 1.0
+    teach: Callable[[Batches], AnyBatches] = lambda batches: batches
+
+
+def head_stage(network: nn.Module, features: Mapping[str, torch.Tensor], this: Run) -> Stage:
+    """Return the stage that trains the head on what a frozen backbone saw.
+
+    features: by split, (n, views, d) float32; of each photo a view is chosen by chance.
+    """
+    _, head = split_head(network)
+    train_set = TensorDataset(features["train"], torch.tensor(this.labels("train")))
+    val_set = TensorDataset(features["val"][:, 0], torch.tensor(this.labels("val")))
+    return Stage(
+        "head",
+        head,
+        this.batches(
+            train_set,
+            weights=_draws(this),
+            transform_of=lambda _: _any_view,
+            before_batch=this.stop.check,
+        ),
+        this.batches(val_set, shuffle=False),
+        this.config.epochs,
+        this.config.learning_rate or 3e-3,
+    )
+
+
+def network_stage(network: nn.Module, this: Run) -> Stage:
+    """Return the stage that trains the whole network on photos."""
+    config, square = this.config, this.preprocess
+    if this.accelerator.device.type == "cpu":
+        keep_freed_memory()
+    elif this.accelerator.num_processes > 1:
+        # The statistics of the whole batch; names and answers of the layers stay what they were.
+        network = convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+    # The order of memory in which a CPU's and a GPU's convolutions are about twice as fast.
+    network.to(memory_format=torch.channels_last)
+    return Stage(
+        "network",
+        network,
+        _photo_batches(this),
+        this.batches(
+            in_memory(
+                photo_dataset(this.photos, "val", Square(square), square.short_side), square.size
+            ),
+            shuffle=False,
+            finish=Finish(square),
+        ),
+        config.network_epochs,
+        _network_rate(config),
+        config.layer_decay,
+        this.teach,
+    )
+
+
+def check_network_stage(network: nn.Module, this: Run) -> None:
+    """See that a network can be trained as the settings say, before its head is.
+
+    Raises SettingsError, and what a teacher that cannot be loaded raises.
+    """
+    config = this.config
+    create_optimizer(network, "sgd", 1.0, layer_decay=config.layer_decay)
+    full = this.preprocess.size
+    if config.start_size and config.start_size > full:
+        raise SettingsError(
+            f"start-size {config.start_size} is above the {full} pixels that {config.model} sees: "
+            "take a smaller one, or give a larger --image-size"
+        )
+    for size in Growing(this.preprocess, config).sizes():
+        check_training(network, config.model, size)
+    _ = this.teach
+
+
+def loss_function(this: Run) -> LossFunction:
+    """Return the cross entropy that the settings ask for, on the run's device."""
+    weights = None
+    if this.config.balance == "loss":
+        weights = class_weights(this.labels("train"), len(this.photos.classes))
+    smoothing = this.config.label_smoothing
+    loss_fn = nn.CrossEntropyLoss(weights, label_smoothing=smoothing, reduction="none")
+    loss_fn.to(this.accelerator.device)
+    # torch's own mean divides by the weights of the batch: in one of a single class they would
+    # count for nothing.
+    return lambda logits, labels: loss_fn(logits, labels).mean()
+
+
+class Growing:
+    """The augmentation of an epoch: from `start_size`, if one is given, to the full size."""
+
+    def __init__(self, square: Preprocess, config: TrainConfig) -> None:
+        """Take the full square and the settings."""
+        self._square, self._config = square, config
+        self._of_size: dict[int, v2.Transform] = {}  # building it takes as long as one photo
+
+    def __call__(self, epoch: int) -> v2.Transform:
+        """Return the augmentation."""
+        size = self.size(epoch)
+        if size not in self._of_size:
+            self._of_size[size] = augmentation(
+                self._square,
+                self._config.augment,
+                size=size,
+                low_resolution=self._config.low_resolution,
+            )
+        return self._of_size[size]
+
+    def size(self, epoch: int) -> int:
+        """Return the side of an epoch's squares, in pixels."""
+        full, last = self._square.size, self._config.network_epochs - 1
+        if self._config.start_size is None or epoch >= last:
+            return full
+        grown = self._config.start_size + (full - self._config.start_size) * epoch / last
+        return min(full, max(1, round(grown / _SIZE_STEP)) * _SIZE_STEP)
+
+    def sizes(self) -> list[int]:
+        """Return all that the epochs have, the smallest first."""
+        return sorted({self.size(epoch) for epoch in range(self._config.network_epochs)})
+
+
+class Finish:
+    """What is done to a whole batch: normalised, in the fast order of memory, and mixed."""
+
+    def __init__(self, square: Preprocess, mix: Callable[..., Any] | None = None) -> None:
+        """Take the network's normalisation; mix: MixUp or CutMix."""
+        self._normalise, self._mix = normalise(square), mix
+
+    def __call__(self, images: torch.Tensor, labels: torch.Tensor) -> Batch:
+        """Return float32 images, (n, 3, size, size), and (n,) labels or (n, classes) shares."""
+        images = self._normalise(images.contiguous(memory_format=torch.channels_last))
+        if self._mix:
+            images, labels = self._mix(images, labels)
+        return images, labels
+
+
+def _photo_batches(this: Run) -> Batches:
+    config, square = this.config, this.preprocess
+    room = math.ceil(max(_ROOM_TO_CROP, 1 / square.crop) * square.size)
+    before_crop = Shorten(room) if square.resize == "short" else Square(square)
+    return this.batches(
+        in_memory(photo_dataset(this.photos, "train", before_crop, room), room),
+        weights=_draws(this),
+        transform_of=Growing(square, config),
+        finish=Finish(square, mixing(config.mixup, config.cutmix, len(this.photos.classes))),
+        before_batch=this.stop.check,
+    )
+
+
+def _network_rate(config: TrainConfig) -> float:
+    if config.trains_head_first:
+        return config.finetune_learning_rate
+    return config.learning_rate or (5e-4 if config.starts_from_weights else 1e-3)
+
+
+def _draws(this: Run) -> torch.Tensor | None:
+    """How often each training photo is drawn, if not in turn."""
+    if this.config.balance != "sampler":
+        return None
+    labels = this.labels("train")
+    return class_weights(labels, len(this.photos.classes))[labels]
+
+
+def _any_view(views: torch.Tensor) -> torch.Tensor:
+    return views[torch.randint(len(views), ())]

@@ -1,0 +1,79 @@
+"""`foodvision.train`, as a notebook calls it."""
+
+import pickle
+import signal
+import threading
+
+import pytest
+
+import foodvision
+from foodvision.errors import SettingsError, Stopped
+from foodvision.training.events import EpochEnded, Finished, PhotosFound, Trained
+
+SMALL = {"model": "tinyvgg", "image_size": 32, "epochs": 2}
+
+
+def test_training_gives_figures_history_and_a_model(fruit, tmp_path, capsys):
+    told = []
+    run = foodvision.train(fruit, **SMALL, output=str(tmp_path / "run"), listener=told.append)
+    assert run.folder == tmp_path / "run"
+    assert run.figures.n == 15
+    assert list(run.history) == ["train_loss", "train_acc", "test_loss", "test_acc"]
+    assert [len(values) for values in run.history.values()] == [2, 2, 2, 2]
+    photo = next((fruit / "test" / "kiwi").iterdir())
+    assert run.classifier.predict(photo).label in run.classifier.classes
+    kinds = [type(event) for event in told]
+    assert kinds == [PhotosFound, EpochEnded, EpochEnded, Trained, Finished]
+    assert capsys.readouterr().out == ""
+
+
+def test_preset_gives_way_to_settings(fruit, tmp_path):
+    run = foodvision.train(fruit, preset="quick", **SMALL, output=tmp_path / "run")
+    assert run.record.settings["epochs"] == 2
+    assert run.record.settings["views"] == 1
+
+
+def test_interrupted_training_goes_on(fruit, tmp_path):
+    def interrupt(event):
+        if isinstance(event, EpochEnded):
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(Stopped, match="the state is saved"):
+        foodvision.train(fruit, **SMALL, output=tmp_path / "run", listener=interrupt)
+    assert len(foodvision.train(fruit, resume=tmp_path / "run").history["train_loss"]) == 2
+
+
+def test_training_runs_in_a_thread_of_a_server(fruit, tmp_path):
+    runs = []
+    thread = threading.Thread(
+        target=lambda: runs.append(foodvision.train(fruit, **SMALL, output=tmp_path / "run"))
+    )
+    thread.start()
+    thread.join()
+    assert runs[0].figures.n == 15
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"epoch": 3}, "epoch is no setting: did you mean epochs?"),
+        ({"zzz": 3}, "zzz is no setting: there are model, image_size, "),
+        ({"epochs": 0}, "epochs 0"),
+        ({"epochs": "many"}, "epochs 'many': Input should be a valid integer"),
+        ({"preset": "fast"}, "preset fast is none of quick, balanced, best"),
+    ],
+)
+def test_wrong_settings_are_told_in_a_line(settings, said, fruit):
+    with pytest.raises(SettingsError) as caught:
+        foodvision.train(fruit, **settings)
+    assert said in str(caught.value)
+
+
+def test_run_that_goes_on_keeps_its_settings(fruit, tmp_path):
+    with pytest.raises(SettingsError, match="leave out the others"):
+        foodvision.train(fruit, resume=tmp_path, epochs=3)
+
+
+def test_run_can_be_sent_to_another_process(fruit_checkpoint):
+    run = pickle.loads(pickle.dumps(foodvision.TrainingRun(fruit_checkpoint.parent)))
+    assert run.figures.n == 15
