@@ -20,7 +20,7 @@ import numpy as np
 from accelerate import Accelerator
 
 from foodvision.data import LabelledPhoto, Photos, carve, open_photos
-from foodvision.models import preprocess_for
+from foodvision.models import find_start, preprocess_for
 from foodvision.training.config import TrainConfig
 from foodvision.training.fit import fit
 from foodvision.training.run import start_head, start_network
@@ -72,6 +72,7 @@ def train(root: Path, photos: Sequence[LabelledPhoto], dishes: Sequence[str], kn
             preprocess_for(config.model),
             Path(folder),
             Accelerator(cpu=True),
+            find_start(config.model, weights=True),
         )
         stage, _ = start_head(start_network(this), this)
         return float(fit(stage, this)[-1]["val_acc"])

@@ -39,7 +39,7 @@ from foodvision.data.transforms import eval_transform
 from foodvision.engine import Results, train
 from foodvision.evaluation import Interval
 from foodvision.image import load_image
-from foodvision.models import TinyVGG, preprocess_for
+from foodvision.models import TinyVGG, find_start, preprocess_for
 from foodvision.preprocess import Preprocess
 from foodvision.system.storage import write_atomically
 from foodvision.training.config import TrainConfig
@@ -233,7 +233,14 @@ def follow(recipe: Recipe, photos: Photos, seeds: Sequence[int]) -> Outcome:
         config = replace(recipe.config, seed=seed)
         split = split_photos(photos, val_share=config.val_share, seed=seed)
         with tempfile.TemporaryDirectory() as folder:
-            this = Run(config, split, recipe.square, Path(folder), start_accelerator(config))
+            this = Run(
+                config,
+                split,
+                recipe.square,
+                Path(folder),
+                start_accelerator(config),
+                find_start(config.model),
+            )
             network = start_network(this)
             curves.append(fit(network_stage(network, this), this))
         right.append(_answers_right(network, *test))

@@ -271,7 +271,7 @@ def _plain(root: Path) -> tuple[Any, dict[str, Any]]:
 @contextmanager
 def _our_run(data: Path, **settings: Any) -> Iterator[Any]:
     from foodvision.data import open_photos
-    from foodvision.models import preprocess_for
+    from foodvision.models import find_start, preprocess_for
     from foodvision.training.config import TrainConfig
     from foodvision.training.run import choose_photos, start_accelerator
     from foodvision.training.stages import Run
@@ -280,7 +280,9 @@ def _our_run(data: Path, **settings: Any) -> Iterator[Any]:
     with open_photos(data) as found, tempfile.TemporaryDirectory() as folder:
         photos = choose_photos(found, config)
         square = preprocess_for(MODEL)
-        yield Run(config, photos, square, Path(folder), start_accelerator(config))
+        yield Run(
+            config, photos, square, Path(folder), start_accelerator(config), find_start(MODEL)
+        )
 
 
 def _second_time(action: Callable[[], object]) -> float:

@@ -21,6 +21,7 @@ from foodvision.data.loaders import photo_dataset
 from foodvision.data.transforms import augmentation
 from foodvision.errors import SettingsError
 from foodvision.image import load_image
+from foodvision.models import Start
 from foodvision.preprocess import Preprocess
 from foodvision.training.config import TrainConfig
 from foodvision.training.stages import Growing, Run, check_network_stage
@@ -175,7 +176,9 @@ def test_every_size_that_a_growing_network_will_see_is_tried(tmp_path):
 
     def check(**settings):
         config = TrainConfig(freeze=False, epochs=3, **settings)
-        this = Run(config, Photos(tmp_path, {}), Preprocess(size=64), tmp_path, None)
+        this = Run(
+            config, Photos(tmp_path, {}), Preprocess(size=64), tmp_path, None, Start("tinyvgg")
+        )
         check_network_stage(Halved(nn.Linear(3, 2)), this)
 
     check()

@@ -15,10 +15,10 @@ from foodvision.errors import FoodVisionError, SettingsError
 from foodvision.image import load_image
 from foodvision.models import (
     TinyVGG,
-    base_model_of,
     check_network,
     check_training,
     create_model,
+    find_start,
     load_network,
     preprocess_for,
     split_head,
@@ -71,7 +71,7 @@ def test_network_by_name_ends_in_a_head_for_the_classes(name):
     ],
 )
 def test_weights_are_known_by_their_name_on_the_hub(name, base_model):
-    assert base_model_of(name) == base_model
+    assert find_start(name).base_model == base_model
 
 
 def test_head_is_the_networks_own_and_the_body_a_copy():

@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 import foodvision
 from foodvision.checkpoint import BUNDLED, read_checkpoint
 from foodvision.hub.card import hub_card
+from foodvision.runs import read_run
 
 PUSHED = re.compile(r"(\S+) has it, at commit ([0-9a-f]{40})\n")
 
@@ -172,6 +173,8 @@ def test_training_starts_from_a_pushed_model_and_is_taught_by_one(
     assert "cook/fruit@main knows 3 of these classes" in done.stdout
     trained = read_checkpoint(tmp_path / "run").config
     assert (trained.architecture, trained.base_model) == ("tinyvgg", "cook/fruit")
+    # What goes on with the run, or repeats it, starts from the same commit.
+    assert re.fullmatch(r"cook/fruit@[0-9a-f]{40}", read_run(tmp_path / "run").settings["model"])
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import foodvision
 from foodvision.checkpoint import BUNDLED
 from foodvision.data import find_photos, split_photos
 from foodvision.errors import Stopped
-from foodvision.models import create_model
+from foodvision.models import Start, create_model
 from foodvision.training.stages import Run
 
 RECIPE = REPOSITORY / "models" / "foodvision-101" / "train.py"
@@ -55,7 +55,9 @@ def test_phases_of_the_recipe_see_photos_of_their_own_and_hear_that_they_shall_s
     monkeypatch.setitem(sys.modules, "recipe", recipe)
     spec.loader.exec_module(recipe)
     photos = split_photos(find_photos(fruit))
-    this = Run(recipe.HEAD, photos, recipe.SERVED, tmp_path, Accelerator(cpu=True))
+    this = Run(
+        recipe.HEAD, photos, recipe.SERVED, tmp_path, Accelerator(cpu=True), Start(recipe.BACKBONE)
+    )
     config = replace(recipe.TAUGHT.config, batch_size=16)
     seen = []
 

@@ -23,6 +23,7 @@ from foodvision.cli.main import main
 from foodvision.data import Photos
 from foodvision.engine import EarlyStopping, Results, Snapshot
 from foodvision.errors import DataError, FoodVisionError, SettingsError, Stopped
+from foodvision.models import Start
 from foodvision.preprocess import Preprocess
 from foodvision.runs import read_run, write_state
 from foodvision.training.config import TrainConfig
@@ -296,7 +297,14 @@ def test_signal_while_the_last_epoch_is_judged_is_heard(tmp_path):
         signal.raise_signal(signal.SIGINT)
         return images, labels
 
-    this = Run(TrainConfig(), Photos(tmp_path, {}), Preprocess(), tmp_path, Accelerator(cpu=True))
+    this = Run(
+        TrainConfig(),
+        Photos(tmp_path, {}),
+        Preprocess(),
+        tmp_path,
+        Accelerator(cpu=True),
+        Start("tinyvgg"),
+    )
     with pytest.raises(Stopped):
         fit(stage(this, interrupt), this)
     taken_up = replace(this)

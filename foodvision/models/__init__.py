@@ -1,8 +1,7 @@
 """Networks by name: TinyVGG and pretrained backbones with a new head."""
 
 from foodvision.models.backbones import (
-    architecture_of,
-    base_model_of,
+    Start,
     check_network,
     check_training,
     create_model,
@@ -14,9 +13,8 @@ from foodvision.models.backbones import (
 from foodvision.models.tinyvgg import TinyVGG
 
 __all__ = [
+    "Start",
     "TinyVGG",
-    "architecture_of",
-    "base_model_of",
     "check_network",
     "check_training",
     "create_model",

@@ -4,7 +4,7 @@ import copy
 import difflib
 import importlib
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +35,36 @@ _PACKAGED = {
 }
 
 
+@dataclass(frozen=True)
+class Start:
+    """What training starts from: a network of a library, or a checkpoint that was read.
+
+    name: as `create_model` takes it; a model of the Hub with the commit that was read.
+    """
+
+    name: str
+    checkpoint: Checkpoint | None = None
+
+    @property
+    def architecture(self) -> str:
+        """The network's name as its library knows it, or what the checkpoint was trained as."""
+        return self.checkpoint.config.architecture if self.checkpoint else _timm_name(self.name)
+
+    @property
+    def base_model(self) -> str:
+        """The Hub's name of the weights; "" if they have none there.
+
+        A checkpoint that is not on the Hub passes on what it started from itself.
+        """
+        if self.checkpoint:
+            is_here = Path(self.name).is_dir() or self.name == BUNDLED_NAME
+            return self.checkpoint.config.base_model if is_here else self.name.partition("@")[0]
+        config = _timm_config(self.name)
+        return config.hf_hub_id or "" if config else ""
+
+
 def create_model(
-    name: str,
+    start: str | Start,
     num_classes: int,
     *,
     pretrained: bool = True,
@@ -45,7 +73,7 @@ def create_model(
 ) -> nn.Module:
     """Build a network with a head for `num_classes` classes.
 
-    name: "tinyvgg"; "efficientnet_lite0", 1 or 2; any network of timm by its name, or of
+    start: "tinyvgg"; "efficientnet_lite0", 1 or 2; any network of timm by its name, or of
         torchvision as "torchvision/NAME"; or a checkpoint: "foodvision_101", a folder, or
         "user/name" (also @revision) on the Hub, whose weights it starts from.
     pretrained: start from a checkpoint's weights, or ImageNet's (TinyVGG has none). Those come
@@ -60,15 +88,17 @@ def create_model(
     Raises SettingsError for a name that nobody knows, FoodVisionError for weights out of reach,
     CheckpointError and HubError for a checkpoint that cannot be read.
     """
+    start = start if isinstance(start, Start) else find_start(start, weights=pretrained)
+    name = start.name
     if name == "tinyvgg":
         return TinyVGG(3, hidden_units, num_classes)
-    if start := find_start(name, weights=pretrained):
+    if checkpoint := start.checkpoint:
         if not pretrained:
-            return _untrained(start, num_classes)
-        network = load_network(start)
+            return _untrained(checkpoint, num_classes)
+        network = load_network(checkpoint)
         known = _head_of(network)
         _replace_head(network, num_classes)
-        _recall(known, start.config.classes, _head_of(network), classes)
+        _recall(known, checkpoint.config.classes, _head_of(network), classes)
         return network
     if name.startswith(_TORCHVISION):
         return _torchvision_model(name, num_classes, pretrained)
@@ -85,7 +115,7 @@ def create_model(
         raise _out_of_reach(name, error) from None
 
 
-def preprocess_for(name: str, image_size: int | None = None) -> Preprocess:
+def preprocess_for(start: str | Start, image_size: int | None = None) -> Preprocess:
     """Return the preprocessing that a network was pretrained with, at another size if one is given.
 
     TinyVGG has the lecture's: both sides brought to 64 pixels, no normalisation.
@@ -93,8 +123,10 @@ def preprocess_for(name: str, image_size: int | None = None) -> Preprocess:
     Raises SettingsError for a name that nobody knows or a size out of range, CheckpointError and
     HubError for a checkpoint that cannot be read.
     """
-    if start := find_start(name):
-        own = start.config.preprocess
+    start = start if isinstance(start, Start) else find_start(start)
+    name = start.name
+    if start.checkpoint:
+        own = start.checkpoint.config.preprocess
         return replace(own, size=image_size or own.size)
     if name == "tinyvgg":
         return Preprocess(
@@ -120,35 +152,20 @@ def preprocess_for(name: str, image_size: int | None = None) -> Preprocess:
     )
 
 
-def find_start(name: str, *, weights: bool = False) -> Checkpoint | None:
-    """Return the checkpoint of that name, if it is none of a network.
+def find_start(name: str, *, weights: bool = False) -> Start:
+    """Return what a name stands for, a checkpoint read.
 
     weights: have those of one on the Hub too.
 
     Raises CheckpointError and HubError for one that cannot be read.
     """
-    is_published = is_repo_id(name.partition("@")[0])
-    if _is_network(name) or not (name == BUNDLED_NAME or Path(name).is_dir() or is_published):
-        return None
-    return read_checkpoint(find_checkpoint(name, weights=weights))
-
-
-def architecture_of(name: str) -> str:
-    """Return the network's name as its library knows it, or what a checkpoint was trained as."""
-    start = find_start(name)
-    return start.config.architecture if start else _timm_name(name)
-
-
-def base_model_of(name: str) -> str:
-    """Return the Hub's name of the weights that a network starts from; "" if it has none there.
-
-    A checkpoint that is not on the Hub passes on what it started from itself.
-    """
-    if start := find_start(name):
-        is_here = Path(name).is_dir() or name == BUNDLED_NAME
-        return start.config.base_model if is_here else name.partition("@")[0]
-    config = _timm_config(name)
-    return config.hf_hub_id or "" if config else ""
+    repo_id = name.partition("@")[0]
+    is_folder = name == BUNDLED_NAME or Path(name).is_dir()
+    if _is_network(name) or not (is_folder or is_repo_id(repo_id)):
+        return Start(name)
+    folder = find_checkpoint(name, weights=weights)
+    # The Hub's client calls a snapshot's folder by its commit.
+    return Start(name if is_folder else f"{repo_id}@{folder.name}", read_checkpoint(folder))
 
 
 def load_network(checkpoint: Checkpoint) -> nn.Module:

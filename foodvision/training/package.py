@@ -41,7 +41,7 @@ from foodvision.export import (
     score_known,
     store_in_half,
 )
-from foodvision.models import architecture_of, base_model_of, find_start, split_head
+from foodvision.models import split_head
 from foodvision.training.config import TrainConfig
 from foodvision.training.stages import Run
 
@@ -69,7 +69,7 @@ _LIBRARIES = (
 
 def body_of_start(this: Run) -> bytes | None:
     """Return the body of the checkpoint that a run starts from, if it fits."""
-    start = find_start(this.config.model)
+    start = this.start.checkpoint
     if start and start.config.preprocess == this.preprocess:
         return find_body(start.graph)
     return None
@@ -196,7 +196,7 @@ def describe(this: Run, calibration: Calibration) -> CheckpointConfig:
         name: str(value or "") if name in ("output", "exclude", "unknown") else value
         for name, value in asdict(this.config).items()
     }
-    if start := find_start(this.config.model):
+    if start := this.start.checkpoint:
         settings["hidden_units"] = start.config.training.get(
             "hidden_units", TrainConfig.hidden_units
         )
@@ -204,11 +204,11 @@ def describe(this: Run, calibration: Calibration) -> CheckpointConfig:
     return CheckpointConfig(
         classes=this.photos.classes,
         preprocess=this.preprocess,
-        architecture=architecture_of(this.config.model),
+        architecture=this.start.architecture,
         known_threshold=calibration.known_threshold,
         sure_from=calibration.sure_from,
         likely_from=calibration.likely_from,
-        base_model=base_model_of(this.config.model) if this.config.pretrained else "",
+        base_model=this.start.base_model if this.config.pretrained else "",
         training=settings,
         data={"fingerprint": this.fingerprint, **counts},
         versions={

@@ -89,7 +89,8 @@ def run(
         raise DataError(f"{str(data)!a} is a path that is no UTF-8: rename it")
     accelerator = start_accelerator(config)
     tell = listener if accelerator.is_main_process else ignore
-    preprocess = preprocess_for(config.model, config.image_size)
+    start = find_start(config.model, weights=config.pretrained)
+    preprocess = preprocess_for(start, config.image_size)
     folder = agree_on_folder(config, resume, accelerator)
     with (
         ended_together(accelerator),
@@ -99,8 +100,10 @@ def run(
         photos = choose_photos(found, config)
         drop_unreadable(Photos(found.root, {"unknown": unknown}))  # better told now than at the end
         tell(PhotosFound(str(data), photos))
-        with kept(folder, data, config, accelerator, tell, resume=resume) as recorder:
-            this = Run(config, photos, preprocess, folder, accelerator, recorder)
+        # Who goes on with the run starts from the same commit.
+        pinned = replace(config, model=start.name)
+        with kept(folder, data, pinned, accelerator, tell, resume=resume) as recorder:
+            this = Run(pinned, photos, preprocess, folder, accelerator, start, recorder)
             network = start_network(this)
             if known := _known_classes(this):
                 tell(ClassesKnown(config.model, len(known)))
@@ -121,10 +124,11 @@ def sweep_learning_rates(data: str | Path, config: TrainConfig) -> tuple[str, Ra
     accelerator = start_accelerator(config)
     if accelerator.num_processes > 1:
         raise SettingsError("the learning rate is tried by one process: start it without launcher")
-    preprocess = preprocess_for(config.model, config.image_size)
+    start = find_start(config.model, weights=config.pretrained)
+    preprocess = preprocess_for(start, config.image_size)
     with open_photos(data) as found, tempfile.TemporaryDirectory() as folder:
         photos = choose_photos(found, config)
-        this = Run(config, photos, preprocess, Path(folder), accelerator)
+        this = Run(config, photos, preprocess, Path(folder), accelerator, start)
         network = start_network(this)
         if config.trains_head_first:
             stage, _ = start_head(network, this)
@@ -209,7 +213,7 @@ def start_network(this: Run) -> nn.Module:
     config = this.config
     torch.manual_seed(config.seed)
     network = create_model(
-        config.model,
+        this.start,
         len(this.photos.classes),
         pretrained=config.pretrained,
         hidden_units=config.hidden_units,
@@ -309,5 +313,5 @@ def ended_together(accelerator: Accelerator) -> Iterator[None]:
 
 def _known_classes(this: Run) -> set[str]:
     """Return the classes that the checkpoint knows from which a run starts."""
-    start = find_start(this.config.model) if this.config.pretrained else None
-    return set(start.config.classes if start else ()) & set(this.photos.classes)
+    known = this.start.checkpoint if this.config.pretrained else None
+    return set(known.config.classes if known else ()) & set(this.photos.classes)

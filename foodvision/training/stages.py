@@ -38,7 +38,7 @@ from foodvision.engine import (
 from foodvision.engine.steps import Batches as AnyBatches
 from foodvision.engine.steps import LossFunction
 from foodvision.errors import SettingsError
-from foodvision.models import check_training, load_network, split_head
+from foodvision.models import Start, check_training, load_network, split_head
 from foodvision.preprocess import Preprocess
 from foodvision.runs import Row
 from foodvision.training.config import TrainConfig
@@ -58,6 +58,7 @@ class Run:
     preprocess: Preprocess
     folder: Path
     accelerator: Accelerator
+    start: Start
     on_epoch: Callable[[list[Row]], None] = lambda _: None
 
     @cached_property

@@ -51,7 +51,7 @@ from foodvision.data.transforms import Square
 from foodvision.engine import Taught, keep_freed_memory
 from foodvision.errors import Stopped
 from foodvision.export import export_body
-from foodvision.models import create_model, preprocess_for, split_head
+from foodvision.models import create_model, find_start, preprocess_for, split_head
 from foodvision.reports.card import write_card
 from foodvision.runs import Row
 from foodvision.training.config import TrainConfig
@@ -182,7 +182,7 @@ def main() -> None:
             lessons = tuple(map(once, lessons))
         # What other settings began is not gone on with.
         state = states / f"{crc32(repr((HEAD, trainings, lessons)).encode()):08x}"
-        this = Run(HEAD, sharp, SERVED, state, Accelerator(cpu=True), on_epoch=tell)
+        this = Run(HEAD, sharp, SERVED, state, Accelerator(cpu=True), find_start(BACKBONE), tell)
         network = train_network(this, small, trainings, lessons)
         body = export_body(network, this.preprocess)
         calibration, aurocs = calibrate(network, body, this, not_food[::2])
