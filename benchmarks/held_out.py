@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 import foodvision
-from foodvision.data import find_photos, open_heap, open_source
+from foodvision.data import find_photos, open_source, open_unlabelled
 from foodvision.evaluation import answer, measure_known
 from foodvision.training.config import TrainConfig
 from foodvision.training.run import run
@@ -33,7 +33,7 @@ def main() -> None:
     not_food = arguments.data / "not_food.zip"
     with (
         open_source(arguments.data / "food101_sharp.zip") as folder,
-        open_heap(not_food) as others,
+        open_unlabelled(not_food) as others,
         tempfile.TemporaryDirectory() as temporary,
     ):
         photos = find_photos(folder)

@@ -24,7 +24,7 @@ from foodvision.image import load_image
 from foodvision.models import Start
 from foodvision.preprocess import Preprocess
 from foodvision.training.config import TrainConfig
-from foodvision.training.stages import Growing, Run, check_network_stage
+from foodvision.training.stages import ProgressiveResize, Run, check_network_stage
 
 PREPROCESS = Preprocess(size=32)
 
@@ -162,10 +162,10 @@ def test_photos_in_memory_are_those_on_the_disk(fruit):
 
 
 def test_augmentation_is_sent_to_processes_that_are_not_forked():
-    growing = Growing(PREPROCESS, TrainConfig(freeze=False, epochs=3, start_size=16))
+    growing = ProgressiveResize(PREPROCESS, TrainConfig(freeze=False, epochs=3, start_size=16))
     growing(0)
     assert pickle.loads(pickle.dumps(growing)).size(0) == 16
-    assert Growing(PREPROCESS, TrainConfig(freeze=False, start_size=8)).size(0) == 16
+    assert ProgressiveResize(PREPROCESS, TrainConfig(freeze=False, start_size=8)).size(0) == 16
 
 
 def test_every_size_that_a_growing_network_will_see_is_tried(tmp_path):

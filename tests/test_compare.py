@@ -13,7 +13,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from foodvision.cli.main import main
 from foodvision.errors import RunError
 from foodvision.evaluation import wilson_interval
-from foodvision.runs import RunAnswer, RunRecord, read_run, write_start
+from foodvision.runs import JudgedPhoto, RunRecord, read_run, write_start
 from foodvision.runs.compare import compare, mcnemar_exact, paired_interval
 from foodvision.training.config import TrainConfig
 
@@ -90,8 +90,12 @@ def test_noise_is_said_in_words(runs, fruit):
 
 
 def test_runs_that_are_equally_often_right_differ_in_which_photos(tmp_path):
-    one = record(tmp_path / "one", (RunAnswer("1", "a", "a", 1, 1), RunAnswer("2", "a", "b", 1, 1)))
-    two = record(tmp_path / "two", (RunAnswer("2", "a", "a", 1, 1), RunAnswer("1", "a", "b", 1, 1)))
+    one = record(
+        tmp_path / "one", (JudgedPhoto("1", "a", "a", 1, 1), JudgedPhoto("2", "a", "b", 1, 1))
+    )
+    two = record(
+        tmp_path / "two", (JudgedPhoto("2", "a", "a", 1, 1), JudgedPhoto("1", "a", "b", 1, 1))
+    )
     comparison = compare(one, two)
     assert comparison.only_first == ("1",)
     assert comparison.only_second == ("2",)
@@ -100,7 +104,7 @@ def test_runs_that_are_equally_often_right_differ_in_which_photos(tmp_path):
 
 
 def test_runs_of_the_same_name_are_told_apart_by_their_folders(tmp_path):
-    answers = (RunAnswer("1", "a", "a", 1, 1),)
+    answers = (JudgedPhoto("1", "a", "a", 1, 1),)
     comparison = compare(
         record(tmp_path / "a" / "run", answers), record(tmp_path / "b" / "run", answers)
     )
@@ -114,8 +118,8 @@ def test_run_is_not_compared_with_itself(tmp_path):
 
 
 def test_runs_on_other_photos_are_not_compared(tmp_path):
-    one = record(tmp_path / "one", tuple(RunAnswer(str(n), "a", "a", 1, 1) for n in range(5)))
-    two = record(tmp_path / "two", tuple(RunAnswer(str(n), "a", "a", 1, 1) for n in range(3, 7)))
+    one = record(tmp_path / "one", tuple(JudgedPhoto(str(n), "a", "a", 1, 1) for n in range(5)))
+    two = record(tmp_path / "two", tuple(JudgedPhoto(str(n), "a", "a", 1, 1) for n in range(3, 7)))
     with pytest.raises(RunError) as caught:
         compare(one, two)
     assert str(caught.value) == (
@@ -125,8 +129,8 @@ def test_runs_on_other_photos_are_not_compared(tmp_path):
 
 
 def test_runs_by_other_labels_are_not_compared(tmp_path):
-    one = record(tmp_path / "one", (RunAnswer("x/1.jpg", "a", "a", 1, 1),))
-    two = record(tmp_path / "two", (RunAnswer("x/1.jpg", "b", "a", 1, 1),))
+    one = record(tmp_path / "one", (JudgedPhoto("x/1.jpg", "a", "a", 1, 1),))
+    two = record(tmp_path / "two", (JudgedPhoto("x/1.jpg", "b", "a", 1, 1),))
     with pytest.raises(
         RunError, match=r"different labels: x/1\.jpg is a in one and b in the other"
     ):

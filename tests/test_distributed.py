@@ -25,7 +25,7 @@ from foodvision.export import (
 )
 from foodvision.export.graph import Body
 from foodvision.models import create_model, preprocess_for, split_head
-from foodvision.system.processes import is_first, tells_first
+from foodvision.system.processes import is_first, reports_error
 from foodvision.system.progress import progress
 from foodvision.training.config import TrainConfig
 from foodvision.training.run import run, start_accelerator
@@ -192,17 +192,17 @@ def test_alone_a_process_is_the_first_and_tells(monkeypatch):
     for name in ("RANK", "WORLD_SIZE"):
         monkeypatch.delenv(name, raising=False)
     assert is_first()
-    assert tells_first()
-    assert tells_first()
+    assert reports_error()
+    assert reports_error()
 
 
 def test_of_several_processes_one_tells_even_where_they_never_met(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.delenv("MASTER_ADDR", raising=False)
     monkeypatch.setenv("RANK", "0")
-    assert tells_first()
+    assert reports_error()
     monkeypatch.setenv("RANK", "1")
-    assert not tells_first()
+    assert not reports_error()
 
 
 class Terminal(io.StringIO):

@@ -272,13 +272,13 @@ def test_near_pairs_are_those_of_a_plain_loop(faulty, monkeypatch):
 
     from foodvision.image import load_image
     from foodvision.inspection import copies
-    from foodvision.inspection.scan import look_at
+    from foodvision.inspection.scan import scan_photos
 
-    seen = look_at(find_photos(faulty), None)
-    first = {look.pixels: row for row, look in reversed(list(enumerate(seen.looks)))}
-    clear = sorted(row for row in first.values() if seen.looks[row].contrast >= 3)
+    seen = scan_photos(find_photos(faulty), None)
+    first = {look.pixels: row for row, look in reversed(list(enumerate(seen.photos)))}
+    clear = sorted(row for row in first.values() if seen.photos[row].contrast >= 3)
     shrunk = [
-        load_image(faulty / seen.looks[row].place.name).resize((64, 64), Image.Resampling.BOX)
+        load_image(faulty / seen.photos[row].place.name).resize((64, 64), Image.Resampling.BOX)
         for row in clear
     ]
     hashes = [phash(image) for image in shrunk]

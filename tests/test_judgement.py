@@ -14,7 +14,7 @@ from statsmodels.stats.proportion import proportion_confint
 import foodvision
 from foodvision.classifier import Answers
 from foodvision.data import LabelledPhoto, find_photos
-from foodvision.data.photos import find_heap
+from foodvision.data.photos import find_unlabelled
 from foodvision.errors import DataError
 from foodvision.evaluation import Judgement, Share, answer, judge, measure_known, measure_robustness
 from foodvision.evaluation.judge import measure_certainty
@@ -138,7 +138,7 @@ def test_equal_scores_are_half_right():
 
 def test_judgement_comes_back_from_json_as_it_was(fruit, fruit_checkpoint):
     small, photos = foodvision.load(fruit_checkpoint), find_photos(fruit).splits["test"]
-    others = find_heap(EXAMPLES)
+    others = find_unlabelled(EXAMPLES)
     judgement = judge(small, photos, answer(small, photos), others)
     assert judgement.known.refused.n == 8
     text = json.dumps(judgement.to_dict(), allow_nan=False)
@@ -146,7 +146,7 @@ def test_judgement_comes_back_from_json_as_it_was(fruit, fruit_checkpoint):
 
 
 def test_model_that_ships_refuses_the_cat(classifier):
-    photos = find_heap(EXAMPLES)
+    photos = find_unlabelled(EXAMPLES)
     cat = [photo for photo in photos if "not_food" in photo.path.name]
     food = [photo for photo in photos if photo not in cat]
     scores = (answer(classifier, part).known_score for part in (food, cat))
@@ -158,7 +158,7 @@ def test_model_that_ships_refuses_the_cat(classifier):
 def test_heap_without_photos_says_so(tmp_path):
     (tmp_path / "notes.txt").touch()
     with pytest.raises(DataError, match="holds no photos: its files should end in"):
-        find_heap(tmp_path)
+        find_unlabelled(tmp_path)
 
 
 def test_certainty_counts_the_answers_that_were_called_so(classifier):

@@ -13,13 +13,13 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from foodvision.data import find_photos
 from foodvision.engine import (
-    Accumulated,
-    Averaged,
+    DistillationLoader,
     EarlyStopping,
+    EMAModel,
     FeatureCache,
+    GradientAccumulator,
     Results,
     Schedule,
-    Taught,
     Teacher,
     clip_gradients,
     create_optimizer,
@@ -102,7 +102,7 @@ def test_early_layers_get_smaller_rates():
 def test_accumulated_batches_are_one_large_one(network):
     large = copy.deepcopy(network)
     dataset, loss_fn = points(64), nn.CrossEntropyLoss()
-    small_steps = Accumulated(torch.optim.SGD(network.parameters(), lr=0.1), batches=4)
+    small_steps = GradientAccumulator(torch.optim.SGD(network.parameters(), lr=0.1), batches=4)
     train(network, DataLoader(dataset, 8), DataLoader(dataset, 64), small_steps, loss_fn, 1)
     one_step = torch.optim.SGD(large.parameters(), lr=0.1)
     train(large, DataLoader(dataset, 32), DataLoader(dataset, 64), one_step, loss_fn, 1)
@@ -124,7 +124,7 @@ def test_gradients_are_clipped_to_the_norm(network):
 
 def test_average_answers_and_the_network_trains(network):
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
-    averaged = Averaged(network, 0.9, optimizer)
+    averaged = EMAModel(network, 0.9, optimizer)
     for _ in range(3):
         step(optimizer, network)
     images = torch.ones(1, 4)
@@ -184,7 +184,9 @@ def test_teacher_shares_the_labels_of_the_same_crop():
     expected = network((pixels - 0.5) / 0.5)[:, [2, 0, 3]]
     torch.testing.assert_close(teacher(seen_by_student), expected)
     labels = torch.tensor([0, 1, 2, 0, 1])
-    ((images, shares),) = Taught([(seen_by_student, labels)], teacher, share=0.25, temperature=2.0)
+    ((images, shares),) = DistillationLoader(
+        [(seen_by_student, labels)], teacher, share=0.25, temperature=2.0
+    )
     assert images is seen_by_student
     wanted = 0.75 * nn.functional.one_hot(labels, 3) + 0.25 * (expected / 2).softmax(dim=1)
     torch.testing.assert_close(shares, wanted)

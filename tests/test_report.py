@@ -14,13 +14,13 @@ from sklearn.metrics import confusion_matrix
 
 import foodvision
 from foodvision.data import find_photos
-from foodvision.data.photos import find_heap
+from foodvision.data.photos import find_unlabelled
 from foodvision.errors import RunError
 from foodvision.evaluation import find_pairs, judge
 from foodvision.reports.drawings import count_answers, draw_confusion, draw_curves
 from foodvision.reports.pages import write_comparison, write_judgement, write_report
 from foodvision.runs import (
-    RunAnswer,
+    JudgedPhoto,
     find_mistakes,
     list_answers,
     read_run,
@@ -152,9 +152,9 @@ def test_run_that_was_not_judged_has_no_report(fruit, tmp_path):
 
 def test_surest_mistakes_come_first():
     answers = [
-        RunAnswer("a", "kiwi", "tomato", 0.5, 1),
-        RunAnswer("b", "kiwi", "kiwi", 0.99, 1),
-        RunAnswer("c", "tomato", "kiwi", 0.8, 1),
+        JudgedPhoto("a", "kiwi", "tomato", 0.5, 1),
+        JudgedPhoto("b", "kiwi", "kiwi", 0.99, 1),
+        JudgedPhoto("c", "tomato", "kiwi", 0.8, 1),
     ]
     assert [answer.photo for answer in find_mistakes(answers)] == ["c", "a"]
 
@@ -162,7 +162,7 @@ def test_surest_mistakes_come_first():
 def test_confusion_is_that_of_scikit_learn():
     rng = np.random.default_rng(0)
     labels, found = rng.integers(0, 101, (2, 2000)).astype(str)
-    answers = [RunAnswer("", *pair, 0.5, 0.5) for pair in zip(labels, found, strict=True)]
+    answers = [JudgedPhoto("", *pair, 0.5, 0.5) for pair in zip(labels, found, strict=True)]
     classes = sorted(set(labels) | set(found))
     expected = confusion_matrix(labels, found, labels=classes)
     assert (count_answers(answers, classes) == expected).all()
@@ -176,7 +176,7 @@ def test_confusion_is_that_of_scikit_learn():
     "names", [["$a_b$", "寿司", "crème brûlée"], [f"dish {n}" for n in range(101)]]
 )
 def test_confusion_is_drawn_for_odd_names_and_for_many(names):
-    answers = [RunAnswer("", name, names[0], 0.5, 0.5) for name in names]
+    answers = [JudgedPhoto("", name, names[0], 0.5, 0.5) for name in names]
     with Image.open(io.BytesIO(draw_confusion(answers, names))) as image:
         assert 700 <= image.width <= 1400
 
@@ -194,7 +194,7 @@ def judged(fruit, fruit_checkpoint, tmp_path):
     classifier, photos = foodvision.load(fruit_checkpoint), find_photos(fruit)
     test = photos.splits["test"]
     answers, _ = some_answers(test)
-    judgement = judge(classifier, test, answers, find_heap(EXAMPLES))
+    judgement = judge(classifier, test, answers, find_unlabelled(EXAMPLES))
     listed = list_answers(photos.root, test, CLASSES, answers)
     path = tmp_path / "page.html"
     write_judgement(path, judgement, listed, photos.root, test, "small", "fruit")

@@ -13,7 +13,7 @@ from foodvision.system.terminal import complain, say, say_json
 if TYPE_CHECKING:
     from foodvision.classifier import Classifier, Prediction
     from foodvision.decoding import Decoder
-    from foodvision.runs import RunAnswer
+    from foodvision.runs import JudgedPhoto
 
 
 def predict(*photos: Path, model: ModelName = None, top: int = 5, json: Switch = False) -> int:
@@ -80,12 +80,12 @@ def evaluate(
 
         check_place(html)
     from foodvision.classifier import load
-    from foodvision.data import open_heap, open_photos
+    from foodvision.data import open_photos, open_unlabelled
     from foodvision.evaluation import answer, choose_split, judge
     from foodvision.runs import list_answers
 
     classifier, name = load(model), model or "foodvision_101"
-    with open_photos(data) as photos, open_heap(unknown) as others:
+    with open_photos(data) as photos, open_unlabelled(unknown) as others:
         chosen = choose_split(photos, split, classifier.config)
         answers = answer(classifier, chosen)
         judgement = judge(classifier, chosen, answers, others)
@@ -146,7 +146,7 @@ def demo(
     launch_page(page, port=port, share=share, mcp=mcp, hosts=allow_host)
 
 
-def _told_of(answers: "Sequence[RunAnswer]") -> dict[str, Any]:
+def _told_of(answers: "Sequence[JudgedPhoto]") -> dict[str, Any]:
     """What the JSON object has besides figures: the confusion matrix and the surest mistakes."""
     from foodvision.runs import confusion_counts, find_mistakes
 

@@ -20,7 +20,7 @@ from foodvision.cli.runs import compare, runs
 from foodvision.cli.settings import fill_settings
 from foodvision.cli.training import find_lr, train
 from foodvision.errors import FoodVisionError, FoodVisionWarning, Stopped, one_line, printable
-from foodvision.system.processes import is_first, tells_first
+from foodvision.system.processes import is_first, reports_error
 from foodvision.system.temporary import unwound_by_signals
 from foodvision.system.terminal import complain, guard_terminal
 
@@ -107,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except Exception:
         # Most often a process of the run that lost another, which told why.
-        if tells_first():
+        if reports_error():
             raise
         return 1
 
@@ -129,7 +129,7 @@ def _warn(
 
 def _tell(line: str) -> None:
     """Say why the command ends; of several processes that fail together, one does."""
-    if tells_first():
+    if reports_error():
         complain(line)
 
 

@@ -15,7 +15,7 @@ from foodvision.data.photos import (
     find_photos,
     split_photos,
 )
-from foodvision.data.sources import check_source, open_heap, open_photos
+from foodvision.data.sources import check_source, open_photos, open_unlabelled
 
 __all__ = [
     "SPLITS",
@@ -28,7 +28,7 @@ __all__ = [
     "drop_unreadable",
     "exclude",
     "find_photos",
-    "open_heap",
+    "open_unlabelled",
     "open_photos",
     "open_source",
     "split_photos",

@@ -118,7 +118,7 @@ def find_photos(folder: Path) -> Photos:
     return Photos(folder, splits, tuple(dict.fromkeys(left_out)))
 
 
-def find_heap(folder: Path) -> tuple[LabelledPhoto, ...]:
+def find_unlabelled(folder: Path) -> tuple[LabelledPhoto, ...]:
     """Return all photos in a folder, however deep; the folder that one lies in is its label.
 
     Raises DataError if there are none.

@@ -9,7 +9,7 @@ from foodvision.data.archives import open_source
 from foodvision.data.csv_list import read_csv
 from foodvision.data.food101 import food101_photos
 from foodvision.data.hub_datasets import dataset_photos
-from foodvision.data.photos import LabelledPhoto, Photos, find_heap, find_photos
+from foodvision.data.photos import LabelledPhoto, Photos, find_photos, find_unlabelled
 from foodvision.errors import DataError
 
 
@@ -50,7 +50,7 @@ def open_photos(source: str | os.PathLike[str]) -> Iterator[Photos]:
 
 
 @contextmanager
-def open_heap(source: str | os.PathLike[str] | None) -> Iterator[tuple[LabelledPhoto, ...]]:
+def open_unlabelled(source: str | os.PathLike[str] | None) -> Iterator[tuple[LabelledPhoto, ...]]:
     """Give the photos in a folder or archive, however they lie in it; none for none.
 
     Raises DataError for a source that cannot be used, saying the way out.
@@ -59,4 +59,4 @@ def open_heap(source: str | os.PathLike[str] | None) -> Iterator[tuple[LabelledP
         yield ()
         return
     with open_source(source) as folder:
-        yield find_heap(folder)
+        yield find_unlabelled(folder)

@@ -15,7 +15,7 @@ from foodvision.deploy.folder import DESCRIPTION
 from foodvision.errors import HubError, first_line, one_line
 from foodvision.hub import fetch_files, is_repo_id
 from foodvision.hub.answers import SpaceInfo, SpaceRuntime
-from foodvision.hub.client import told
+from foodvision.hub.client import translate_hub_errors
 from foodvision.page.models import example_photos
 from foodvision.safety.files import FileError, check_inside, read_json
 from foodvision.safety.schema import Name
@@ -60,7 +60,7 @@ def check_space(repo_id: str) -> SpaceCheck:
         raise HubError(f"{repo_id}: its model has no examples/ to ask it about: add photos there")
     api = HfApi()
     wait_for_stage(api, repo_id, _PATIENCE)
-    with told(repo_id):
+    with translate_hub_errors(repo_id):
         url = SpaceInfo.model_validate(api.space_info(repo_id)).host
     if not url:
         raise HubError(f"{repo_id} has no address yet: see https://huggingface.co/spaces/{repo_id}")
@@ -105,7 +105,7 @@ def wait_for_stage(api: Any, repo_id: str, timeout: float) -> str:
         runtime = api.wait_for_space(repo_id, timeout=timeout, poll_interval=_BETWEEN)
         return SpaceRuntime.model_validate(runtime).stage
 
-    with told(repo_id):
+    with translate_hub_errors(repo_id):
         try:
             stage = wait()
             if stage == "SLEEPING":

@@ -15,7 +15,7 @@ from foodvision.classifier import BUNDLED_NAME, Classifier, load
 from foodvision.errors import SettingsError
 from foodvision.hub import is_repo_id
 from foodvision.hub.answers import RepoInfo
-from foodvision.hub.client import told
+from foodvision.hub.client import translate_hub_errors
 from foodvision.page.models import PageModel, example_photos, name_of
 from foodvision.page.pictures import draw_card
 
@@ -168,7 +168,7 @@ def _is_public(repo_id: str) -> bool:
     """Whether the platform, which has nobody's token, may download a model."""
     from huggingface_hub import HfApi
 
-    with told(repo_id):
+    with translate_hub_errors(repo_id):
         info = RepoInfo.model_validate(HfApi().model_info(repo_id))
     return not (info.private or info.gated)
 

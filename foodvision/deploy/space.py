@@ -15,7 +15,7 @@ from foodvision.deploy.checking import SpaceCheck, check_space, wait_for_stage
 from foodvision.deploy.folder import DESCRIPTION, ZERO_GPU, SpaceSettings, write_space
 from foodvision.errors import HubError, SettingsError, one_line
 from foodvision.hub.answers import Account, SpaceInfo, SpaceRuntime, commit_of
-from foodvision.hub.client import BEGUN_WITH, check_private, status_of, told
+from foodvision.hub.client import BEGUN_WITH, check_private, status_of, translate_hub_errors
 from foodvision.system.terminal import say
 
 _FREE_HARDWARE = (None, "cpu-basic")
@@ -42,18 +42,18 @@ def deploy_space(
     from huggingface_hub import HfApi
 
     api, repo_id = HfApi(), settings.repo_id
-    with told(repo_id):
+    with translate_hub_errors(repo_id):
         exists = api.repo_exists(repo_id, repo_type="space")
     own = _own_hardware(api, settings) if exists else None
     settings = replace(settings, hardware=settings.hardware or own)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        with told(repo_id):
+        with translate_hub_errors(repo_id):
             kept = api.get_space_secrets(repo_id) if exists else {}
         write_space(folder, settings, has_token="HF_TOKEN" in {*secrets, *kept})
         if not exists:
             _create(api, settings)
-        with told(repo_id):
+        with translate_hub_errors(repo_id):
             if exists and settings.hardware != own:
                 # The Hub knows more kinds than its client lists.
                 api.request_space_hardware(repo_id, settings.hardware)  # type: ignore[arg-type]
@@ -105,7 +105,7 @@ def deploy_static(settings: SpaceSettings, say: Callable[[str], None] = say) -> 
     checkpoint = read_checkpoint(find_checkpoint(settings.model))
     with tempfile.TemporaryDirectory() as temporary:
         folder = write_site(checkpoint, Path(temporary) / "page")
-        with told(repo_id):
+        with translate_hub_errors(repo_id):
             api.create_repo(
                 repo_id,
                 repo_type="space",
@@ -124,7 +124,7 @@ def _own_hardware(api: Any, settings: SpaceSettings) -> str | None:
     Raises HubError if it is somebody else's work, or of another kind.
     """
     _check_ours(api, settings, "gradio", mark=DESCRIPTION)
-    with told(settings.repo_id):
+    with translate_hub_errors(settings.repo_id):
         runtime = SpaceRuntime.model_validate(api.get_space_runtime(settings.repo_id))
     return runtime.requested_hardware
 
@@ -134,7 +134,7 @@ def _check_ours(api: Any, settings: SpaceSettings, sdk: str, mark: str) -> None:
 
     mark: the file by which ours is known.
     """
-    with told(settings.repo_id):
+    with translate_hub_errors(settings.repo_id):
         space = SpaceInfo.model_validate(api.space_info(settings.repo_id))
     files = {file.rfilename for file in space.siblings} - BEGUN_WITH
     if space.sdk != sdk or (files and mark not in files):
@@ -148,12 +148,12 @@ def _check_ours(api: Any, settings: SpaceSettings, sdk: str, mark: str) -> None:
 
 def _create(api: Any, settings: SpaceSettings) -> None:
     repo_id, hardware = settings.repo_id, settings.hardware
-    with told(repo_id):
+    with translate_hub_errors(repo_id):
         account = Account.model_validate(api.whoami(cache=True))
     if not _may_have(account, repo_id, hardware):
         raise HubError(_not_free(settings))
     try:
-        with told(repo_id):
+        with translate_hub_errors(repo_id):
             api.create_repo(
                 repo_id,
                 repo_type="space",
@@ -169,7 +169,7 @@ def _create(api: Any, settings: SpaceSettings) -> None:
 
 
 def _upload(api: Any, repo_id: str, folder: Path, say: Callable[[str], None]) -> None:
-    with told(repo_id):
+    with translate_hub_errors(repo_id):
         commit = commit_of(
             api.upload_folder(
                 repo_id=repo_id,
@@ -204,7 +204,7 @@ def _wait(api: Any, repo_id: str, timeout: float, say: Callable[[str], None]) ->
     stage = wait_for_stage(api, repo_id, timeout)
     if stage == "RUNNING":
         return
-    with told(repo_id):
+    with translate_hub_errors(repo_id):
         lines = api.fetch_space_logs(repo_id, build=stage != "RUNTIME_ERROR")
         log = deque((one_line(line, _LONGEST_LINE) for line in lines), _LINES_OF_LOG)
     for line in log:

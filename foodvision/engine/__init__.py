@@ -9,31 +9,31 @@ from foodvision.engine.features import (
 from foodvision.engine.finder import RateSweep, find_learning_rate
 from foodvision.engine.memory import keep_freed_memory
 from foodvision.engine.optimise import (
-    Accumulated,
-    Averaged,
+    DistributedModel,
     EarlyStopping,
+    EMAModel,
+    GradientAccumulator,
     Schedule,
-    Shared,
     clip_gradients,
     create_optimizer,
 )
 from foodvision.engine.state import Snapshot, StopSignal
 from foodvision.engine.steps import Results, Tally, test_step, train, train_step
-from foodvision.engine.teacher import Taught, Teacher
+from foodvision.engine.teacher import DistillationLoader, Teacher
 
 __all__ = [
-    "Accumulated",
-    "Averaged",
+    "GradientAccumulator",
+    "EMAModel",
     "EarlyStopping",
     "FeatureCache",
     "RateSweep",
     "Results",
     "Schedule",
-    "Shared",
+    "DistributedModel",
     "Snapshot",
     "StopSignal",
     "Tally",
-    "Taught",
+    "DistillationLoader",
     "Teacher",
     "clip_gradients",
     "create_optimizer",

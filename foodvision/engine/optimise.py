@@ -82,7 +82,7 @@ class Schedule:
         self.steps = state["steps"]
 
 
-class Accumulated:
+class GradientAccumulator:
     """An optimiser that steps once for several batches, with the mean of their gradients."""
 
     def __init__(self, optimizer: torch.optim.Optimizer, batches: int) -> None:
@@ -124,7 +124,7 @@ class Accumulated:
         return [weight for group in self._optimizer.param_groups for weight in group["params"]]
 
 
-class Averaged(nn.Module):
+class EMAModel(nn.Module):
     """A network that trains as it is and answers with a running average of its weights.
 
     (Polyak and Juditsky, 1992; timm's exponential moving average.) Early averages follow closely.
@@ -154,7 +154,7 @@ class Averaged(nn.Module):
         self.average.update(self.network, step=int(self.steps))
 
 
-class Shared(nn.Module):
+class DistributedModel(nn.Module):
     """A network that several processes train together, each on its part of a batch.
 
     In evaluation they may have unequal parts, so each answers by itself, and all alike: what is not
@@ -166,7 +166,7 @@ class Shared(nn.Module):
         super().__init__()
         self.trained, self.answering = trained, answering
 
-    def train(self, mode: bool = True) -> "Shared":
+    def train(self, mode: bool = True) -> "DistributedModel":
         """Turn to training or evaluation; all processes must turn at once."""
         super().train(mode)
         if not mode:

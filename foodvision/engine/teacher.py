@@ -9,7 +9,7 @@ from foodvision.engine.steps import Batches
 from foodvision.preprocess import Preprocess
 
 
-class Taught:
+class DistillationLoader:
     """A loader whose labels are shared between the label and a teacher's answer to the same crop.
 
     (Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network", 2015; the same crop

@@ -55,7 +55,7 @@ def check_private(repo_id: str, info: "RepoInfo") -> None:
 
 
 @contextmanager
-def told(at: str) -> Iterator[None]:
+def translate_hub_errors(at: str) -> Iterator[None]:
     """Have the client's errors come as HubError, in one line, and its waiting end.
 
     Only calls of the client belong inside, and what checks their answers.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from foodvision.checkpoint import WEIGHTS
 from foodvision.errors import HubError, HubWarning, one_line
-from foodvision.hub.client import status_of, told
+from foodvision.hub.client import status_of, translate_hub_errors
 from foodvision.hub.session import LARGEST_FILE, LARGEST_TEXT
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _list_files(at: str, repo_id: str, repo_type: str, revision: str | None) -> 
 
     from foodvision.hub.answers import RepoInfo
 
-    with told(at):
+    with translate_hub_errors(at):
         found = HfApi().repo_info(
             repo_id,
             repo_type=repo_type,
@@ -110,7 +110,7 @@ def _fetch(
     _check_sizes(at, files)
     names = [file.rfilename for file in files]
     kept = _kept(repo_id, repo_type, info.sha, names)
-    with told(at), warnings.catch_warnings():
+    with translate_hub_errors(at), warnings.catch_warnings():
         # A disk that is full is told by the error that follows.
         warnings.filterwarnings("ignore", "Not enough free disk space")
         # By its commit, which was checked: the client makes a path of it.
@@ -138,7 +138,7 @@ def _keep_name(repo_id: str, repo_type: str, revision: str | None, name: str) ->
     """Have the cache know which commit a branch points to, for times without a network."""
     from huggingface_hub import hf_hub_download
 
-    with suppress(HubError), told(repo_id):
+    with suppress(HubError), translate_hub_errors(repo_id):
         hf_hub_download(repo_id, name, repo_type=repo_type, revision=revision)
 
 

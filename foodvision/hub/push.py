@@ -9,7 +9,13 @@ from typing import Any
 from foodvision.checkpoint import FILES, FOLDERS, Checkpoint, check_figures, checkpoint_files
 from foodvision.errors import CheckpointError, HubError, one_line
 from foodvision.hub.card import hub_card
-from foodvision.hub.client import BEGUN_WITH, READ_ONLY, check_name, check_private, told
+from foodvision.hub.client import (
+    BEGUN_WITH,
+    READ_ONLY,
+    check_name,
+    check_private,
+    translate_hub_errors,
+)
 from foodvision.hub.session import shown_endpoint
 from foodvision.safety.files import FileError, read_json
 
@@ -55,12 +61,12 @@ def push_checkpoint(
             path = Path(folder) / name
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(content)
-        with told(repo_id):
+        with translate_hub_errors(repo_id):
             api.create_repo(repo_id, private=private or None, exist_ok=True)
             # A new branch begins as the main one is.
             is_there = revision and api.revision_exists(repo_id, revision)
         _check_target(api, repo_id, revision if is_there else None, private=private)
-        with told(repo_id):
+        with translate_hub_errors(repo_id):
             if revision:
                 api.create_branch(repo_id, branch=revision, exist_ok=True)
             commit = api.upload_folder(
@@ -83,7 +89,7 @@ def _check_target(
     """
     from foodvision.hub.answers import RepoInfo
 
-    with told(repo_id):
+    with translate_hub_errors(repo_id):
         info = RepoInfo.model_validate(api.model_info(repo_id, revision=revision))
     if private:
         check_private(repo_id, info)
@@ -99,7 +105,7 @@ def _check_target(
 def _is_ours(api: Any, repo_id: str, commit: str) -> bool:
     """Whether the config.json of a repository is that of a checkpoint."""
     with tempfile.TemporaryDirectory() as folder:
-        with told(repo_id):
+        with translate_hub_errors(repo_id):
             path = api.hf_hub_download(repo_id, "config.json", revision=commit, local_dir=folder)
         try:
             return "schema_version" in read_json(Path(path), dict)
@@ -134,11 +140,11 @@ def check_writable(repo_id: str, repo_type: str) -> bool:
 
     check_name(repo_id)
     api = HfApi()
-    with told(repo_id):
+    with translate_hub_errors(repo_id):
         account = Account.model_validate(api.whoami(cache=True))
     if account.role == "read":
         raise HubError(f"{repo_id} {READ_ONLY}")
-    with told(repo_id):
+    with translate_hub_errors(repo_id):
         if api.repo_exists(repo_id, repo_type=repo_type):
             api.auth_check(repo_id, repo_type=repo_type, write=True)
             return True

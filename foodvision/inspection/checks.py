@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from foodvision.data import Photos
 from foodvision.inspection.copies import BLANK_CONTRAST
 from foodvision.inspection.findings import Finding
-from foodvision.inspection.scan import Look, Seen
+from foodvision.inspection.scan import ScannedPhoto, ScanResult
 
 # The smallest network here, the lecture's, sees 64 pixels; a photo with less is blown up.
 _SHORTEST = 64
@@ -20,23 +20,23 @@ _LARGEST_RATIO = 3
 _FEWEST = 20
 
 
-def check_photos(seen: Seen) -> Iterator[Finding]:
+def check_photos(scan: ScanResult) -> Iterator[Finding]:
     """Find what cannot be read, is blank, grey, or of extreme size."""
-    for item in seen.unreadable:
+    for item in scan.unreadable:
         yield Finding("unreadable", item.reason, (item.place.name,), (item.place.name,))
-    for look in seen.looks:
-        name = look.place.name
-        if look.contrast < BLANK_CONTRAST:
+    for photo in scan.photos:
+        name = photo.place.name
+        if photo.contrast < BLANK_CONTRAST:
             yield Finding("blank", f"{name} is of a single colour", (name,), (name,))
-        elif look.colour <= _GREY:
+        elif photo.colour <= _GREY:
             yield Finding("greyscale", f"{name} has no colour", (name,))
-        if fault := _fault_of_size(look):
-            message = f"{name} is {look.width} x {look.height} pixels: {fault}"
+        if fault := _fault_of_size(photo):
+            message = f"{name} is {photo.width} x {photo.height} pixels: {fault}"
             yield Finding("extreme_size", message, (name,))
 
 
-def _fault_of_size(look: Look) -> str | None:
-    short, long = sorted((look.width, look.height))
+def _fault_of_size(photo: ScannedPhoto) -> str | None:
+    short, long = sorted((photo.width, photo.height))
     if short < _SHORTEST:
         return f"its short side is under {_SHORTEST}"
     if long > _LONGEST_ASPECT * short:

@@ -8,7 +8,7 @@ from scipy.sparse.csgraph import connected_components
 
 from foodvision.data.names import a_few
 from foodvision.inspection.findings import Finding
-from foodvision.inspection.scan import Look, Seen
+from foodvision.inspection.scan import ScannedPhoto, ScanResult
 
 # Hamming distance of 64-bit perceptual hashes and correlation of the small copies. Measured on 512
 # Food-101 photos: JPEG quality 30, a quarter of the size, or 1.25 times the brightness lie within
@@ -36,23 +36,23 @@ _PAIRS = 10_000
 _WORTH = {"test": 0, "val": 1, "train": 2, "all": 2}
 
 
-def find_copies(seen: Seen) -> tuple[list[Finding], set[int]]:
+def find_copies(scan: ScanResult) -> tuple[list[Finding], set[int]]:
     """Return a finding for each group of photos that show the same, and the rows to leave out."""
     findings: list[Finding] = []
     spare: set[int] = set()
-    for rows in _groups(seen):
-        finding, left_out = _judge(seen.looks, rows)
+    for rows in _groups(scan):
+        finding, left_out = _judge(scan.photos, rows)
         findings.append(finding)
         spare.update(left_out)
     return findings, spare
 
 
-def _judge(looks: Sequence[Look], rows: list[int]) -> tuple[Finding, list[int]]:
-    kept, *others = sorted(rows, key=lambda row: _worth(looks[row]))
-    names = [looks[row].place.name for row in (kept, *others)]
-    labels = sorted({looks[row].place.label for row in rows})
-    splits = {looks[row].place.split for row in rows}
-    same = len({looks[row].pixels for row in rows}) == 1
+def _judge(photos: Sequence[ScannedPhoto], rows: list[int]) -> tuple[Finding, list[int]]:
+    kept, *others = sorted(rows, key=lambda row: _worth(photos[row]))
+    names = [photos[row].place.name for row in (kept, *others)]
+    labels = sorted({photos[row].place.label for row in rows})
+    splits = {photos[row].place.split for row in rows}
+    same = len({photos[row].pixels for row in rows}) == 1
     how = "the same photo" if same else "nearly the same photo"
     message = f"{a_few(names[1:])}: {how} as {names[0]}"
     left_out = others
@@ -61,21 +61,21 @@ def _judge(looks: Sequence[Look], rows: list[int]) -> tuple[Finding, list[int]]:
         message += f", under the labels {' and '.join(labels)}"
     elif len(splits) > 1:
         kind = "leak"
-        message += f", which is in {looks[kept].place.split}/"
+        message += f", which is in {photos[kept].place.split}/"
     else:
         kind = "duplicate" if same else "near_duplicate"
-    spare = tuple(looks[row].place.name for row in left_out)
+    spare = tuple(photos[row].place.name for row in left_out)
     return Finding(kind, message, tuple(names), spare), left_out
 
 
-def _worth(look: Look) -> tuple[int, int, str]:
-    return _WORTH[look.place.split], -look.width * look.height, look.place.name
+def _worth(photo: ScannedPhoto) -> tuple[int, int, str]:
+    return _WORTH[photo.place.split], -photo.width * photo.height, photo.place.name
 
 
-def _groups(seen: Seen) -> Iterator[list[int]]:
+def _groups(scan: ScanResult) -> Iterator[list[int]]:
     """Rows of photos that show the same, in groups of two and more."""
-    count = len(seen.looks)
-    pairs = np.concatenate([_equal_pairs(seen.looks), *_near_pairs(seen)])
+    count = len(scan.photos)
+    pairs = np.concatenate([_equal_pairs(scan.photos), *_near_pairs(scan)])
     links = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), (count, count))
     _, group = connected_components(links, directed=False)
     members: dict[int, list[int]] = {}
@@ -84,32 +84,32 @@ def _groups(seen: Seen) -> Iterator[list[int]]:
     yield from members.values()
 
 
-def _equal_pairs(looks: Sequence[Look]) -> np.ndarray:
+def _equal_pairs(photos: Sequence[ScannedPhoto]) -> np.ndarray:
     """Pairs of rows with the same pixels, (k, 2): each with the first that has them."""
-    first = _first_rows(looks)
-    pairs = [(first[look.pixels], row) for row, look in enumerate(looks)]
+    first = _first_rows(photos)
+    pairs = [(first[photo.pixels], row) for row, photo in enumerate(photos)]
     return np.array([pair for pair in pairs if pair[0] != pair[1]], int).reshape(-1, 2)
 
 
-def _first_rows(looks: Sequence[Look]) -> dict[bytes, int]:
+def _first_rows(photos: Sequence[ScannedPhoto]) -> dict[bytes, int]:
     """The first row with each photo's pixels, in order."""
     first: dict[bytes, int] = {}
-    for row, look in enumerate(looks):
-        first.setdefault(look.pixels, row)
+    for row, photo in enumerate(photos):
+        first.setdefault(photo.pixels, row)
     return first
 
 
-def _near_pairs(seen: Seen) -> Iterator[np.ndarray]:
-    """Pairs of rows of photos that look alike, (k, 2), block by block."""
+def _near_pairs(scan: ScanResult) -> Iterator[np.ndarray]:
+    """Pairs of rows of photos that photo alike, (k, 2), block by block."""
     # Of equal ones the first stands for all.
-    first = _first_rows(seen.looks).values()
-    rows = np.array([row for row in first if seen.looks[row].contrast >= BLANK_CONTRAST], int)
+    first = _first_rows(scan.photos).values()
+    rows = np.array([row for row in first if scan.photos[row].contrast >= BLANK_CONTRAST], int)
     if not len(rows):
         return
-    looks = [seen.looks[row] for row in rows]
-    hashes = np.array([look.hashes for look in looks], np.uint64)
-    small = np.stack([look.small for look in looks])
-    embeddings = None if seen.embeddings is None else _unit(seen.embeddings[rows])
+    photos = [scan.photos[row] for row in rows]
+    hashes = np.array([photo.hashes for photo in photos], np.uint64)
+    small = np.stack([photo.small for photo in photos])
+    embeddings = None if scan.embeddings is None else _unit(scan.embeddings[rows])
     plain, turned = _standardised(small), _standardised(small[:, :, ::-1])
     for start in range(0, len(rows), _BLOCK):
         for side, copies in ((0, plain), (1, turned)):

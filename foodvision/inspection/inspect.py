@@ -1,4 +1,4 @@
-"""The inspection from first to last: look, check, gather."""
+"""The inspection from first to last: photo, check, gather."""
 
 from foodvision.classifier import Classifier
 from foodvision.data import Photos
@@ -6,7 +6,7 @@ from foodvision.inspection.checks import check_classes, check_photos
 from foodvision.inspection.copies import find_copies
 from foodvision.inspection.findings import KINDS, Finding, Inspection
 from foodvision.inspection.labels import find_suspects
-from foodvision.inspection.scan import Seen, look_at
+from foodvision.inspection.scan import ScanResult, scan_photos
 
 
 def inspect_photos(photos: Photos, classifier: Classifier | None) -> Inspection:
@@ -15,10 +15,10 @@ def inspect_photos(photos: Photos, classifier: Classifier | None) -> Inspection:
     classifier: what it sees of the photos tells crops and wrong labels; its classes do not
         matter. Without one labels are not checked.
     """
-    seen = look_at(photos, classifier)
-    singles = list(check_photos(seen))
-    copies, spare = find_copies(seen)
-    suspects, note = find_suspects(seen, _worth_asking(seen, singles, spare))
+    scan = scan_photos(photos, classifier)
+    singles = list(check_photos(scan))
+    copies, spare = find_copies(scan)
+    suspects, note = find_suspects(scan, _worth_asking(scan, singles, spare))
     order = list(KINDS)
     findings = [*copies, *singles, *suspects, *check_classes(photos)]
     return Inspection(
@@ -27,15 +27,15 @@ def inspect_photos(photos: Photos, classifier: Classifier | None) -> Inspection:
         findings=tuple(sorted(findings, key=lambda finding: order.index(finding.kind))),
         left_out=photos.left_out_in_words(),
         notes=(note,) if note else (),
-        tested=frozenset(look.place.name for look in seen.looks if look.place.split == "test"),
+        tested=frozenset(photo.place.name for photo in scan.photos if photo.place.split == "test"),
     )
 
 
-def _worth_asking(seen: Seen, singles: list[Finding], spare: set[int]) -> list[int]:
+def _worth_asking(scan: ScanResult, singles: list[Finding], spare: set[int]) -> list[int]:
     """Rows of photos whose label can be checked: no copies, nothing blank."""
     unfit = {name for finding in singles for name in finding.leave_out}
     return [
         row
-        for row, look in enumerate(seen.looks)
-        if row not in spare and look.place.name not in unfit
+        for row, photo in enumerate(scan.photos)
+        if row not in spare and photo.place.name not in unfit
     ]

@@ -1,4 +1,4 @@
-"""Labels that look wrong: confident learning on answers of models that never saw the photo.
+"""Labels that photo wrong: confident learning on answers of models that never saw the photo.
 
 Northcutt, Jiang, Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 70,
 2021, in their own library, cleanlab.
@@ -16,7 +16,7 @@ from sklearn.preprocessing import Normalizer
 from threadpoolctl import threadpool_limits
 
 from foodvision.inspection.findings import Finding, Suspicion
-from foodvision.inspection.scan import Look, Seen
+from foodvision.inspection.scan import ScannedPhoto, ScanResult
 
 # Every fold of the cross-validation needs a photo of every class.
 _FOLDS = 5
@@ -29,31 +29,31 @@ _STRENGTH = 3.0
 _SUREST = 0.5
 
 
-def find_suspects(seen: Seen, rows: list[int]) -> tuple[list[Finding], str]:
-    """Return the labels that look wrong, surest first, and in words what was not looked at.
+def find_suspects(scan: ScanResult, rows: list[int]) -> tuple[list[Finding], str]:
+    """Return the labels that photo wrong, surest first, and in words what was not looked at.
 
-    rows: the photos to look at; a copy among them would vote for its own label.
+    rows: the photos to photo at; a copy among them would vote for its own label.
     """
-    if seen.embeddings is None:
+    if scan.embeddings is None:
         return [], "Labels were not checked: that takes a model."
-    counts = Counter(seen.looks[row].place.label for row in rows)
+    counts = Counter(scan.photos[row].place.label for row in rows)
     small = sorted(label for label, count in counts.items() if count < _FOLDS)
     if len(counts) - len(small) < 2:
         return [], f"Labels were not checked: that takes two classes of {_FOLDS} photos or more."
-    chosen = [row for row in rows if seen.looks[row].place.label not in small]
+    chosen = [row for row in rows if scan.photos[row].place.label not in small]
     note = f"Labels of {', '.join(small)} were not checked: that takes {_FOLDS} photos or more."
-    found = _suspicions([seen.looks[row] for row in chosen], seen.embeddings[chosen])
+    found = _suspicions([scan.photos[row] for row in chosen], scan.embeddings[chosen])
     return sorted(found, key=_doubt), note if small else ""
 
 
-def _suspicions(looks: list[Look], embeddings: np.ndarray) -> list[Finding]:
-    classes, labels = np.unique([look.place.label for look in looks], return_inverse=True)
+def _suspicions(photos: list[ScannedPhoto], embeddings: np.ndarray) -> list[Finding]:
+    classes, labels = np.unique([photo.place.label for photo in photos], return_inverse=True)
     probabilities = _unseen_probabilities(embeddings, labels)
     wrong = find_label_issues(labels, probabilities, n_jobs=1)
     best = probabilities.argmax(axis=1)
     sure = (probabilities.max(axis=1) >= _SUREST) & (best != labels)
     return [
-        _finding(looks[row], str(classes[best[row]]), float(probabilities[row].max()))
+        _finding(photos[row], str(classes[best[row]]), float(probabilities[row].max()))
         for row in np.flatnonzero(wrong & sure)
     ]
 
@@ -75,8 +75,8 @@ def _unseen_probabilities(embeddings: np.ndarray, labels: np.ndarray) -> np.ndar
     return answers
 
 
-def _finding(look: Look, suggested: str, confidence: float) -> Finding:
-    name, given = look.place.name, look.place.label
+def _finding(photo: ScannedPhoto, suggested: str, confidence: float) -> Finding:
+    name, given = photo.place.name, photo.place.label
     message = f"{name}: labelled {given}, looks like {suggested} ({100 * confidence:.0f}%)"
     return Finding("suspect", message, (name,), (name,), Suspicion(given, suggested, confidence))
 

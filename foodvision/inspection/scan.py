@@ -45,7 +45,7 @@ class Unreadable:
 
 
 @dataclass(frozen=True)
-class Look:
+class ScannedPhoto:
     """What was seen of a photo.
 
     width, height: in pixels, as the file says.
@@ -68,22 +68,22 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Seen:
+class ScanResult:
     """What was seen of all photos.
 
-    looks: of the n photos that can be read, in order of split, class and name.
+    photos: of the n photos that can be read, in order of split, class and name.
     unreadable: the others.
     embeddings: (n, d) float32, what the model's head sees of them; None without a model.
     """
 
-    looks: tuple[Look, ...]
+    photos: tuple[ScannedPhoto, ...]
     unreadable: tuple[Unreadable, ...]
     embeddings: np.ndarray | None
 
 
-def look_at(photos: Photos, classifier: Classifier | None) -> Seen:
+def scan_photos(photos: Photos, classifier: Classifier | None) -> ScanResult:
     """Open every photo once; those that cannot be read are told apart, not raised."""
-    looks: list[Look] = []
+    looks: list[ScannedPhoto] = []
     unreadable: list[Unreadable] = []
     embeddings = [np.empty((0, 1), np.float32)]
     for batch in _batches(photos, classifier):
@@ -94,10 +94,10 @@ def look_at(photos: Photos, classifier: Classifier | None) -> Seen:
         if classifier and squares:
             embeddings.append(classifier.run(np.stack(squares)).embedding)
     rows = np.concatenate(embeddings[1:] or embeddings) if classifier else None
-    return Seen(tuple(looks), tuple(unreadable), rows)
+    return ScanResult(tuple(looks), tuple(unreadable), rows)
 
 
-_Item = tuple[Look, np.ndarray | None] | Unreadable
+_Item = tuple[ScannedPhoto, np.ndarray | None] | Unreadable
 
 
 def _batches(photos: Photos, classifier: Classifier | None) -> Iterator[list[_Item]]:
@@ -128,7 +128,7 @@ def _look(root: Path, classifier: Classifier | None, decoder: Decoder, place: Pl
         return Unreadable(place, str(error).replace(printable(path), place.name))
     image, (width, height) = decoded.picture, decoded.size
     copy = image.resize((_COPY, _COPY), Image.Resampling.BOX)
-    look = Look(
+    look = ScannedPhoto(
         place=place,
         width=width,
         height=height,

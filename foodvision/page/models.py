@@ -78,7 +78,7 @@ class PageModel:
         return replace(prediction, seconds=time.perf_counter() - started)
 
     def _decode(self, photo: str, *_: int) -> Decoded:
-        with told_by_name(photo):
+        with name_in_errors(photo):
             return self._decoder.decode(photo, self.classifier.config.preprocess)
 
 
@@ -127,7 +127,7 @@ def name_of(folder: Path) -> str:
 
 
 @contextmanager
-def told_by_name(photo: str) -> Iterator[None]:
+def name_in_errors(photo: str) -> Iterator[None]:
     """Have errors tell the name of a visitor's file, not where the server put it."""
     try:
         yield

@@ -10,7 +10,7 @@ from foodvision.checkpoint import Checkpoint
 from foodvision.evaluation import Figures, Interval
 from foodvision.evaluation.words import interval_in_words, percent
 from foodvision.reports.drawings import draw_confusion, draw_reliability
-from foodvision.runs.answers import RunAnswer
+from foodvision.runs.answers import JudgedPhoto
 from foodvision.safety.escaping import markdown
 
 
@@ -53,7 +53,7 @@ def write_card(
     )
 
 
-def draw_pictures(figures: Figures, answers: Sequence[RunAnswer]) -> dict[str, bytes]:
+def draw_pictures(figures: Figures, answers: Sequence[JudgedPhoto]) -> dict[str, bytes]:
     """Return the pictures that the card shows, by their place in the checkpoint."""
     return {
         "pictures/reliability.png": draw_reliability(figures.reliability),

@@ -17,7 +17,7 @@ from PIL import Image
 from sklearn.metrics import confusion_matrix
 
 from foodvision.evaluation import ReliabilityBin
-from foodvision.runs.answers import RunAnswer
+from foodvision.runs.answers import JudgedPhoto
 from foodvision.runs.record import Row
 
 _BLUE, _ORANGE, _GREY = "#0072b2", "#d55e00", "#767676"
@@ -83,7 +83,7 @@ def draw_two_curves(runs: Mapping[str, Sequence[Row]]) -> bytes:
     return _file(figure, "png")
 
 
-def draw_confusion(answers: Sequence[RunAnswer], classes: Sequence[str]) -> bytes:
+def draw_confusion(answers: Sequence[JudgedPhoto], classes: Sequence[str]) -> bytes:
     """Return how often each class (rows) got each answer (columns), as PNG.
 
     The colour is the share of the class's photos. Many classes are drawn without numbers, and very
@@ -141,7 +141,7 @@ def draw_reliability(bins: Sequence[ReliabilityBin]) -> bytes:
     return _file(figure, "png")
 
 
-def draw_photos(photos: Sequence[tuple[Image.Image, RunAnswer]]) -> bytes:
+def draw_photos(photos: Sequence[tuple[Image.Image, JudgedPhoto]]) -> bytes:
     """Return photos with label, answer and confidence, as JPEG; at least one."""
     columns = min(4, len(photos))
     rows = -(-len(photos) // columns)
@@ -156,7 +156,7 @@ def draw_photos(photos: Sequence[tuple[Image.Image, RunAnswer]]) -> bytes:
     return _file(figure, "jpeg")
 
 
-def count_answers(answers: Sequence[RunAnswer], classes: Sequence[str]) -> np.ndarray:
+def count_answers(answers: Sequence[JudgedPhoto], classes: Sequence[str]) -> np.ndarray:
     """Return the confusion matrix: (classes, classes) int, a row a label, a column an answer."""
     labels = [answer.label for answer in answers]
     found = [answer.answer for answer in answers]

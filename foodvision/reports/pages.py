@@ -22,7 +22,7 @@ from foodvision.reports.drawings import (
     draw_reliability,
     draw_two_curves,
 )
-from foodvision.runs.answers import RunAnswer, find_mistakes
+from foodvision.runs.answers import JudgedPhoto, find_mistakes
 from foodvision.runs.compare import Comparison
 from foodvision.runs.reading import read_run
 from foodvision.runs.record import RunRecord
@@ -77,7 +77,7 @@ def write_report(
 def write_judgement(
     path: Path,
     judgement: Judgement,
-    answers: Sequence[RunAnswer],
+    answers: Sequence[JudgedPhoto],
     root: Path,
     photos: Sequence[LabelledPhoto],
     model: str,
@@ -128,7 +128,7 @@ def write_comparison(
     )
 
 
-def tell(answers: Sequence[RunAnswer], figures: Figures) -> dict[str, Any]:
+def tell(answers: Sequence[JudgedPhoto], figures: Figures) -> dict[str, Any]:
     """Return what the headline tells; low and high are the share's interval in percent."""
     labels = Counter(answer.label for answer in answers)
     ranked = sorted(figures.per_class.items(), key=lambda item: (item[1].recall, item[0]))
@@ -143,13 +143,13 @@ def tell(answers: Sequence[RunAnswer], figures: Figures) -> dict[str, Any]:
 
 
 def _load_mistakes(
-    answers: Sequence[RunAnswer], root: Path, photos: Sequence[LabelledPhoto]
-) -> list[tuple[Image.Image, RunAnswer]]:
+    answers: Sequence[JudgedPhoto], root: Path, photos: Sequence[LabelledPhoto]
+) -> list[tuple[Image.Image, JudgedPhoto]]:
     paths = {relative_name(photo.path, root): photo.path for photo in photos}
     return [(load_image(paths[it.photo]), it) for it in find_mistakes(answers)]
 
 
-def _draw_answers(answers: Sequence[RunAnswer], figures: Figures) -> dict[str, bytes | None]:
+def _draw_answers(answers: Sequence[JudgedPhoto], figures: Figures) -> dict[str, bytes | None]:
     """The drawings that pages of a judged model share, by name of file."""
     return {
         "confusion.png": draw_confusion(answers, _classes(answers)),
@@ -158,9 +158,9 @@ def _draw_answers(answers: Sequence[RunAnswer], figures: Figures) -> dict[str, b
 
 
 def _told_of_answers(
-    answers: Sequence[RunAnswer],
+    answers: Sequence[JudgedPhoto],
     figures: Figures,
-    mistakes: Sequence[tuple[Image.Image, RunAnswer]],
+    mistakes: Sequence[tuple[Image.Image, JudgedPhoto]],
 ) -> dict[str, Any]:
     """What the templates of pages of a judged model share."""
     return {
@@ -170,7 +170,7 @@ def _told_of_answers(
     }
 
 
-def _classes(answers: Sequence[RunAnswer]) -> list[str]:
+def _classes(answers: Sequence[JudgedPhoto]) -> list[str]:
     return sorted({name for answer in answers for name in (answer.label, answer.answer)})
 
 

@@ -3,7 +3,7 @@
 What draws it is `foodvision.reports`, which needs matplotlib.
 """
 
-from foodvision.runs.answers import RunAnswer, confusion_counts, find_mistakes, list_answers
+from foodvision.runs.answers import JudgedPhoto, confusion_counts, find_mistakes, list_answers
 from foodvision.runs.reading import find_runs, read_run, sort_runs
 from foodvision.runs.record import (
     Row,
@@ -18,7 +18,7 @@ from foodvision.runs.record import (
 
 __all__ = [
     "Row",
-    "RunAnswer",
+    "JudgedPhoto",
     "RunRecord",
     "State",
     "confusion_counts",

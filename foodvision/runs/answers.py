@@ -12,7 +12,7 @@ from foodvision.graph.session import Answers
 _MISTAKES = 12
 
 
-class RunAnswer(NamedTuple):
+class JudgedPhoto(NamedTuple):
     """A row of `answers.csv`: a test photo by its path in the photos' folder, label and answer."""
 
     photo: str
@@ -29,7 +29,7 @@ class RunAnswer(NamedTuple):
 
 def list_answers(
     root: Path, photos: Sequence[LabelledPhoto], classes: Sequence[str], answers: Answers
-) -> list[RunAnswer]:
+) -> list[JudgedPhoto]:
     """Return the answers photo by photo.
 
     root: the photos' folder. classes: in the order of the answers' probabilities.
@@ -37,7 +37,7 @@ def list_answers(
     best = answers.probabilities.argmax(axis=1)
     confidence = answers.probabilities.max(axis=1)
     return [
-        RunAnswer(relative_name(photo.path, root), photo.label, classes[index], sure, score)
+        JudgedPhoto(relative_name(photo.path, root), photo.label, classes[index], sure, score)
         for photo, index, sure, score in zip(
             photos,
             best,
@@ -48,13 +48,13 @@ def list_answers(
     ]
 
 
-def find_mistakes(answers: Iterable[RunAnswer]) -> list[RunAnswer]:
+def find_mistakes(answers: Iterable[JudgedPhoto]) -> list[JudgedPhoto]:
     """Return the wrong answers that the model was surest of, the surest first."""
     wrong = [answer for answer in answers if not answer.is_right]
     return sorted(wrong, key=lambda answer: -answer.confidence)[:_MISTAKES]
 
 
-def confusion_counts(answers: Iterable[RunAnswer]) -> dict[str, dict[str, int]]:
+def confusion_counts(answers: Iterable[JudgedPhoto]) -> dict[str, dict[str, int]]:
     """Return how often each label got each answer, without what never happened."""
     counts = Counter((answer.label, answer.answer) for answer in answers)
     confusion: dict[str, dict[str, int]] = {}

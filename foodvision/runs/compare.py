@@ -10,7 +10,7 @@ from scipy.stats import binomtest, norm
 from foodvision.errors import RunError
 from foodvision.evaluation import Interval, wilson_interval
 from foodvision.evaluation.words import points
-from foodvision.runs.answers import RunAnswer
+from foodvision.runs.answers import JudgedPhoto
 from foodvision.runs.record import RunRecord
 
 LEVEL = 0.05
@@ -140,7 +140,7 @@ def _names(first: RunRecord, second: RunRecord) -> tuple[str, str]:
     return first.name, second.name
 
 
-def _by_photo(run: RunRecord) -> dict[str, RunAnswer]:
+def _by_photo(run: RunRecord) -> dict[str, JudgedPhoto]:
     if not run.answers:
         raise RunError(
             f"{run.folder} has no answers on test photos (it is {run.state}): "
@@ -150,7 +150,7 @@ def _by_photo(run: RunRecord) -> dict[str, RunAnswer]:
 
 
 def _check_same_photos(
-    names: tuple[str, str], one: Mapping[str, RunAnswer], two: Mapping[str, RunAnswer]
+    names: tuple[str, str], one: Mapping[str, JudgedPhoto], two: Mapping[str, JudgedPhoto]
 ) -> None:
     both = " and ".join(names)
     way_out = "compare runs on the same photos, with the same seed and test-share"

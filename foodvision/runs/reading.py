@@ -12,7 +12,7 @@ from typing import Literal, TypeVar
 
 from foodvision.errors import RunError
 from foodvision.evaluation import Judgement
-from foodvision.runs.answers import RunAnswer
+from foodvision.runs.answers import JudgedPhoto
 from foodvision.runs.record import RunRecord
 from foodvision.safety.escaping import from_cell
 from foodvision.safety.files import read_file, read_json
@@ -81,14 +81,14 @@ def _read_judgement(path: Path) -> Judgement | None:
     return Judgement.from_dict(raw) if raw else None
 
 
-def _read_answers(path: Path) -> tuple[RunAnswer, ...]:
+def _read_answers(path: Path) -> tuple[JudgedPhoto, ...]:
     if not os.path.lexists(path):
         return ()
     with _told_of(path):
         content = read_file(path, path.parent, _MOST_ANSWERS).decode(errors="surrogateescape")
         rows = list(csv.reader(io.StringIO(content, newline="")))[1:]
         return tuple(
-            RunAnswer(
+            JudgedPhoto(
                 from_cell(photo),
                 from_cell(label),
                 from_cell(answer),

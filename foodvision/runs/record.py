@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from foodvision.evaluation import Figures, Judgement
-from foodvision.runs.answers import RunAnswer
+from foodvision.runs.answers import JudgedPhoto
 from foodvision.runs.system import describe_system, describe_versions
 from foodvision.safety.escaping import to_cell
 from foodvision.system.storage import write_atomically
@@ -51,7 +51,7 @@ class RunRecord:
     settings: Mapping[str, Any]
     metrics: tuple[Row, ...] = ()
     judgement: Judgement | None = None
-    answers: tuple[RunAnswer, ...] = ()
+    answers: tuple[JudgedPhoto, ...] = ()
 
     @property
     def name(self) -> str:
@@ -134,10 +134,10 @@ def write_metrics(folder: Path, rows: Sequence[Row]) -> None:
     _write_json(folder / "metrics.json", finite)
 
 
-def write_answers(folder: Path, answers: Iterable[RunAnswer]) -> None:
+def write_answers(folder: Path, answers: Iterable[JudgedPhoto]) -> None:
     """Write `answers.csv`: what the model said of each test photo."""
     rows = [(*map(to_cell, answer[:3]), *answer[3:]) for answer in answers]
-    _write_csv(folder / "answers.csv", RunAnswer._fields, rows)
+    _write_csv(folder / "answers.csv", JudgedPhoto._fields, rows)
 
 
 def write_figures(folder: Path, judgement: Judgement) -> None:

@@ -13,7 +13,7 @@ def is_first() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def tells_first() -> bool:
+def reports_error() -> bool:
     """Whether no other process of the run has told yet why it ends; from then on, this one has.
 
     One that fails takes the others with it, which must not bury its words under their own.

@@ -8,13 +8,13 @@ import torch
 from torch import nn
 
 from foodvision.engine import (
-    Accumulated,
-    Averaged,
+    DistributedModel,
     EarlyStopping,
+    EMAModel,
+    GradientAccumulator,
     RateSweep,
     Results,
     Schedule,
-    Shared,
     Snapshot,
     Tally,
     clip_gradients,
@@ -92,10 +92,10 @@ class _Fitting:
         config, accelerator = this.config, this.accelerator
         self._wrapped, stepping = accelerator.prepare(stage.network, self._optimizer)
         self._averaged = (
-            Averaged(stage.network, config.ema, self._optimizer) if config.ema else None
+            EMAModel(stage.network, config.ema, self._optimizer) if config.ema else None
         )
         self._stepping = (
-            Accumulated(stepping, config.accumulate) if config.accumulate > 1 else stepping
+            GradientAccumulator(stepping, config.accumulate) if config.accumulate > 1 else stepping
         )
         self._stopping = (
             EarlyStopping(self._averaged or stage.network, config.early_stopping)
@@ -170,7 +170,7 @@ class _Fitting:
 
     def _model(self) -> nn.Module:
         if self._this.accelerator.num_processes > 1:
-            return Shared(self._wrapped, self._averaged or self._stage.network)
+            return DistributedModel(self._wrapped, self._averaged or self._stage.network)
         return self._averaged or self._stage.network
 
     def _after_epoch(self, results: Results) -> bool:

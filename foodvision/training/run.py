@@ -20,8 +20,8 @@ from foodvision.data import (
     Photos,
     drop_unreadable,
     exclude,
-    open_heap,
     open_photos,
+    open_unlabelled,
     split_photos,
 )
 from foodvision.data.names import a_few, is_text
@@ -53,7 +53,7 @@ from foodvision.training.package import (
 from foodvision.training.recorder import Recorder, agree_on_folder, kept
 from foodvision.training.sheet import augmentation_sheet
 from foodvision.training.stages import (
-    Growing,
+    ProgressiveResize,
     Run,
     Stage,
     check_network_stage,
@@ -95,7 +95,7 @@ def run(
     with (
         ended_together(accelerator),
         open_photos(data) as found,
-        open_heap(config.unknown) as unknown,
+        open_unlabelled(config.unknown) as unknown,
     ):
         photos = choose_photos(found, config)
         drop_unreadable(Photos(found.root, {"unknown": unknown}))  # better told now than at the end
@@ -283,7 +283,7 @@ def write_outcome(
     )
     sheet = augmentation_sheet(
         this.photos.splits["train"][:_ON_THE_SHEET],
-        Growing(this.preprocess, this.config)(0),
+        ProgressiveResize(this.preprocess, this.config)(0),
         this.preprocess,
         this.config.seed,
     )

@@ -29,8 +29,8 @@ from foodvision.data.batches import (
 from foodvision.data.loaders import photo_dataset
 from foodvision.data.transforms import Square, augmentation, normalise
 from foodvision.engine import (
+    DistillationLoader,
     StopSignal,
-    Taught,
     Teacher,
     create_optimizer,
     keep_freed_memory,
@@ -97,7 +97,7 @@ class Run:
             self.preprocess,
             [known.index(name) for name in wanted],
         )
-        return lambda batches: Taught(
+        return lambda batches: DistillationLoader(
             batches, teacher, config.teacher_share, config.teacher_temperature
         )
 
@@ -172,7 +172,7 @@ def network_stage(network: nn.Module, this: Run) -> Stage:
                 photo_dataset(this.photos, "val", Square(square), square.short_side), square.size
             ),
             shuffle=False,
-            finish=Finish(square),
+            finish=BatchTransform(square),
         ),
         config.network_epochs,
         _network_rate(config),
@@ -194,7 +194,7 @@ def check_network_stage(network: nn.Module, this: Run) -> None:
             f"start-size {config.start_size} is above the {full} pixels that {config.model} sees: "
             "take a smaller one, or give a larger --image-size"
         )
-    for size in Growing(this.preprocess, config).sizes():
+    for size in ProgressiveResize(this.preprocess, config).sizes():
         check_training(network, config.model, size)
     _ = this.teach
 
@@ -212,7 +212,7 @@ def loss_function(this: Run) -> LossFunction:
     return lambda logits, labels: loss_fn(logits, labels).mean()
 
 
-class Growing:
+class ProgressiveResize:
     """The augmentation of an epoch: from `start_size`, if one is given, to the full size."""
 
     def __init__(self, square: Preprocess, config: TrainConfig) -> None:
@@ -245,7 +245,7 @@ class Growing:
         return sorted({self.size(epoch) for epoch in range(self._config.network_epochs)})
 
 
-class Finish:
+class BatchTransform:
     """What is done to a whole batch: normalised, in the fast order of memory, and mixed."""
 
     def __init__(self, square: Preprocess, mix: Callable[..., Any] | None = None) -> None:
@@ -267,8 +267,10 @@ def _photo_batches(this: Run) -> Batches:
     return this.batches(
         in_memory(photo_dataset(this.photos, "train", before_crop, room), room),
         weights=_draws(this),
-        transform_of=Growing(square, config),
-        finish=Finish(square, mixing(config.mixup, config.cutmix, len(this.photos.classes))),
+        transform_of=ProgressiveResize(square, config),
+        finish=BatchTransform(
+            square, mixing(config.mixup, config.cutmix, len(this.photos.classes))
+        ),
         before_batch=this.stop.check,
     )
 

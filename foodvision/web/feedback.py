@@ -18,7 +18,7 @@ from markupsafe import escape
 from foodvision.data.names import split_named
 from foodvision.errors import HubError, PhotoError, SettingsError
 from foodvision.hub import check_writable
-from foodvision.hub.client import told
+from foodvision.hub.client import translate_hub_errors
 from foodvision.hub.session import guarded
 from foodvision.image import Photo, load_image
 from foodvision.page.models import PageModels
@@ -98,7 +98,7 @@ class Feedback:
         if not self._scheduler:
             return
         try:
-            with told(self._scheduler.repo_id):
+            with translate_hub_errors(self._scheduler.repo_id):
                 self._scheduler.trigger().result()
         except HubError as error:
             raise HubError(f"{error}; what visitors gave is in {self.folder}") from error
@@ -135,13 +135,13 @@ def open_feedback(place: str, *, only_classes: bool = False) -> Feedback:
 
     repo_id = place.removeprefix(_ON_THE_HUB)
     check_writable(repo_id, "dataset")
-    with told(repo_id):
+    with translate_hub_errors(repo_id):
         api = HfApi()
         api.create_repo(repo_id, repo_type="dataset", private=True, exist_ok=True)
         info = RepoInfo.model_validate(api.dataset_info(repo_id))
     if not info.private:
         raise HubError(f"{repo_id} is public: visitors' photos go to a private dataset alone")
-    with told(repo_id):
+    with translate_hub_errors(repo_id):
         scheduler = CommitScheduler(
             repo_id=repo_id,
             repo_type="dataset",

@@ -57,17 +57,17 @@ def one_tab(
             )
             _offer_examples(models, photo, i18n)
         with gr.Column():
-            told = _lay_out_answer(models, i18n)
+            widgets = _lay_out_answer(models, i18n)
             if feedback:
                 feedback_form(feedback, models, chosen, i18n, photo)
-    _connect_answer(models, chosen, photo, told)
-    _connect_buttons(models, chosen, photo, told)
-    _follow_links(models, chosen, page, photo, told.headline)
+    _connect_answer(models, chosen, photo, widgets)
+    _connect_buttons(models, chosen, photo, widgets)
+    _follow_links(models, chosen, page, photo, widgets.headline)
     return photo
 
 
 @dataclass(frozen=True)
-class _Told:
+class _PredictionWidgets:
     """Where the answer goes."""
 
     headline: gr.HTML
@@ -77,7 +77,7 @@ class _Told:
     looked_text: gr.Markdown
 
 
-def _lay_out_answer(models: PageModels, i18n: gr.I18n) -> _Told:
+def _lay_out_answer(models: PageModels, i18n: gr.I18n) -> _PredictionWidgets:
     first = next(iter(models.values()))
     headline = gr.HTML(empty_html(first.wording.choose(None)), elem_id="answer")
     with gr.Row():
@@ -92,10 +92,12 @@ def _lay_out_answer(models: PageModels, i18n: gr.I18n) -> _Told:
             buttons=["fullscreen"],
             elem_id="looked",
         )
-    return _Told(headline, copy, picture, looked, looked_text)
+    return _PredictionWidgets(headline, copy, picture, looked, looked_text)
 
 
-def _connect_answer(models: PageModels, chosen: ModelChoice, photo: gr.Image, told: _Told) -> None:
+def _connect_answer(
+    models: PageModels, chosen: ModelChoice, photo: gr.Image, widgets: _PredictionWidgets
+) -> None:
     """Answer a photo when there is a new one, or another model is chosen."""
 
     def answer(photo: str | None, chosen: str, request: gr.Request) -> str:
@@ -127,14 +129,14 @@ def _connect_answer(models: PageModels, chosen: ModelChoice, photo: gr.Image, to
         changes_of(photo, chosen),
         answer,
         [photo, chosen],
-        told.headline,
+        widgets.headline,
         show_progress="minimal",
         api_visibility="private",
         concurrency_id="answer",
     ).then(
         show_where,
         [photo, chosen],
-        [told.looked, told.looked_text],
+        [widgets.looked, widgets.looked_text],
         trigger_mode="always_last",  # a `.then` else drops what comes while one is pending
         show_progress="hidden",
         api_visibility="private",
@@ -142,7 +144,9 @@ def _connect_answer(models: PageModels, chosen: ModelChoice, photo: gr.Image, to
     )
 
 
-def _connect_buttons(models: PageModels, chosen: ModelChoice, photo: gr.Image, told: _Told) -> None:
+def _connect_buttons(
+    models: PageModels, chosen: ModelChoice, photo: gr.Image, widgets: _PredictionWidgets
+) -> None:
     def draw(photo: str | None, chosen: str, request: gr.Request) -> str:
         model = models[chosen]
         prediction = _try(model, photo)
@@ -151,9 +155,9 @@ def _connect_buttons(models: PageModels, chosen: ModelChoice, photo: gr.Image, t
         picture = model.decoded(photo).picture
         return data_uri(draw_card(picture, prediction, model.wording), "image/jpeg")
 
-    told.copy.click(None, js=_COPY)
+    widgets.copy.click(None, js=_COPY)
     drawn = gr.Textbox(visible=False)
-    told.card.click(
+    widgets.card.click(
         draw, [photo, chosen], drawn, api_visibility="private", concurrency_id="answer"
     ).success(None, drawn, js=_SAVE)
 

@@ -44,11 +44,11 @@ from torch import nn
 from torch.utils.data import ConcatDataset, TensorDataset
 
 from foodvision.checkpoint import BUNDLED, measured_on, write_checkpoint
-from foodvision.data import LabelledPhoto, Photos, carve, find_photos, open_heap, open_source
+from foodvision.data import LabelledPhoto, Photos, carve, find_photos, open_source, open_unlabelled
 from foodvision.data.batches import Batches, InMemory, Shorten, mixing
 from foodvision.data.loaders import PhotoDataset, photo_dataset
 from foodvision.data.transforms import Square
-from foodvision.engine import Taught, keep_freed_memory
+from foodvision.engine import DistillationLoader, keep_freed_memory
 from foodvision.errors import Stopped
 from foodvision.export import export_body
 from foodvision.models import create_model, find_start, preprocess_for, split_head
@@ -62,7 +62,7 @@ from foodvision.training.package import (
     compute_features,
     weights_of,
 )
-from foodvision.training.stages import Finish, Growing, Run, Stage
+from foodvision.training.stages import BatchTransform, ProgressiveResize, Run, Stage
 
 BACKBONE = "efficientnet_lite0"
 SERVED = replace(preprocess_for(BACKBONE), crop=1.0)  # a photo of 224 pixels is taken as it is
@@ -169,8 +169,8 @@ def main() -> None:
         open_source(arguments.data / "food101_64px.tar.gz") as small_folder,
         open_source(arguments.data / "food101_sharp.zip") as sharp_folder,
         open_source(arguments.data / "pizza_steak_sushi.zip") as classic_folder,
-        open_heap(arguments.data / "not_food.zip") as not_food,
-        open_heap(arguments.data / "other_food.zip") as other_food,
+        open_unlabelled(arguments.data / "not_food.zip") as not_food,
+        open_unlabelled(arguments.data / "other_food.zip") as other_food,
     ):
         small = find_photos(small_folder).splits["train"]
         sharp = split_sharp(sharp_folder)
@@ -215,7 +215,11 @@ def train_network(
     with held(student, trainings[0].frozen, statistics=True):
         for phase in lessons:
             fit_phase(
-                phase, student, small, this, lambda batches: Taught(batches, teacher, 1.0, 1.0)
+                phase,
+                student,
+                small,
+                this,
+                lambda batches: DistillationLoader(batches, teacher, 1.0, 1.0),
             )
     return student
 
@@ -305,7 +309,7 @@ def fit_phase(
     network: nn.Module,
     small: Sequence[LabelledPhoto],
     this: Run,
-    teach: Callable[[Batches], Taught | Batches] = lambda batches: batches,
+    teach: Callable[[Batches], DistillationLoader | Batches] = lambda batches: batches,
 ) -> None:
     """Train the whole network on sharp and small photos."""
     square = replace(SERVED, size=phase.size)
@@ -333,11 +337,11 @@ def fit_phase(
         then.batches(
             ConcatDataset(train_sets),
             weights=weights,
-            transform_of=Growing(square, phase.config),
-            finish=Finish(square, mixing(phase.config.mixup, 0.0, len(photos.classes))),
+            transform_of=ProgressiveResize(square, phase.config),
+            finish=BatchTransform(square, mixing(phase.config.mixup, 0.0, len(photos.classes))),
             before_batch=then.stop.check,
         ),
-        then.batches(val_set, shuffle=False, finish=Finish(SERVED)),
+        then.batches(val_set, shuffle=False, finish=BatchTransform(SERVED)),
         phase.config.epochs,
         phase.config.learning_rate or 0.0,
         teach=teach,
