@@ -100,7 +100,7 @@ def _first_rows(photos: Sequence[ScannedPhoto]) -> dict[bytes, int]:
 
 
 def _near_pairs(scan: ScanResult) -> Iterator[np.ndarray]:
-    """Pairs of rows of photos that photo alike, (k, 2), block by block."""
+    """Pairs of rows of photos that look alike, (k, 2), block by block."""
     # Of equal ones the first stands for all.
     first = _first_rows(scan.photos).values()
     rows = np.array([row for row in first if scan.photos[row].contrast >= BLANK_CONTRAST], int)

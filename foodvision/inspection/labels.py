@@ -32,7 +32,7 @@ _SUREST = 0.5
 def find_suspects(scan: ScanResult, rows: list[int]) -> tuple[list[Finding], str]:
     """Return the labels that photo wrong, surest first, and in words what was not looked at.
 
-    rows: the photos to photo at; a copy among them would vote for its own label.
+    rows: the photos to look at; a copy among them would vote for its own label.
     """
     if scan.embeddings is None:
         return [], "Labels were not checked: that takes a model."
