@@ -1,4 +1,4 @@
-"""The inspection from first to last: photo, check, gather."""
+"""The inspection from first to last: scan, check, gather."""
 
 from foodvision.classifier import Classifier
 from foodvision.data import Photos

@@ -1,4 +1,4 @@
-"""Labels that photo wrong: confident learning on answers of models that never saw the photo.
+"""Labels that look wrong: confident learning on answers of models that never saw the photo.
 
 Northcutt, Jiang, Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 70,
 2021, in their own library, cleanlab.
@@ -30,7 +30,7 @@ _SUREST = 0.5
 
 
 def find_suspects(scan: ScanResult, rows: list[int]) -> tuple[list[Finding], str]:
-    """Return the labels that photo wrong, surest first, and in words what was not looked at.
+    """Return the labels that look wrong, surest first, and in words what was not looked at.
 
     rows: the photos to look at; a copy among them would vote for its own label.
     """
