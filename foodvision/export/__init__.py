@@ -8,7 +8,7 @@ from foodvision.export.graph import (
     largest_difference,
     score_known,
 )
-from foodvision.export.known import KnownScore, fit_contrast, fit_known_scores, prototypes
+from foodvision.export.known import KnownScore, fit_contrast, fit_prototypes
 from foodvision.graph.precision import is_half, store_in_half
 
 __all__ = [
@@ -18,10 +18,9 @@ __all__ = [
     "export_body",
     "find_body",
     "fit_contrast",
-    "fit_known_scores",
+    "fit_prototypes",
     "is_half",
     "largest_difference",
-    "prototypes",
     "score_known",
     "store_in_half",
 ]

@@ -34,10 +34,9 @@ from foodvision.export import (
     complete_graph,
     find_body,
     fit_contrast,
-    fit_known_scores,
+    fit_prototypes,
     is_half,
     largest_difference,
-    prototypes,
     score_known,
     store_in_half,
 )
@@ -114,11 +113,12 @@ def calibrate(
         if photos
     }
     train_labels, val_labels = np.array(this.labels("train")), np.array(this.labels("val"))
+    known = fit_prototypes(seen["train"], train_labels)
+    aurocs: dict[str, float] = {}
     if unknown:
-        candidates = list(fit_known_scores(seen["train"], train_labels, head))
+        # Of equal ones the first is taken.
+        candidates = [known, KnownScore("energy")]
         known, aurocs = choose_known(candidates, head, seen["train"], seen["val"], seen["unknown"])
-    else:
-        known, aurocs = prototypes(seen["train"], train_labels), {}
     scores = score_known(known, head, seen["val"])
     threshold = fit_known_threshold(scores)
     logits = head(torch.from_numpy(seen["val"])).numpy()
