@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from foodvision.system.telemetry import switch_off_telemetry
 
-__version__ = "0.5.0"
+__version__ = "0.6.0"
 
 __all__ = ["Classifier", "FoodVisionError", "Prediction", "TrainingRun", "load", "train"]
 
