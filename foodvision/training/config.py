@@ -19,6 +19,9 @@ _GOAL = Parameter(group=Group("What is asked of the network", sort_key=5))
 _DATA = Parameter(group=Group("Which photos", sort_key=6))
 _RUN = Parameter(group=Group("The run", sort_key=7))
 
+# What only the recipe of a shipped model needs is no part of the help.
+_OF_A_RECIPE = Parameter(show=False)
+
 # How a help text reads best: one option a setting, no --no-... beside what is off anyway.
 _SWITCH = Parameter(negative="")
 
@@ -91,7 +94,7 @@ class TrainConfig:
     hidden_units: Annotated[int, _NETWORK] = 10
     """Width of tinyvgg."""
 
-    half_storage: Annotated[bool, _NETWORK, _SWITCH] = False
+    half_storage: Annotated[bool, _NETWORK, _SWITCH, _OF_A_RECIPE] = False
     """Store the weights as float16: half the size, answers nearly the same."""
 
     epochs: Annotated[int, _LENGTH] = 20
@@ -159,11 +162,11 @@ class TrainConfig:
     cutmix: Annotated[float, _PHOTOS] = 0.0
     """Paste a part of one photo into another; strength, such as 1 (Yun et al., 2019)."""
 
-    low_resolution: Annotated[float, _PHOTOS] = 0.0
+    low_resolution: Annotated[float, _PHOTOS, _OF_A_RECIPE] = 0.0
     """Share of photos that are made small before they are cropped, for training photos of mixed
     sizes: sharp ones then teach what small ones show."""
 
-    start_size: Annotated[int | None, _PHOTOS] = None
+    start_size: Annotated[int | None, _PHOTOS, _OF_A_RECIPE] = None
     """Image size of the first epoch, growing to the full one by the last: faster, as calm."""
 
     label_smoothing: Annotated[float, _GOAL] = 0.0
