@@ -40,6 +40,7 @@ lint: .venv/ready node_modules/ready ## style, types and the architecture's cont
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	.venv/bin/deptry foodvision
 	npx --no-install biome ci --error-on-warnings
 
 model: .venv/ready ## train the model that ships, from ../shared/data (eight hours)
