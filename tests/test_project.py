@@ -3,11 +3,11 @@
 import re
 import subprocess
 import sys
+from functools import cache
 from itertools import chain
 from pathlib import Path
 
 import pytest
-import yaml
 from conftest import REPOSITORY
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -36,11 +36,6 @@ def readme():
     return (REPOSITORY / "README.md").read_text()
 
 
-@pytest.fixture(scope="module")
-def front_matter(readme):
-    return yaml.safe_load(readme.split("---\n")[1])
-
-
 def test_requirements_are_what_the_package_needs(project):
     listed = requirements((REPOSITORY / "requirements.txt").read_text().splitlines())
     assert listed == requirements(project["dependencies"])
@@ -49,21 +44,6 @@ def test_requirements_are_what_the_package_needs(project):
 def test_newest_entry_of_the_changelog_is_this_version():
     headings = re.findall(r"^## (\S+)", (REPOSITORY / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert headings[0] == foodvision.__version__
-
-
-def test_front_matter_is_a_spaces(front_matter):
-    assert front_matter["sdk"] == "gradio"
-    assert front_matter["app_file"] == "app.py"
-    assert front_matter["python_version"] == "3.12"
-    assert front_matter["license"] == "apache-2.0"
-    assert len(front_matter["short_description"]) <= 60
-    colours = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
-    assert {front_matter["colorFrom"], front_matter["colorTo"]} <= colours
-
-
-def test_requirements_admit_the_spaces_gradio(front_matter, project):
-    gradio = requirements(project["dependencies"])["gradio"]
-    assert gradio.specifier.contains(str(front_matter["sdk_version"]))
 
 
 def test_constraints_satisfy_every_range(project):
@@ -80,12 +60,42 @@ def test_constraints_satisfy_every_range(project):
             assert requirement.specifier.contains(version.version), name
 
 
-def test_every_path_and_command_of_the_readme_is_there(readme):
-    for path in re.findall(r"\]\((?!http)([^)#]+)\)", readme):
-        assert (REPOSITORY / path).exists(), path
+PAGES = [
+    *(REPOSITORY / name for name in ("README.md", "README.ko.md", "SECURITY.md")),
+    *(REPOSITORY / "docs").rglob("*.md"),
+]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_every_link_of_a_page_leads_somewhere(page):
+    for path in re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text()):
+        assert (page.parent / path).exists(), path
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_every_command_of_a_page_is_there(page):
+    text = page.read_text()
     makefile = (REPOSITORY / "Makefile").read_text()
-    for target in re.findall(r"`?make ([a-z]+)", readme):
+    for target in re.findall(r"^make ([a-z]+)", text, re.MULTILINE):
         assert f"\n{target}:" in makefile, target
+    for line in re.findall(r"^(?:foodvision|python app\.py) [^#\n]*", text, re.MULTILINE):
+        _, *words = line.replace("python app.py", "foodvision demo").split()
+        command = next(word for word in words if not word.startswith("-"))
+        for option in (word for word in words if word.startswith("--")):
+            assert option.partition("=")[0] in help_of(command), line
+
+
+@cache
+def help_of(command):
+    call = [sys.executable, "-m", "foodvision", command, "--help"]
+    done = subprocess.run(call, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+@pytest.mark.parametrize("korean", [False, True])
+def test_readme_is_short(korean):
+    lines = (REPOSITORY / ("README.ko.md" if korean else "README.md")).read_text().splitlines()
+    assert len(lines) <= 105
 
 
 def in_percent(figures, name):
@@ -99,14 +109,9 @@ def test_figures_of_the_readme_are_the_checkpoints(readme):
         of = figures[part]
         assert f"| {of['n']} | {in_percent(of, 'top1')} | {in_percent(of, 'top5')} |" in readme
     said = " ".join(readme.split())
-    known, strange = figures["known"], figures["known_other_food"]
     for words, share in (
-        ("{} of those called sure were right", figures["certainty"]["sure"]),
-        ("{} of those called likely", figures["certainty"]["likely"]),
-        ("{} of those called perhaps", figures["certainty"]["perhaps"]),
-        ("It keeps {} of them as known", known["kept"]),
-        ("refuses {} of 300 photos without food", known["refused"]),
-        ("of 100 other dishes it refuses {}:", strange["refused"]),
+        ('When it says "sure", it is right in {} of the cases', figures["certainty"]["sure"]),
+        ("It recognises {} of 300 photos without food", figures["known"]["refused"]),
     ):
         percent = f"{100 * share['value']:.1f}%".replace(".0%", "%")
         assert words.format(percent) in said

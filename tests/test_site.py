@@ -1,4 +1,4 @@
-"""The folder that `foodvision export --to web` writes, and what it tells when it cannot."""
+"""The folder that `foodvision export` writes, and what it tells when it cannot."""
 
 import gzip
 import hashlib
@@ -31,7 +31,7 @@ from foodvision.page.words import LANGUAGES
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("exported") / "site"
-    assert main(["export", "foodvision_101", "--to", "web", str(folder)]) == 0
+    assert main(["export", "foodvision_101", str(folder)]) == 0
     return folder
 
 
@@ -150,7 +150,7 @@ def test_network_in_full_precision_is_stored_in_half(fruit_checkpoint, tmp_path)
 def test_export_replaces_its_own_folder_only(site, checkpoint, tmp_path, capsys):
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters" / "dear.txt").write_text("Dear")
-    assert main(["export", "foodvision_101", "--to", "web", str(tmp_path / "letters")]) == 2
+    assert main(["export", "foodvision_101", str(tmp_path / "letters")]) == 2
     assert capsys.readouterr().err == (
         f"foodvision: {tmp_path / 'letters'} holds something else than an exported page: "
         "name another one\n"
@@ -242,7 +242,7 @@ def fail(*values, **options):
 
 
 def test_missing_checkpoint_is_one_line(tmp_path, capsys):
-    assert main(["export", str(tmp_path / "nothing"), "--to", "web", str(tmp_path / "site")]) == 2
+    assert main(["export", str(tmp_path / "nothing"), str(tmp_path / "site")]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
     assert not (tmp_path / "site").exists()
 

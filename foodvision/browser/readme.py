@@ -58,7 +58,7 @@ def _quoted(value: str) -> str:
 _TEXT = """# {title}
 
 Serve this folder by any static host: the photo is answered in the browser and never leaves the
-device. Made by `foodvision export CHECKPOINT --to web DIR`; `js/` is written for people to read.
+device. Made by `foodvision export CHECKPOINT DIR`; `js/` is written for people to read.
 
 `onnxruntime/` is onnxruntime-web by Microsoft, under the MIT licence beside it; where it is not
 there, the page takes it from a CDN. Script, WASM and model run only if their SHA-256 is the one in

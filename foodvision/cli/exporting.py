@@ -1,9 +1,6 @@
 """A model made into something that runs elsewhere."""
 
 from pathlib import Path
-from typing import Annotated, Literal
-
-from cyclopts import Parameter
 
 from foodvision.cli.options import Switch
 from foodvision.system.terminal import say
@@ -14,7 +11,6 @@ def export(
     folder: Path,
     /,
     *,
-    to: Annotated[Literal["web"], Parameter(negative="")] = "web",
     cdn: Switch = False,
 ) -> None:
     """Write a model as a page that answers in the visitor's browser, for any static host.
@@ -25,8 +21,6 @@ def export(
         A checkpoint or run folder, user/name on the Hub, or foodvision_101, the model that ships.
     folder:
         The folder to write; an exported page in it is replaced.
-    to:
-        What to write: web.
     cdn:
         Leave onnxruntime-web to a CDN instead of copying it into the folder.
     """
