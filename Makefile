@@ -4,7 +4,7 @@ PYTHON ?= python3
 # Two workers with a thread each: torch's own threads would wait for each other on two cores.
 PYTEST = OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses 2 --dist worksteal
 
-.PHONY: help demo test slow fuzz chromium runtime lint model sbom clean
+.PHONY: help demo test slow fuzz chromium runtime lint docs model sbom clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -43,6 +43,9 @@ lint: .venv/ready node_modules/ready ## style, types and the architecture's cont
 	.venv/bin/deptry foodvision
 	npx --no-install biome ci --error-on-warnings
 
+docs: .venv/ready ## build the documentation in site/
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --quiet
+
 model: .venv/ready ## train the model that ships, from ../shared/data (eight hours)
 	.venv/bin/python models/foodvision-101/train.py
 
@@ -51,7 +54,7 @@ sbom: .venv-demo/ready .venv-sbom/ready ## list what the page's environment cont
 		--output-file sbom.json .venv-demo/bin/python
 
 clean: ## remove the environments
-	rm -rf .venv .venv-demo .venv-sbom node_modules sbom.json
+	rm -rf .venv .venv-demo .venv-sbom node_modules sbom.json site
 
 .venv-demo/ready: requirements.txt
 	$(PYTHON) -m venv .venv-demo
