@@ -31,7 +31,7 @@ Photo: TypeAlias = str | os.PathLike[str] | bytes | IO[bytes] | Image.Image | np
 
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".gif"),
-    *(".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif"),
+    *(".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif", ".ppm", ".pgm", ".pbm", ".pnm"),
 )
 """File name endings of the formats below, in lower case."""
 
@@ -40,7 +40,11 @@ MAX_PIXELS = 200_000_000
 
 # Formats by name, so that a stranger's upload never reaches Pillow's rarer decoders. JPEG takes in
 # MPO, which some phones write.
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF", "PPM")
+
+# How files of these formats begin; what stands four bytes in is WebP's, AVIF's and HEIC's.
+_BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"II*\0", b"MM\0*", b"P4", b"P5", b"P6")
+_FURTHER_ON = ((8, b"WEBP"), (4, b"ftypavif"), (4, b"ftypheic"), (4, b"ftypheix"), (4, b"ftypmif1"))
 _FORMATS_IN_WORDS = "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC"
 
 # Most networks see a few hundred pixels. The JPEG decoder halves while it decodes, at a fraction of
@@ -215,6 +219,17 @@ def format_of(content: bytes) -> str | None:
         return str(_identify(io.BytesIO(content)).format).lower()
     except Exception:  # decoders raise whatever their parsing runs into
         return None
+
+
+def begins_like_photo(path: Path) -> bool:
+    """Whether a file whose name does not tell begins like a photo."""
+    try:
+        with open(path, "rb", opener=_open_at_once) as file:
+            is_regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+            head = file.read(32) if is_regular else b""
+    except OSError:
+        return False
+    return head.startswith(_BEGINNINGS) or any(head[at:].startswith(of) for at, of in _FURTHER_ON)
 
 
 def size_in_file(path: str | os.PathLike[str]) -> tuple[int, int]:

@@ -150,13 +150,13 @@ def test_photo_in_a_format_that_is_not_taken_is_refused_from_the_camera_too(
 ):
     from PIL import Image
 
-    Image.new("RGB", (64, 48)).save(tmp_path / "a.ppm")
-    content = base64.b64encode((tmp_path / "a.ppm").read_bytes()).decode()
+    Image.new("RGB", (64, 48)).save(tmp_path / "a.ico")
+    content = base64.b64encode((tmp_path / "a.ico").read_bytes()).decode()
     for function in functions(page):
         kinds = [type(page.blocks[of]).__name__ for of in function["inputs"]]
         if kinds[:1] != ["Image"]:
             continue
-        data = [{"url": f"data:image/ppm;base64,{content}"}, *[None] * (len(kinds) - 1)]
+        data = [{"url": f"data:image/x-icon;base64,{content}"}, *[None] * (len(kinds) - 1)]
         said = json.dumps(ask(visitor, function["id"], data))
         assert "blueberry" not in said
         assert "data:image" not in said

@@ -266,9 +266,9 @@ def png_header(width: int, height: int) -> bytes:
 
 
 def test_formats_that_phones_do_not_write_are_refused(tmp_path):
-    scene().save(tmp_path / "a.ppm")
+    scene().save(tmp_path / "a.ico")
     with pytest.raises(PhotoError, match="is no photo"):
-        load_image(tmp_path / "a.ppm")
+        load_image(tmp_path / "a.ico")
 
 
 @pytest.mark.parametrize(

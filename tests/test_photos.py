@@ -85,9 +85,9 @@ def test_what_is_left_out_is_told_in_one_line(tmp_path):
     assert photos.classes == ("pizza", "sushi")
     assert photos.left_out_in_words() == (
         "Left out: 3 hidden or left by a system (__MACOSX, train/.ipynb_checkpoints, "
-        "train/pizza/.DS_Store), 2 beside the splits (extra, readme.md), 1 no photo by its name "
-        "(train/pizza/notes.txt), 1 empty class folder (train/steak), 1 beside the class folders "
-        "(train/stray.jpg)."
+        "train/pizza/.DS_Store), 2 beside the splits (extra, readme.md), 1 beside the "
+        "class folders (train/stray.jpg), 1 no photo "
+        "(train/pizza/notes.txt), 1 empty class folder (train/steak)."
     )
 
 
@@ -127,14 +127,7 @@ def test_splits_that_are_there_are_left_alone(fruit):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (
-            ["train/a/1.jpg", "train/b/1.jpg", "test/a/1.jpg"],
-            "test/ has no photos of b, which train/",
-        ),
-        (
-            ["train/a/1.jpg", "train/b/1.jpg", *(f"val/{x}/1.jpg" for x in "abc")],
-            "val/ has c, which train/ has not",
-        ),
+        (["train/a/1.jpg", "train/b/1.jpg", "test/c/1.jpg"], "test/ has none of the classes that"),
         (["train/a/1.jpg"], "has one class, a: it takes at least two"),
         (["test/a/1.jpg", "test/b/1.jpg"], "has no photos in train/ to learn from"),
         (["a/1.jpg", "b/1.jpg", "b/2.jpg"], "class a has too few photos to set some aside"),

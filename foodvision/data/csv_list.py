@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from foodvision.data.layout import LeftOut
 from foodvision.data.names import split_named
-from foodvision.data.photos import LabelledPhoto, LeftOut, Photos
+from foodvision.data.photos import LabelledPhoto, Photos
 from foodvision.errors import DataError, first_line
 
 _COLUMNS = ("path", "label")

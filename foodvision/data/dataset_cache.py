@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from foodvision.data.photos import LabelledPhoto, LeftOut, Photos
+from foodvision.data.layout import LeftOut
+from foodvision.data.photos import LabelledPhoto, Photos
 from foodvision.system.storage import write_atomically
 
 _NOT_IN_NAMES = re.compile(r"[^\w &'()+,.-]")

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from foodvision.data.layout import LeftOut
 from foodvision.data.names import file_named
-from foodvision.data.photos import LeftOut, Photos
+from foodvision.data.photos import Photos
 from foodvision.errors import DataError, first_line
 
 

@@ -1,17 +1,28 @@
 """Names of photos, classes and splits, as folders and people have them."""
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
+
+SPLITS = ("train", "val", "test")
 
 DEEPEST = 64
 """How many folders photos may lie in, one in the other; no real ones lie that deep."""
 
-_SPLIT_OF_NAME = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("val", "valid", "validation"), "val"),
-    **dict.fromkeys(("test", "testing"), "test"),
+_SPLIT_OF_WORD = {
+    **dict.fromkeys(("train", "training", "trn"), "train"),
+    **dict.fromkeys(("val", "valid", "validate", "validation", "dev", "eval", "evaluation"), "val"),
+    **dict.fromkeys(("test", "testing", "tst", "holdout"), "test"),
 }
+
+# Words that stand beside it in the names of folders: seg_train, Train_Images, "test set", trainset.
+_BESIDE = (
+    *("set", "data", "dataset", "split", "images", "image", "imgs", "img", "photos", "photo"),
+    *("pictures", "pics", "files", "folder", "seg", "dir"),
+)
+_WORDS = re.compile(r"[^\W_]+")
+_JOINED = re.compile(rf"(.+?)(?:{'|'.join(sorted(_BESIDE, key=len, reverse=True))})")
 
 
 def relative_name(path: Path, root: Path) -> str:
@@ -37,7 +48,23 @@ def is_text(name: str) -> bool:
 
 def split_named(name: str) -> str | None:
     """Return train, val or test for any of their usual names, in any case, or None."""
-    return _SPLIT_OF_NAME.get(name.lower())
+    words = [word for word in _words(name) if word not in _BESIDE]
+    return _SPLIT_OF_WORD.get(words[0]) if len(words) == 1 else None
+
+
+def split_words_in(name: str) -> bool:
+    """Whether a name holds a word for a split among others: test_pizza, our training."""
+    return any(word in _SPLIT_OF_WORD for word in _words(name))
+
+
+def _words(name: str) -> list[str]:
+    """Return the words of a name in lower case, trainset and its kin without what is joined."""
+    words = _WORDS.findall(name.lower())
+    joined = [_JOINED.fullmatch(word) for word in words]
+    return [
+        match[1] if match and match[1] in _SPLIT_OF_WORD else word
+        for word, match in zip(words, joined, strict=True)
+    ]
 
 
 def a_few(names: Sequence[str]) -> str:

@@ -3,20 +3,20 @@
 import hashlib
 import random
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from foodvision.data.names import DEEPEST, a_few, file_named, is_text, relative_name, split_named
+from foodvision.data.layout import LeftOut, check_depth, children_of, read_layout
+from foodvision.data.names import SPLITS, a_few, file_named, is_text, relative_name
 from foodvision.decoding import Decoder
 from foodvision.errors import DataError, PhotoError
-from foodvision.image import SUFFIXES
+from foodvision.image import SUFFIXES, begins_like_photo
 from foodvision.safety.files import is_plain
 from foodvision.safety.schema import LONGEST_NAME, MOST_CLASSES
 from foodvision.system.progress import progress
-
-SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True, order=True)
@@ -32,14 +32,6 @@ class LabelledPhoto:
 
 
 @dataclass(frozen=True)
-class LeftOut:
-    """A file or folder that is not used, and why."""
-
-    path: Path
-    reason: str
-
-
-@dataclass(frozen=True)
 class Photos:
     """The photos of a source.
 
@@ -47,12 +39,14 @@ class Photos:
     splits: photos by split: "train", "val", "test", or "all" where the source names none.
     left_out: what is not used.
     carved: the splits that the source does not name, a seeded part of another.
+    notes: how it was read, where that is not plain; a sentence each.
     """
 
     root: Path
     splits: Mapping[str, tuple[LabelledPhoto, ...]]
     left_out: tuple[LeftOut, ...] = ()
     carved: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -81,9 +75,10 @@ class Photos:
         return relative_name(path, self.root)
 
     def in_words(self) -> str:
-        """Say how many classes and photos there are, and what was left out and why."""
+        """Say how many classes and photos there are, how they were read, and what was left out."""
         total = sum(len(photos) for photos in self.splits.values())
-        return f"{len(self.classes)} classes, {total:,} photos. {self.left_out_in_words()}"
+        counted = f"{len(self.classes)} classes, {total:,} photos."
+        return " ".join([counted, *self.notes, self.left_out_in_words()])
 
     def left_out_in_words(self) -> str:
         """One line: what was left out and why."""
@@ -95,27 +90,24 @@ class Photos:
 
 
 def find_photos(folder: Path) -> Photos:
-    """Walk through a folder with `train/`, `val/` and `test/` class folders, or class folders only.
+    """Walk through a folder of splits and class folders, as `read_layout` understands them.
 
-    Hidden files, `__MACOSX`, empty class folders and files that are no photos by their name are
-    left out. A folder that holds nothing but one folder of folders stands for that one.
+    Hidden files, `__MACOSX`, empty class folders and files that are no photos are left out.
 
-    Raises DataError if there is no photo in a class folder, or if two folders name the same split.
+    Raises DataError if there is no photo in a class folder, and as `read_layout` does.
     """
-    left_out: list[LeftOut] = []
-    root, children = _unwrap(folder, left_out)
-    named = _named_splits(children)
-    found = {split: named[split] for split in SPLITS if split in named} or {"all": root}
-    if named:
-        left_out += [LeftOut(path, "beside the splits") for path in children if not _split_of(path)]
-    splits = {split: tuple(_class_photos(path, left_out)) for split, path in found.items()}
+    layout = read_layout(folder)
+    left_out = list(layout.left_out)
+    splits = {
+        split: tuple(_class_photos(classes, left_out)) for split, classes in layout.splits.items()
+    }
+    left_out = list(dict.fromkeys(left_out))
     if not any(splits.values()):
         raise DataError(
             f"{folder} holds no photos in class folders: it should look like pizza/1.jpg, "
-            "or train/pizza/1.jpg and test/pizza/2.jpg"
+            f"or train/pizza/1.jpg and test/pizza/2.jpg{_endings_in_words(left_out)}"
         )
-    # A folder without splits was gone through twice: for what it holds, and for its classes.
-    return Photos(folder, splits, tuple(dict.fromkeys(left_out)))
+    return Photos(folder, splits, tuple(left_out), notes=layout.notes)
 
 
 def find_unlabelled(folder: Path) -> tuple[LabelledPhoto, ...]:
@@ -138,20 +130,29 @@ def split_photos(
 
     val_share, test_share: of the photos they are carved from, between 0 and 1.
 
-    Raises DataError for a folder without photos to learn from, for splits that do not agree on
-    their classes, for fewer than two classes, and for a class too small to carve from.
+    A class that only val or test has is left out; one that they lack is noted.
+
+    Raises DataError for a folder without photos to learn from, for a split that has none of the
+    classes, for fewer than two classes, and for a class too small to carve from.
     """
     splits = dict(photos.splits)
     if "all" in splits:
         splits["train"] = splits.pop("all")
     if not splits.get("train"):
         raise DataError(f"{photos.root} has no photos in train/ to learn from")
-    _check_agreement(splits, photos.root)
+    _check_classes(splits["train"], photos.root)
+    splits, left_out, notes = _agreed(splits, photos)
     carved = tuple(split for split in ("test", "val") if split not in splits)
     for split in carved:
         share = test_share if split == "test" else val_share
         splits["train"], splits[split] = carve(splits["train"], share, f"{seed} {split}")
-    return replace(photos, splits={split: splits[split] for split in SPLITS}, carved=carved)
+    return replace(
+        photos,
+        splits={split: splits[split] for split in SPLITS},
+        left_out=photos.left_out + left_out,
+        carved=carved,
+        notes=photos.notes + notes,
+    )
 
 
 def drop_unreadable(photos: Photos, splits: Sequence[str] = ("train", "val", "all")) -> Photos:
@@ -225,65 +226,34 @@ def _whole_path(photo: LabelledPhoto) -> Path:
     return file_named("", photo.path)
 
 
-def _unwrap(folder: Path, left_out: list[LeftOut], depth: int = 0) -> tuple[Path, list[Path]]:
-    """Go into folders that hold one folder of folders; return the last one and what it holds."""
-    _check_depth(folder, depth)
-    children = list(_children(folder, left_out))
-    folders = [path for path in children if path.is_dir()]
-    is_wrapper = len(folders) == 1 and not _split_of(folders[0])
-    if not is_wrapper or not any(path.is_dir() for path in _children(folders[0], [])):
-        return folder, children
-    left_out += [LeftOut(path, "beside the photos") for path in children if path.is_file()]
-    return _unwrap(folders[0], left_out, depth + 1)
-
-
-def _named_splits(folders: Iterable[Path]) -> dict[str, Path]:
-    named: dict[str, Path] = {}
-    for path in folders:
-        split = _split_of(path)
-        if split in named:
-            raise DataError(f"{path} and {named[split].name} are both {split}: keep one of them")
-        if split:
-            named[split] = path
-    return named
-
-
-def _split_of(path: Path) -> str | None:
-    return split_named(path.name) if path.is_dir() else None
-
-
-def _children(folder: Path, left_out: list[LeftOut]) -> Iterator[Path]:
-    """Files and folders in order of name; what systems leave behind goes to `left_out`."""
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.name == "__MACOSX":
-            left_out.append(LeftOut(path, "hidden or left by a system"))
-        else:
-            yield path
-
-
-def _class_photos(split: Path, left_out: list[LeftOut]) -> Iterator[LabelledPhoto]:
-    for folder in _children(split, left_out):
-        if not folder.is_dir():
-            left_out.append(LeftOut(folder, "beside the class folders"))
-            continue
-        photos = [LabelledPhoto(path, folder.name) for path in photo_files(folder, left_out, split)]
+def _class_photos(
+    classes: Iterable[tuple[str, Path]], left_out: list[LeftOut]
+) -> Iterator[LabelledPhoto]:
+    for label, folder in classes:
+        photos = [LabelledPhoto(path, label) for path in photo_files(folder, left_out)]
         if not photos:
             left_out.append(LeftOut(folder, "empty class folder"))
         yield from photos
 
 
-def photo_files(
-    folder: Path, left_out: list[LeftOut] | None = None, above: Path | None = None
-) -> Iterator[Path]:
-    """Walk through a folder and give the files that are photos by their names, in order.
+def _endings_in_words(left_out: Iterable[LeftOut]) -> str:
+    """Say what there is instead of photos: "; there are 18 files that end in .dcm"."""
+    files = (item.path for item in left_out if item.path.is_file())
+    endings = Counter(path.suffix.lower() for path in files if path.suffix)
+    counted = [f"{count:,} files that end in {name}" for name, count in endings.most_common(3)]
+    return f". There are {' and '.join(counted)}" if counted else ""
 
-    left_out: takes what is passed over. above: the folder that the walk came from, if any.
+
+def photo_files(folder: Path, left_out: list[LeftOut] | None = None) -> Iterator[Path]:
+    """Walk through a folder and give the files that are photos by name or content, in order.
+
+    left_out: takes what is passed over.
 
     Raises DataError for folders that lie too deep in each other.
     """
-    start = folder.resolve()
-    before = start.parents if above is None else (*start.parents, *_with_parents(above.resolve()))
-    seen = {_identity(place) for place in before}
+    # Where the folder is a link, what it leads to and what it lies in are both above the walk.
+    above = (*folder.resolve().parents, *folder.parent.resolve().parents, folder.parent.resolve())
+    seen = {_identity(place) for place in above}
     yield from _walk(folder, [] if left_out is None else left_out, seen, depth=0)
 
 
@@ -291,23 +261,19 @@ def _walk(
     folder: Path, left_out: list[LeftOut], seen: set[tuple[int, int]], depth: int
 ) -> Iterator[Path]:
     """Visit every folder once, however many links lead to it: else 40 folders make 2^40 walks."""
-    _check_depth(folder, depth)
+    check_depth(folder, depth)
     here = _identity(folder)
     if here in seen:
         left_out.append(LeftOut(folder, "a folder that links lead to again"))
         return
     seen.add(here)
-    for path in _children(folder, left_out):
+    for path in children_of(folder, left_out):
         if path.is_dir():
             yield from _walk(path, left_out, seen, depth + 1)
-        elif path.suffix.lower() in SUFFIXES:
+        elif path.suffix.lower() in SUFFIXES or begins_like_photo(path):
             yield path
         else:
-            left_out.append(LeftOut(path, "no photo by its name"))
-
-
-def _with_parents(folder: Path) -> tuple[Path, ...]:
-    return folder, *folder.parents
+            left_out.append(LeftOut(path, "no photo"))
 
 
 def _identity(folder: Path) -> tuple[int, int]:
@@ -315,14 +281,8 @@ def _identity(folder: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _check_depth(folder: Path, depth: int) -> None:
-    if depth > DEEPEST:
-        raise DataError(f"{folder} lies {depth} folders deep: move its photos further up")
-
-
-def _check_agreement(splits: Mapping[str, Iterable[LabelledPhoto]], root: Path) -> None:
-    labels = {split: {photo.label for photo in photos} for split, photos in splits.items()}
-    expected = labels["train"]
+def _check_classes(train: Iterable[LabelledPhoto], root: Path) -> None:
+    expected = {photo.label for photo in train}
     for name in sorted(expected):
         if not is_text(name):
             raise DataError(f"{root}: the class {name!a} has a name that is no UTF-8: rename it")
@@ -335,14 +295,26 @@ def _check_agreement(splits: Mapping[str, Iterable[LabelledPhoto]], root: Path) 
         raise DataError(f"{root} has {len(expected):,} classes, the limit is {MOST_CLASSES:,}")
     if len(expected) < 2:
         raise DataError(f"{root} has one class, {min(expected)}: it takes at least two to choose")
-    for split, found in labels.items():
-        if missing := sorted(expected - found):
+
+
+def _agreed(
+    splits: Mapping[str, tuple[LabelledPhoto, ...]], photos: Photos
+) -> tuple[dict[str, tuple[LabelledPhoto, ...]], tuple[LeftOut, ...], tuple[str, ...]]:
+    """Return the splits with the classes of train alone, what that leaves out, and notes."""
+    expected = {photo.label for photo in splits["train"]}
+    agreed = dict(splits)
+    left_out: list[LeftOut] = []
+    notes = []
+    for split in sorted(splits.keys() - {"train"}):
+        kept = tuple(photo for photo in splits[split] if photo.label in expected)
+        if not kept:
             raise DataError(
-                f"{root}: {split}/ has no photos of {a_few(missing)}, which train/ has: "
-                "the folders must hold the same classes"
+                f"{photos.root}: {split}/ has none of the classes that train/ has "
+                f"({a_few(sorted(expected))}): the folders should be called alike"
             )
-        if extra := sorted(found - expected):
-            raise DataError(
-                f"{root}: {split}/ has {a_few(extra)}, which train/ has not: "
-                "the folders must hold the same classes"
-            )
+        strange = (photo for photo in splits[split] if photo.label not in expected)
+        left_out += [LeftOut(photo.path, "of a class that train/ lacks") for photo in strange]
+        if missing := sorted(expected - {photo.label for photo in kept}):
+            notes.append(f"{split}/ has no photos of {a_few(missing)}.")
+        agreed[split] = kept
+    return agreed, tuple(left_out), tuple(notes)

@@ -26,7 +26,7 @@ def inspect_photos(photos: Photos, classifier: Classifier | None) -> Inspection:
         # Stable: within a kind the order of the check stays.
         findings=tuple(sorted(findings, key=lambda finding: order.index(finding.kind))),
         left_out=photos.left_out_in_words(),
-        notes=(note,) if note else (),
+        notes=(*photos.notes, *([note] if note else [])),
         tested=frozenset(photo.place.name for photo in scan.photos if photo.place.split == "test"),
     )
 

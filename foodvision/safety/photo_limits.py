@@ -39,6 +39,8 @@ _HEIC_BYTES = 4
 _COEFFICIENT_BYTES = 2
 _MAX_COEFFICIENTS_READ = 1_500_000_000
 
+_MAX_PIXEL_BY_PIXEL = 1_000_000
+
 # What takes about a tenth of a second.
 _QUICK_HEIC, _QUICK_MEMORY = 3_000_000, 50_000_000
 _QUICK_COEFFICIENTS, _QUICK_BASELINE = 150_000_000, 100_000_000
@@ -82,6 +84,8 @@ def check_cost(image: Image.Image, name: str) -> None:
         raise too_large(name, f"{limit} megapixels for a {kind}")
     if image.format in ("JPEG", "MPO"):
         _check_scans(image, name)
+    if _is_read_by_python(image) and image.width * image.height > _MAX_PIXEL_BY_PIXEL:
+        raise too_large(name, "1 megapixel for a PPM of this kind (text, or an odd depth)")
 
 
 def may_take_long(image: Image.Image) -> bool:
@@ -93,6 +97,11 @@ def may_take_long(image: Image.Image) -> bool:
         if coefficients * max(scans, 2) > _QUICK_COEFFICIENTS:
             return scans > 1 or coefficients > _QUICK_BASELINE
     return _memory(image) > _QUICK_MEMORY
+
+
+def _is_read_by_python(image: Any) -> bool:
+    """Whether Pillow reads a PPM's numbers one by one: text, or no depth of 8 or 16 bits."""
+    return bool(image.format == "PPM" and image.tile[0][0] != "raw")
 
 
 def has_sane_entries(content: bytes) -> bool:

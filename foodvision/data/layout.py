@@ -1,0 +1,195 @@
+"""Which folders are splits and which are classes, as people lay them out."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from foodvision.data.names import DEEPEST, SPLITS, a_few, split_named, split_words_in
+from foodvision.errors import DataError
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A file or folder that is not used, and why."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the folders under a root are.
+
+    splits: by split ("train", "val", "test", or "all" where there are none), its class folders
+        with the names of their classes.
+    left_out: what is none of them.
+    notes: how folders were read whose names are not plainly the splits', a sentence each.
+    """
+
+    splits: Mapping[str, Sequence[tuple[str, Path]]]
+    left_out: tuple[LeftOut, ...]
+    notes: tuple[str, ...]
+
+
+def read_layout(folder: Path) -> Layout:
+    """Read the folders of photos, splits and classes in any of their usual orders.
+
+    Splits above classes (train/pizza/), classes above splits (pizza/train/), or classes alone;
+    inside of wrapping folders (data/food/train/, seg_train/seg_train/). A folder that is called
+    like a split, holds photos itself, and stands beside others that do, is a class (bus/, car/,
+    train/).
+
+    Raises DataError where the names would be taken for something that they may not be.
+    """
+    return _Reader(folder).read()
+
+
+class _Reader:
+    """A walk over the first levels of a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._left_out: list[LeftOut] = []
+
+    def read(self) -> Layout:
+        root = self._unwrap(self._folder)
+        children = self._children(root)
+        folders = [path for path in children if path.is_dir()]
+        named = {path: split for path in folders if (split := split_named(path.name))}
+        others = [path for path in folders if path not in named]
+        with_classes = {path: split for path, split in named.items() if self._has_folders(path)}
+        notes: list[str] = []
+        splits: dict[str, list[tuple[str, Path]]]
+        if with_classes:
+            self._check_meant(root, with_classes, others)
+            self._leave(children, with_classes, "beside the splits")
+            places = self._places(with_classes)
+            splits = {split: self._classes(place) for split, place in places.items()}
+            notes += self._how_read(places)
+        elif folders and not named and all(map(self._is_class_of_splits, folders)):
+            splits = self._turned(folders)
+            notes.append("Splits lie inside of the class folders.")
+            self._leave(children, folders, "beside the class folders")
+        else:
+            # What is called like a split is a class among others; alone it is a split without any.
+            classes = folders if others else []
+            self._check_classes(root, [path.name for path in classes])
+            self._leave(children, folders, "beside the class folders")
+            if not others:
+                self._leave(folders, [], "photos without class folders")
+            splits = {"all": [(path.name, path) for path in classes]}
+            if named and others:
+                notes.append(f"{a_few([path.name for path in named])} is a class here, no split.")
+        return Layout(splits, tuple(dict.fromkeys(self._left_out)), tuple(notes))
+
+    def _unwrap(self, folder: Path, depth: int = 0) -> Path:
+        """Go into folders that hold nothing but one folder of folders; return the last one."""
+        check_depth(folder, depth)
+        children = self._children(folder)
+        folders = [path for path in children if path.is_dir()]
+        is_wrapper = len(folders) == 1 and not split_named(folders[0].name)
+        if not is_wrapper or not self._has_folders(folders[0]):
+            return folder
+        if self._is_class_of_splits(folders[0]):
+            return folder
+        self._leave(children, folders, "beside the photos")
+        return self._unwrap(folders[0], depth + 1)
+
+    def _places(self, named: Mapping[Path, str]) -> dict[str, Path]:
+        """Return where each split's class folders lie. Raises DataError for two of one split."""
+        first: dict[str, Path] = {}
+        for path, split in named.items():
+            if split in first:
+                raise DataError(
+                    f"{path} and {first[split].name} are both {split}: keep one of them"
+                )
+            first[split] = path
+        return {split: self._inside(first[split], split) for split in SPLITS if split in first}
+
+    def _inside(self, place: Path, split: str) -> Path:
+        """Go into a split's folder that wraps another one: seg_train/seg_train/, train/images/."""
+        children = self._children(place)
+        folders = [path for path in children if path.is_dir()]
+        if len(folders) != 1 or any(path.is_file() for path in children):
+            return place
+        (inner,) = folders
+        is_split = split_named(inner.name) == split and self._has_folders(inner)
+        wraps = sum(path.is_dir() for path in self._children(inner)) > 1
+        return self._inside(inner, split) if is_split or wraps else place
+
+    def _classes(self, place: Path) -> list[tuple[str, Path]]:
+        children = self._children(place)
+        folders = [path for path in children if path.is_dir()]
+        self._leave(children, folders, "beside the class folders")
+        return [(path.name, path) for path in folders]
+
+    def _turned(self, classes: Sequence[Path]) -> dict[str, list[tuple[str, Path]]]:
+        splits: dict[str, list[tuple[str, Path]]] = {}
+        for path in classes:
+            children = self._children(path)
+            folders = [child for child in children if child.is_dir()]
+            self._leave(children, folders, "beside the splits")
+            for child in folders:
+                splits.setdefault(split_named(child.name) or "", []).append((path.name, child))
+        return {split: splits[split] for split in SPLITS if split in splits}
+
+    def _is_class_of_splits(self, folder: Path) -> bool:
+        """Whether a folder is a class whose photos lie in splits: pizza/train/1.jpg."""
+        children = [path for path in self._children(folder) if path.is_dir()]
+        names = [split_named(path.name) for path in children]
+        is_flat = not any(self._has_folders(path) for path in children)
+        return bool(names) and all(names) and len(set(names)) == len(names) and is_flat
+
+    def _check_meant(self, root: Path, splits: Mapping[Path, str], others: Sequence[Path]) -> None:
+        """Ask, where a folder may be a split of classes or a class of folders."""
+        flat = [path.name for path in others if not self._has_folders(path) and any(path.iterdir())]
+        if len(splits) == 1 and len(flat) > 1:
+            (name,) = (path.name for path in splits)
+            raise DataError(
+                f"{root}: {name} holds folders and stands beside {a_few(flat)}, which hold files. "
+                f"If {name} is a split, move the others away; if it is a class, move its photos "
+                "out of their folders"
+            )
+
+    def _check_classes(self, root: Path, names: Sequence[str]) -> None:
+        if names and all(map(split_words_in, names)):
+            raise DataError(
+                f"{root} holds {a_few(names)}, which sound like splits and would become the "
+                "classes. Call splits train, val and test; if they are classes, give them other "
+                "names"
+            )
+
+    def _how_read(self, places: Mapping[str, Path]) -> Iterator[str]:
+        read = {
+            split: name
+            for split, place in places.items()
+            if (name := place.relative_to(self._folder).as_posix()) != split
+        }
+        if read:
+            yield f"Splits: {', '.join(f'{split} is {name}/' for split, name in read.items())}."
+
+    def _has_folders(self, folder: Path) -> bool:
+        return any(path.is_dir() for path in self._children(folder))
+
+    def _children(self, folder: Path) -> list[Path]:
+        """Files and folders in order of name; what systems leave behind is noted."""
+        return list(children_of(folder, self._left_out))
+
+    def _leave(self, paths: Iterable[Path], used: Iterable[Path], reason: str) -> None:
+        kept = set(used)
+        self._left_out += [LeftOut(path, reason) for path in paths if path not in kept]
+
+
+def children_of(folder: Path, left_out: list[LeftOut]) -> Iterator[Path]:
+    """Give files and folders in order of name; what systems leave behind goes to `left_out`."""
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or path.name == "__MACOSX":
+            left_out.append(LeftOut(path, "hidden or left by a system"))
+        else:
+            yield path
+
+
+def check_depth(folder: Path, depth: int) -> None:
+    """Raise DataError for a folder that lies too deep to be walked through."""
+    if depth > DEEPEST:
+        raise DataError(f"{folder} lies {depth} folders deep: move its photos further up")
