@@ -1,5 +1,6 @@
 """Runs as training leaves them, made without training."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +58,7 @@ def make_run(
     """Write a run on the fruit, without a checkpoint; so many of its 15 answers are wrong."""
     photos = find_photos(fruit)
     answers, labels = some_answers(photos.splits["test"], wrong)
-    write_start(folder, config, str(fruit), command, {"accelerator": "none"})
+    write_start(folder, asdict(config), str(fruit), command, {"accelerator": "none"})
     write_metrics(folder, ROWS)
     write_answers(folder, list_answers(photos.root, photos.splits["test"], CLASSES, answers))
     write_figures(folder, Judgement(measure(answers.probabilities, labels, CLASSES)))

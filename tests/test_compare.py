@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -138,7 +138,7 @@ def test_runs_by_other_labels_are_not_compared(tmp_path):
 
 
 def test_run_that_goes_on_is_not_compared(runs):
-    write_start(runs / "going", TrainConfig(), "photos", COMMAND)
+    write_start(runs / "going", asdict(TrainConfig()), "photos", COMMAND)
     with pytest.raises(RunError) as caught:
         compare(read_run(runs / "old"), read_run(runs / "going"))
     assert str(caught.value) == (
@@ -173,7 +173,7 @@ def test_compare_writes_a_page(runs, tmp_path, capsys):
 
 
 def test_runs_lists_the_newest_first(runs, capsys):
-    write_start(runs / "going", TrainConfig(model="resnet18"), "photos", COMMAND)
+    write_start(runs / "going", asdict(TrainConfig(model="resnet18")), "photos", COMMAND)
     restart(runs / "going", "2100-01-01T00:00:00+00:00")
     assert main(["runs", str(runs), "--json"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -194,7 +194,7 @@ def test_runs_lists_the_newest_first(runs, capsys):
 
 
 def test_runs_lists_the_best_first(runs, capsys):
-    write_start(runs / "going", TrainConfig(), "photos", COMMAND)
+    write_start(runs / "going", asdict(TrainConfig()), "photos", COMMAND)
     assert main(["runs", str(runs), "--sort", "top1", "--json"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["name"] for line in lines] == ["new", "old", "going"]

@@ -12,7 +12,7 @@ from loopback_hub import LoopbackHub
 
 from foodvision.errors import HubError
 from foodvision.hub import is_repo_id
-from foodvision.hub.client import told
+from foodvision.hub.client import translate_hub_errors
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_hub_out_of_reach_with_an_empty_cache_says_so(load):
 def test_full_disk_says_so():
     with (
         pytest.raises(HubError, match=r"^cook/fruit does not fit on the disk: make room"),
-        told("cook/fruit"),
+        translate_hub_errors("cook/fruit"),
         Path("/dev/full").open("w") as disk,
     ):
         disk.write("a file that comes from the Hub")
@@ -131,9 +131,9 @@ import sys
 from pathlib import Path
 from huggingface_hub.file_download import xet_get
 from huggingface_hub.utils import XetFileData
-from foodvision.hub.client import told
+from foodvision.hub.client import translate_hub_errors
 data = XetFileData(file_hash="1" * 64, refresh_route=sys.argv[1] + "/xet-token")
-with told("cook/fruit"):
+with translate_hub_errors("cook/fruit"):
     xet_get(incomplete_path=Path(sys.argv[2]), xet_file_data=data, headers={}, expected_size=9)
 """
 
@@ -154,7 +154,10 @@ def test_transfer_that_fails_below_the_client_is_told(hub, tmp_path):
 
 
 def test_fault_of_ours_is_no_failed_transfer():
-    with pytest.raises(RuntimeError, match=r"^dictionary changed"), told("cook/fruit"):
+    with (
+        pytest.raises(RuntimeError, match=r"^dictionary changed"),
+        translate_hub_errors("cook/fruit"),
+    ):
         raise RuntimeError("dictionary changed size during iteration")
 
 
@@ -171,7 +174,10 @@ def test_fault_of_ours_is_no_failed_transfer():
 def test_reasons_of_the_hub_come_in_one_line(status, headers, said, line):
     asked = httpx.Request("POST", "http://127.0.0.1/api/repos/create")
     answer = httpx.Response(status, headers=headers, json={"error": said}, request=asked)
-    with pytest.raises(HubError, match=rf"^cook/fruit .*{re.escape(line)}"), told("cook/fruit"):
+    with (
+        pytest.raises(HubError, match=rf"^cook/fruit .*{re.escape(line)}"),
+        translate_hub_errors("cook/fruit"),
+    ):
         hf_raise_for_status(answer)
 
 

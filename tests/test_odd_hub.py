@@ -18,7 +18,7 @@ from foodvision.cli.main import main
 from foodvision.deploy import SpaceSettings, write_space
 from foodvision.errors import HubError
 from foodvision.hub import download_checkpoint, session
-from foodvision.hub.client import told
+from foodvision.hub.client import translate_hub_errors
 from foodvision.web import open_feedback
 
 DEEP = b"[" * 200_000 + b"]" * 200_000
@@ -338,14 +338,14 @@ def test_space_that_serves_a_folder_of_this_disk_is_refused(named, ask, hub, tmp
 def test_program_that_uses_the_client_itself_has_it_as_it_was(hub, client_at, elsewhere):
     client_at(hub)
     elsewhere.create("cook/theirs")
-    with told("cook/fruit"):
+    with translate_hub_errors("cook/fruit"):
         HfApi().model_info("cook/fruit")
     HfApi(endpoint=elsewhere.url, token="hf_cook").create_repo("cook/more")
     assert [asked.has_token for asked in elsewhere.requests] == [True]
 
 
 def test_fault_of_ours_stays_one():
-    with pytest.raises(KeyError), told("cook/fruit"):
+    with pytest.raises(KeyError), translate_hub_errors("cook/fruit"):
         {}["siblings"]
 
 

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -142,7 +143,7 @@ def test_run_without_mistakes_and_sheet_has_no_drawings_of_them(run, fruit, open
 
 
 def test_run_that_was_not_judged_has_no_report(fruit, tmp_path):
-    write_start(tmp_path / "new", TrainConfig(), "photos", COMMAND)
+    write_start(tmp_path / "new", asdict(TrainConfig()), "photos", COMMAND)
     with pytest.raises(RunError) as caught:
         report_on(tmp_path / "new", fruit)
     assert str(caught.value) == (

@@ -5,6 +5,7 @@ import json
 import math
 import platform
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -85,7 +86,7 @@ def test_what_is_no_finite_number_is_left_out_of_the_metrics(run):
 
 
 def test_run_that_goes_on_has_no_figures_yet(tmp_path):
-    write_start(tmp_path / "new", TrainConfig(), "photos", COMMAND)
+    write_start(tmp_path / "new", asdict(TrainConfig()), "photos", COMMAND)
     record = read_run(tmp_path / "new")
     assert record.state == "running"
     assert record.figures is None
@@ -122,7 +123,7 @@ def test_odd_names_of_photos_and_classes_come_back(tmp_path):
     photos = find_photos(tmp_path / "photos").splits["all"]
     classes = sorted({photo.label for photo in photos})
     answers = Answers(np.eye(4, dtype=np.float32), np.ones(4, np.float32), np.ones((4, 1)))
-    write_start(tmp_path, TrainConfig(), "photos", COMMAND)
+    write_start(tmp_path, asdict(TrainConfig()), "photos", COMMAND)
     write_answers(tmp_path, list_answers(tmp_path / "photos", photos, classes, answers))
     found = read_run(tmp_path).answers
     assert sorted(answer.photo for answer in found) == sorted(names)
@@ -130,7 +131,7 @@ def test_odd_names_of_photos_and_classes_come_back(tmp_path):
 
 
 def test_runs_are_found_in_their_folder(run):
-    write_start(run.parent / "another", TrainConfig(), "photos", COMMAND)
+    write_start(run.parent / "another", asdict(TrainConfig()), "photos", COMMAND)
     (run.parent / "no run").mkdir()
     assert find_runs(run.parent) == [run.parent / "another", run]
     assert find_runs(run) == [run]

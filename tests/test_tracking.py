@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from dataclasses import asdict
 
 import pytest
 from runs_made import COMMAND, make_run
@@ -68,7 +69,7 @@ def environment(tmp_path):
 
 def track(name, folder, environment, ending="finished"):
     if not (folder / "run.json").exists():
-        write_start(folder, TrainConfig(), "photos", COMMAND)
+        write_start(folder, asdict(TrainConfig()), "photos", COMMAND)
     command = [sys.executable, "-W", "error", "-c", PROGRAM, name, str(folder), ending]
     return subprocess.run(command, env=environment, capture_output=True, text=True)
 

@@ -6,8 +6,8 @@ What needs torch is in `foodvision.data.loaders`.
 from foodvision.data.archives import Limits, open_source
 from foodvision.data.exclusion import exclude
 from foodvision.data.layout import LeftOut
+from foodvision.data.names import SPLITS
 from foodvision.data.photos import (
-    SPLITS,
     LabelledPhoto,
     Photos,
     carve,

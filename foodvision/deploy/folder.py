@@ -29,7 +29,7 @@ DESCRIPTION = "space.json"
 _PYTHON = "3.12"
 
 # The platform brings them, in the release that the front matter names.
-_BROUGHT = ("gradio", "huggingface_hub")
+_BROUGHT = ("gradio", "gradio_client", "huggingface_hub")
 # The command line's, which a Space has not.
 _LEFT_OUT = ("cyclopts", "rich")
 
