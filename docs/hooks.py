@@ -11,7 +11,7 @@ from typing import Any
 from foodvision.training.config import TrainConfig
 
 COMMANDS = (
-    *("predict", "demo", "data", "train", "find-lr", "evaluate", "runs", "compare"),
+    *("predict", "demo", "serve", "data", "train", "find-lr", "evaluate", "runs", "compare"),
     *("push", "verify", "deploy", "export"),
 )
 

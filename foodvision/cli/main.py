@@ -17,6 +17,7 @@ from foodvision.cli.exporting import export
 from foodvision.cli.hub import deploy, push, verify
 from foodvision.cli.photos import data
 from foodvision.cli.runs import compare, runs
+from foodvision.cli.serving import serve
 from foodvision.cli.settings import fill_settings
 from foodvision.cli.training import find_lr, train
 from foodvision.errors import FoodVisionError, FoodVisionWarning, Stopped, one_line, printable
@@ -28,6 +29,7 @@ from foodvision.system.terminal import complain, guard_terminal
 _PACKAGES = {
     "evaluate": ("jinja2", "matplotlib", "scipy", "sklearn", "tqdm"),
     "datasets": ("datasets", "fsspec", "pyarrow"),
+    "serve": ("fastapi", "prometheus_client", "python_multipart", "uvicorn"),
     "track": ("tensorboard", "trackio"),
     "inspect": ("cleanlab", "imagehash"),
     "train": (
@@ -54,6 +56,7 @@ for _command in (
     predict,
     evaluate,
     demo,
+    serve,
     data,
     train,
     find_lr,

@@ -1,0 +1,121 @@
+"""The photos of a request, read within limits of size and time into files of their own."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect, Request
+
+MAX_PHOTO, MAX_REQUEST, MAX_PHOTOS = 50_000_000, 200_000_000, 32
+"""Bytes of a photo and of a request; photos of a request."""
+
+# A body has so many seconds to begin with, and one more for each so many bytes that came.
+_GRACE_SECONDS, _SLOWEST = 20.0, 20_000
+
+_BLOCK = 1 << 20
+
+
+class RefusedError(Exception):
+    """Why a request is refused: an HTTP status, and one line."""
+
+    def __init__(self, status: int, text: str) -> None:
+        """Take both."""
+        super().__init__(text)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A photo: its name as it was sent, and its file."""
+
+    name: str
+    path: Path
+
+
+@contextmanager
+def request_folder(folder: Path) -> Iterator[Path]:
+    """Give a new folder for the photos of one request, and remove it."""
+    place = folder / secrets.token_hex(16)
+    place.mkdir()
+    try:
+        yield place
+    finally:
+        for path in place.iterdir():
+            path.unlink()
+        place.rmdir()
+
+
+async def read_photos(request: Request, folder: Path) -> list[Sent]:
+    """Write the photos of a request into a folder: of a multipart form, or the body itself.
+
+    Raises RefusedError for none, for too many or too large ones, and for a body that is too slow.
+    """
+    # Any other type is taken for the photo itself: curl calls it a form unless it is told.
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "multipart/form-data":
+        return await _read_form(request, folder)
+    path, size = folder / "0", 0
+    with path.open("wb") as file:
+        async for block in _bounded(request, MAX_PHOTO):
+            size += file.write(block)
+    if not size:
+        raise RefusedError(400, "the request has no photo: send one as the body, or as a form")
+    return [Sent("photo", path)]
+
+
+async def _read_form(request: Request, folder: Path) -> list[Sent]:
+    parser = MultiPartParser(
+        request.headers, _bounded(request, MAX_REQUEST), max_files=MAX_PHOTOS, max_fields=8
+    )
+    try:
+        form = await parser.parse()
+    except (MultiPartException, KeyError, ValueError) as error:
+        said = getattr(error, "message", "it has no boundary")
+        raise RefusedError(400, f"the form cannot be read ({said})") from None
+    try:
+        files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
+        if not files:
+            raise RefusedError(400, "the form has no file: send photos as -F photo=@a.jpg")
+        return [await _write(file, folder / str(n), n) for n, file in enumerate(files)]
+    finally:
+        await form.close()
+
+
+async def _write(upload: UploadFile, path: Path, number: int) -> Sent:
+    name = upload.filename or f"photo {number + 1}"
+    if (upload.size or 0) > MAX_PHOTO:
+        raise RefusedError(413, f"{name} has more than {MAX_PHOTO // 10**6} MB")
+    with path.open("wb") as file:
+        while block := await upload.read(_BLOCK):
+            file.write(block)
+    return Sent(name, path)
+
+
+async def _bounded(request: Request, most: int) -> AsyncGenerator[bytes, None]:
+    """Give a request's body, as long as it is neither too long nor too slow."""
+    declared = request.headers.get("content-length", "")
+    too_long = RefusedError(413, f"the request has more than {most // 10**6} MB")
+    if declared.isdecimal() and int(declared) > most:
+        raise too_long
+    started, size = time.monotonic(), 0
+    blocks = aiter(request.stream())
+    while True:
+        left = started + _GRACE_SECONDS + size / _SLOWEST - time.monotonic()
+        try:
+            block = await asyncio.wait_for(anext(blocks), max(0.0, left))
+        except StopAsyncIteration:
+            return
+        except asyncio.TimeoutError:
+            raise RefusedError(408, "the photo came too slowly") from None
+        except ClientDisconnect:
+            raise RefusedError(400, "the connection was closed") from None
+        size += len(block)
+        if size > most:
+            raise too_long
+        yield block

@@ -1,0 +1,215 @@
+"""`foodvision serve` as programs meet it: a process of its own, real HTTP."""
+
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+
+import httpx
+import pytest
+from conftest import COLOURS, EXAMPLES, free_port, make_photo
+
+import foodvision
+
+
+@contextmanager
+def serving(*options, **environment):
+    port = free_port()
+    command = [sys.executable, "-m", "foodvision", "serve", "--port", str(port), *options]
+    with subprocess.Popen(
+        command, env=os.environ | environment, stdout=subprocess.PIPE, text=True
+    ) as server:
+        try:
+            assert "Serving the API at" in server.stdout.readline()
+            yield server, f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+
+
+@pytest.fixture(scope="module")
+def url(fruit_checkpoint):
+    with serving("--model", str(fruit_checkpoint), "--model", "foodvision_101") as (_, url):
+        yield url
+
+
+@pytest.fixture
+def client(url):
+    with httpx.Client(base_url=url, timeout=30) as client:
+        yield client
+
+
+def post(client, content, **options):
+    return client.post("/api/predict", content=content, **options)
+
+
+def test_photo_as_the_body_gets_the_answer_of_python(client):
+    photo = EXAMPLES / "pizza.jpg"
+    answer = post(client, photo.read_bytes(), params={"model": "foodvision_101", "top": 3})
+    assert answer.status_code == 200
+    expected = foodvision.load().predict(photo, top=3).to_dict()
+    (found,) = answer.json()["predictions"]
+    assert found.pop("name") == "photo"
+    assert [of["label"] for of in found["top"]] == [of["label"] for of in expected["top"]]
+    assert found["certainty"] == expected["certainty"]
+    assert found["confidence"] == pytest.approx(expected["confidence"], abs=1e-5)
+    assert found["known_score"] == pytest.approx(expected["known_score"], abs=1e-3)
+    assert answer.json()["model"] == "foodvision_101"
+
+
+def test_form_of_photos_is_answered_in_order_and_a_bad_one_is_named(client, tmp_path):
+    photos = [make_photo(tmp_path / f"{name}.png", COLOURS[name], seed=1) for name in COLOURS]
+    files = [("photo", (path.name, path.read_bytes())) for path in photos]
+    files.insert(1, ("photo", ("notes.txt", b"no photo")))
+    answers = client.post("/api/predict", files=files).json()["predictions"]
+    assert [of.get("label") for of in answers] == [next(iter(COLOURS)), None, *list(COLOURS)[1:]]
+    assert answers[1]["name"] == "notes.txt"
+    assert answers[1]["error"].startswith("notes.txt is no photo")
+
+
+def test_map_is_where_the_model_looked(client):
+    content = (EXAMPLES / "pizza.jpg").read_bytes()
+    params = {"model": "foodvision_101", "map": "true"}
+    (answer,) = post(client, content, params=params).json()["predictions"]
+    assert max(max(row) for row in answer["evidence"]) == 1
+    (plain,) = post(client, content, params={"model": "foodvision_101"}).json()["predictions"]
+    assert "evidence" not in plain
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "status", "said"),
+    [
+        (b"", {}, 400, "has no photo"),
+        (b"no photo", {}, 422, "photo is no photo"),
+        (b"x", {"params": {"model": "nobody/is"}}, 404, "there is no model nobody/is"),
+        (b"x", {"params": {"top": "0"}}, 422, 'top "0": Input should be greater than or equal'),
+        (b"x", {"params": {"top": "many"}}, 422, 'top "many": Input should be a valid integer'),
+        (b"x", {"headers": {"Content-Type": "multipart/form-data"}}, 400, "cannot be read"),
+        (b"a=b", {"headers": {"Content-Type": "application/x-www-form-urlencoded"}}, 422, "no ph"),
+        (b"x", {"headers": {"Origin": "https://evil.example"}}, 403, "another website"),
+        (bytes(50_000_001), {}, 413, "more than 50 MB"),
+    ],
+)
+def test_bad_request_is_one_line(client, content, options, status, said):
+    answer = post(client, content, **options)
+    assert answer.status_code == status
+    assert said in answer.json()["error"]
+    assert "\n" not in answer.json()["error"]
+
+
+def test_form_has_limits_too(client):
+    files = [("photo", (f"{number}.jpg", b"x")) for number in range(40)]
+    answer = client.post("/api/predict", files=files)
+    assert answer.status_code == 400
+    assert "Too many files" in answer.json()["error"]
+    assert client.post("/api/predict", files={"photo": ("a", b"")}).status_code == 422
+
+
+def test_unknown_routes_and_names_are_refused(client):
+    assert client.get("/").status_code == 404
+    assert client.get("/docs").status_code == 404
+    assert client.get("/api/predict").status_code == 405
+    assert client.get("/api/health", headers={"Host": "evil.example"}).status_code == 400
+
+
+def test_health_readiness_and_metrics(client):
+    assert client.get("/api/health").json() == {"status": "ok", "version": foodvision.__version__}
+    ready = client.get("/api/ready").json()
+    assert ready["classes"]["foodvision_101"] == 101
+    post(client, (EXAMPLES / "pizza.jpg").read_bytes())
+    metrics = client.get("/metrics").text
+    assert 'foodvision_requests_total{path="/api/predict",status="200"}' in metrics
+    assert "foodvision_request_seconds_bucket" in metrics
+
+
+def test_description_says_what_may_be_sent(client):
+    described = client.get("/api/openapi.json").json()
+    predict = described["paths"]["/api/predict"]["post"]
+    assert set(predict["requestBody"]["content"]) == {
+        *("image/*", "application/octet-stream", "multipart/form-data")
+    }
+    assert {"200", "401", "413", "422", "503"} <= set(predict["responses"])
+    assert predict["responses"]["200"]["content"]["application/json"]["example"]
+
+
+def test_keys_keep_others_out(fruit_checkpoint, tmp_path):
+    photo = make_photo(tmp_path / "kiwi.png", COLOURS["kiwi"], seed=1).read_bytes()
+    options = ("--model", str(fruit_checkpoint), "--quiet")
+    with serving(*options, FOODVISION_API_KEYS="one, two") as (_, url):
+        for header, status in (
+            (None, 401),
+            ("Bearer three", 401),
+            ("Basic one", 401),
+            ("Bearer two", 200),
+        ):
+            headers = {"Authorization": header} if header else {}
+            answer = httpx.post(f"{url}/api/predict", content=photo, headers=headers, timeout=30)
+            assert answer.status_code == status
+        assert httpx.get(f"{url}/api/health").status_code == 200
+        assert httpx.get(f"{url}/metrics").status_code == 401
+
+
+def test_request_under_way_comes_before_the_end_and_nothing_is_left(fruit_checkpoint, tmp_path):
+    photo = make_photo(tmp_path / "kiwi.png", COLOURS["kiwi"], seed=1).read_bytes()
+    place = tmp_path / "temporary"
+    place.mkdir()
+    with serving("--model", str(fruit_checkpoint), TMPDIR=str(place)) as (server, url):
+        host, port = url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=30) as slow:
+            head = f"POST /api/predict HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(photo)}\r\n"
+            slow.sendall(f"{head}Connection: close\r\n\r\n".encode() + photo[:10])
+            lines = []
+            reader = threading.Thread(target=lambda: lines.extend(server.stdout))
+            reader.start()
+            assert httpx.get(f"{url}/api/health").status_code == 200  # the body is under way
+            server.send_signal(signal.SIGTERM)
+            slow.sendall(photo[10:])
+            answer = slow.makefile("rb").read()
+        assert b"200 OK" in answer
+        assert b'"label":"kiwi"' in answer
+        assert server.wait(timeout=60) == 0
+        reader.join()
+    assert list(place.iterdir()) == []
+    said = [json.loads(line) for line in lines]
+    assert [(of["path"], of["status"]) for of in said] == [
+        ("/api/health", 200),
+        ("/api/predict", 200),
+    ]
+
+
+def test_port_that_is_taken_is_one_line(fruit_checkpoint):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = subprocess.run(
+            [sys.executable, "-m", "foodvision", "serve", "--port", str(port)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert f"cannot listen on 127.0.0.1:{port}" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_api_needs_neither_gradio_nor_torch(fruit_checkpoint):
+    program = (
+        "import sys\n"
+        "from foodvision.api import build_api\n"
+        "from foodvision.page.models import load_models\n"
+        "assert not {'gradio', 'torch'} & set(sys.modules), sorted(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_body_in_parts_of_unknown_length_is_bounded(client):
+    def parts():
+        for _ in range(60):
+            yield bytes(1 << 20)
+
+    answer = client.post("/api/predict", content=parts())
+    assert answer.status_code == 413
+    assert io.BytesIO(answer.content).readline()
