@@ -298,7 +298,11 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _failure(error.status_code, f"{request.method} {request.url.path[:100]}: {error.detail}")
+    response = _failure(
+        error.status_code, f"{request.method} {request.url.path[:100]}: {error.detail}"
+    )
+    response.headers.update(error.headers or {})  # which methods there are
+    return response
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
