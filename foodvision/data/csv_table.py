@@ -224,7 +224,7 @@ def _check_header(table: Table, chosen: Mapping[str, str]) -> None:
 
 
 def _names_for(cells: Sequence[str], photo: int) -> list[str]:
-    """Return a header for cells: the photo, a split by its name, and a label for the first other."""
+    """Return a header: for the photo, a split by its name, and the first other as the label."""
     names = [f"column{number}" for number in range(1, len(cells) + 1)]
     splits = [at for at, cell in enumerate(cells) if len(cells) > 2 and split_named(cell)]
     labels = [at for at in range(len(cells)) if at not in (photo, *splits[:1])]
