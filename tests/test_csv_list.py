@@ -126,6 +126,11 @@ def test_photos_of_a_list_are_the_same_however_its_path_is_written(tmp_path, mon
             "line 2 is a photo (pizza;train;deep\\A.JPG), not the names of the columns: "
             "add a first line label;split;path",
         ),
+        (
+            ["a.jpg", "b.jpg"],
+            " lists photos without labels: write one in each line as path,label, and add a first "
+            "line path,label",
+        ),
         ([], " is empty: its first line should be path,label or path,label,split"),
         (
             ["path,pizza,sushi", "a.jpg,1,0", "b.jpg,1,1"],

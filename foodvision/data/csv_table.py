@@ -216,6 +216,11 @@ def _check_header(table: Table, chosen: Mapping[str, str]) -> None:
     photos = [name.lower().endswith(SUFFIXES) for name in table.columns]
     if not any(photos):
         return
+    if len(table.columns) == 1:
+        raise DataError(
+            f"{table.file} lists photos without labels: write one in each line as path,label, and "
+            "add a first line path,label"
+        )
     example = table.separator.join(_names_for(table.columns, photos.index(True)))
     raise DataError(
         f"{table.file}, line {table.header_line} is a photo ({_shown(table)}), not the names of "
