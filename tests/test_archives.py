@@ -1,6 +1,10 @@
+import bz2
 import gzip
+import importlib.util
 import io
+import lzma
 import os
+import random
 import shutil
 import signal
 import stat
@@ -48,7 +52,19 @@ def make_tar(path, files, mode="w:gz"):
     return path
 
 
-MAKERS = [(make_zip, "a.zip"), (make_tar, "a.tar.gz"), (make_tar, "a.tgz")]
+def make_tar_bz2(path, files):
+    return make_tar(path, files, "w:bz2")
+
+
+def make_tar_xz(path, files):
+    return make_tar(path, files, "w:xz")
+
+
+MAKERS = [
+    *((make_zip, "a.zip"), (make_tar, "a.tar.gz"), (make_tar, "a.tgz")),
+    *((make_tar_bz2, "a.tar.bz2"), (make_tar_bz2, "a.tbz2")),
+    *((make_tar_xz, "a.tar.xz"), (make_tar_xz, "a.txz")),
+]
 
 
 def test_folder_stands_for_itself(tmp_path):
@@ -120,7 +136,7 @@ def test_damaged_archive_says_so(name, tmp_path):
 
 
 def test_cut_archives_say_so(tmp_path):
-    noise = bytes(range(256)) * 40
+    noise = random.Random(1).randbytes(10_000)
     for make, name in MAKERS:
         path = make(tmp_path / name, {"pizza/1.jpg": noise, "sushi/1.jpg": noise[::-1]})
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
@@ -162,13 +178,13 @@ def test_folders_count_as_files(tmp_path):
 
 
 def test_missing_file_and_other_kinds_are_told_apart(tmp_path):
-    (tmp_path / "photos.rar").touch()
+    (tmp_path / "photos.doc").touch()
     with pytest.raises(DataError, match=r"nowhere: no such file or folder"):
         open_source(tmp_path / "nowhere").__enter__()
     with pytest.raises(DataError, match=r"nowhere\.zip: no such file or folder"):
         open_source(tmp_path / "nowhere.zip").__enter__()
-    with pytest.raises(DataError, match=r"photos\.rar is no folder, \.zip or \.tar\.gz of photos"):
-        open_source(tmp_path / "photos.rar").__enter__()
+    with pytest.raises(DataError, match=r"photos\.doc is no folder, \.zip or \.tar\.gz of photos"):
+        open_source(tmp_path / "photos.doc").__enter__()
 
 
 def test_error_names_the_archive_and_not_where_it_lay(tmp_path):
@@ -197,6 +213,88 @@ def test_zip_that_does_not_tell_the_encoding_of_its_names_is_read(written, name,
     path.write_bytes(content)
     with open_source(path) as folder:
         assert sorted(path.name for path in folder.iterdir()) == [name, "pho"]
+
+
+def make_old_zip(path, names, extras=()):
+    """Write a zip as old programs do: names are bytes, and nothing tells their encoding."""
+    start, entries = b"", b""
+    for index, name in enumerate(names):
+        extra = extras[index] if extras else b""
+        common = struct.pack("<5H3L2H", 20, 0, 0, 0, 0, 0, 0, 0, len(name), len(extra))
+        entries += b"PK\1\2\x14\0" + common + struct.pack("<3H2L", 0, 0, 0, 0, len(start))
+        entries += name + extra
+        start += b"PK\3\4" + common + name + extra
+    end = struct.pack("<4H2LH", 0, 0, len(names), len(names), len(entries), len(start), 0)
+    path.write_bytes(start + entries + b"PK\5\6" + end)
+    return path
+
+
+def classes_of(path):
+    with open_source(path) as folder:
+        return sorted(place.name for place in folder.iterdir())
+
+
+KOREAN = ["피자", "김치찌개", "떡볶이", "BBQ치킨", "짬뽕·짜장면", "똠얌꿍"]
+JAPANESE = ["ピザ", "寿司", "カレーライス", "お好み焼き", "味噌汁", "Tボーンステーキ", "表ソ能"]
+SIMPLIFIED = ["披萨", "饺子", "宫保鸡丁", "牛肉面", "麻婆豆腐", "馄饨"]
+TRADITIONAL = ["披薩", "水餃", "牛肉麵", "臭豆腐", "珍珠奶茶", "滷肉飯", "三杯雞"]
+WESTERN = ["crème brûlée", "pâté", "Käsespätzle", "jalapeño", "rôti", "Soufflé", "Öl", "pâte"]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "words"),
+    [
+        ("cp949", KOREAN),
+        ("cp932", JAPANESE),
+        ("gbk", SIMPLIFIED),
+        ("big5", TRADITIONAL),
+        ("cp437", WESTERN),
+        ("utf-8", KOREAN + JAPANESE + WESTERN),
+        *(("cp949", [word]) for word in ("피자", "김치찌개", "떡볶이")),
+        *(("cp932", [word]) for word in ("ピザ", "寿司", "餃子", "カレーライス")),
+        *(("gbk", [word]) for word in ("披萨", "饺子", "宫保鸡丁", "馄饨")),
+        *(("big5", [word]) for word in ("牛肉麵", "披薩", "臭豆腐", "珍珠奶茶")),
+        *(("cp437", [word]) for word in WESTERN),
+    ],
+)
+def test_zip_of_an_old_program_has_the_names_that_its_owner_gave(encoding, words, tmp_path):
+    names = [f"train/{word}/{number} {word}.jpg" for word in words for number in range(2)]
+    path = make_old_zip(tmp_path / "a.zip", [name.encode(encoding) for name in names])
+    with open_source(path) as folder:
+        found = [file.relative_to(folder).as_posix() for file in folder.rglob("*.jpg")]
+    assert sorted(found) == sorted(names)
+
+
+def test_names_in_no_encoding_of_a_country_are_read_one_by_one(tmp_path):
+    names = ["파이".encode(), "crème_".encode("cp437")]
+    path = make_old_zip(tmp_path / "a.zip", [name + b"/1.jpg" for name in names])
+    assert classes_of(path) == ["crème_", "파이"]
+
+
+def unicode_path(name, written, crc=None):
+    field = b"\1" + struct.pack("<L", zlib.crc32(written) if crc is None else crc) + name.encode()
+    return b"UT\1\0\0" + struct.pack("<2H", 0x7075, len(field)) + field
+
+
+def test_field_of_the_unicode_path_wins_if_it_is_of_this_name(tmp_path):
+    written = [b"caf?/1.jpg", b"pizza/1.jpg"]
+    extras = [
+        unicode_path("café/1.jpg", written[0]),
+        unicode_path("another/1.jpg", written[1], crc=1),
+    ]
+    assert classes_of(make_old_zip(tmp_path / "a.zip", written, extras)) == ["café", "pizza"]
+
+
+def test_path_outside_the_target_is_refused_in_a_unicode_path_too(tmp_path):
+    extra = unicode_path("../out.jpg", b"1.jpg")
+    path = make_old_zip(tmp_path / "a.zip", [b"1.jpg"], [extra])
+    assert refusal(path).startswith("holds a path outside of it, '../out.jpg'")
+
+
+def test_folders_may_end_with_a_backslash(tmp_path):
+    path = make_old_zip(tmp_path / "a.zip", [b"pizza\\", b"pizza\\1.jpg"])
+    with open_source(path) as folder:
+        assert (folder / "pizza" / "1.jpg").is_file()
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
@@ -233,6 +331,142 @@ def make_tar_gz(path, *parts):
             blocks = [bytes(1 << 20)] * (part >> 20) if isinstance(part, int) else [part]
             file.writelines(blocks)
     return path
+
+
+def test_archive_is_read_by_what_it_is_whatever_its_name_says(tmp_path):
+    files = {"pizza/1.jpg": b"one"}
+    paths = [
+        make_zip(tmp_path / "a.tar.gz", files),
+        make_tar(tmp_path / "b.zip", files, "w:gz"),
+        make_tar(tmp_path / "c.tgz", files, "w:xz"),
+        make_tar(tmp_path / "d.zip", files, "w"),
+        make_tar(tmp_path / "e.tar", {"BZh/1.jpg": b"one"}, "w"),
+    ]
+    assert [classes_of(path) for path in paths] == [["pizza"]] * 4 + [["BZh"]]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "packer"), [("bz2", bz2.compress), ("xz", lzma.compress), ("gz", gzip.compress)]
+)
+def test_compressed_tar_may_be_of_several_streams(suffix, packer, tmp_path):
+    content = make_tar(tmp_path / "a.tar", {"pizza/1.jpg": b"one" * 9999}, "w").read_bytes()
+    halves = packer(content[:5000]), packer(content[5000:])
+    path = tmp_path / f"a.tar.{suffix}"
+    path.write_bytes(halves[0] + bytes(8) + halves[1] + bytes(4))
+    with open_source(path) as folder:
+        assert (folder / "pizza" / "1.jpg").read_bytes() == b"one" * 9999
+
+
+@pytest.mark.parametrize("packer", [bz2.compress, lzma.compress])
+def test_bomb_of_any_compression_is_stopped(packer, tmp_path):
+    photo = header("a/1.jpg", 190 * 10**6)
+    path = tmp_path / "a.tar.xz"
+    path.write_bytes(packer(photo + bytes(190 * 10**6)))
+    assert refusal(path).startswith("unpacks to more than 50,000,000 bytes")
+    path.write_bytes(packer(header("a/1.jpg", 0) + bytes(1 << 25)))
+    assert "one of its headers is too large" in refusal(path)
+
+
+def test_xz_that_asks_for_much_memory_says_how_to_go_on(tmp_path):
+    content = make_tar(tmp_path / "a.tar", {"pizza/1.jpg": b"one"}, "w").read_bytes()
+    # The dictionary's size is a byte of the header, whose checksum follows.
+    packed = bytearray(lzma.compress(content, preset=0))
+    packed[16] = 32  # 256 MiB
+    packed[20:24] = zlib.crc32(packed[12:20]).to_bytes(4, "little")
+    (tmp_path / "a.tar.xz").write_bytes(packed)
+    assert refusal(tmp_path / "a.tar.xz") == (
+        "takes more than 128 MiB of memory to unpack: pack the photos again as .tar.gz, or unpack "
+        "it, and name the unpacked folder"
+    )
+
+
+@pytest.mark.parametrize("name", ["a.tar", "a.tar.gz"])
+def test_tar_whose_end_is_missing_or_damaged_is_not_read_in_part(name, tmp_path):
+    one, two = (header(f"a/{number}.jpg", 512) + b"x" * 512 for number in (1, 2))
+    spoiled = bytearray(two)
+    spoiled[3] ^= 1
+    packer = gzip.compress if name.endswith("gz") else bytes
+    for content in (one, one + two[:300], one + spoiled + bytes(1024)):
+        (tmp_path / name).write_bytes(packer(content))
+        assert "cannot be unpacked" in refusal(tmp_path / name)
+
+
+ZSTD_TAR = bytes.fromhex(
+    "28b52ffd600027150200e2820a11a0ed00fc9e28bfaac66e42a00157f53d0546acf9f73b114afbc0448df97d"
+    "ebbd5beee45618e2cca95c0920d00ff9852773eafc4c7b3080070c0ab09a181d"
+)
+"""A tar of pizza/1.jpg, made with the package zstandard."""
+
+
+has_zstd = any(importlib.util.find_spec(name) for name in ("compression", "zstandard"))
+
+
+@pytest.mark.parametrize("name", ["a.tar.zst", "a.tzst", "a.zst"])
+def test_zstd_is_read_where_python_can(name, tmp_path):
+    (tmp_path / name).write_bytes(ZSTD_TAR)
+    if has_zstd:
+        assert classes_of(tmp_path / name) == ["pizza"]
+        (tmp_path / name).write_bytes(ZSTD_TAR[:-20])
+        assert "cannot be unpacked" in refusal(tmp_path / name)
+        return
+    assert refusal(tmp_path / name) == (
+        "is packed with Zstandard, which this Python cannot unpack: pack the photos again as "
+        ".tar.gz, or unpack it, and name the unpacked folder"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "kind"),
+    [
+        ("a.rar", b"Rar!\x1a\x07\1\0", "a RAR archive"),
+        ("a.RAR", b"", "a RAR archive"),
+        ("a.zip", b"Rar!\x1a\x07\0", "a RAR archive"),
+        ("a.7z", b"", "a 7-Zip archive"),
+        ("a.zip", b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
+        ("a.alz", b"ALZ\1", "an ALZip archive"),
+        ("a.egg", b"EGGA", "an ALZip archive"),
+    ],
+)
+def test_archive_of_another_kind_says_how_to_go_on(name, content, kind, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    assert refusal(tmp_path / name) == (
+        f"is {kind}, which foodvision cannot unpack: unpack it and name the folder, or pack the "
+        "photos as .zip"
+    )
+
+
+@pytest.mark.parametrize("name", ["a.z01", "a.zip.001", "a.part1.rar", "a.7z.002", "a.tar.gz.01"])
+def test_part_of_a_split_archive_says_so(name, tmp_path):
+    (tmp_path / name).write_bytes(b"part")
+    assert refusal(tmp_path / name) == (
+        "is one part of a split archive: unpack all parts together, and name the unpacked folder"
+    )
+
+
+def test_web_page_that_was_saved_for_an_archive_says_so(tmp_path):
+    (tmp_path / "a.zip").write_bytes(b"\n<!DOCTYPE html><html>Sign in")
+    assert refusal(tmp_path / "a.zip") == (
+        "is a web page, not an archive: download it again in a browser"
+    )
+
+
+@pytest.mark.parametrize("make", [make_zip, make_tar])
+def test_archive_of_archives_names_them(make, tmp_path):
+    path = tmp_path / ("a.zip" if make is make_zip else "a.tar.gz")
+    make(path, {"x/photos.zip": b"PK", "README.txt": b"", "__MACOSX/x/._photos.zip": b""})
+    assert refusal(path) == (
+        "holds no photos but other archives (x/photos.zip): unpack it first, and name that archive"
+    )
+    make(path, {"train.tar.xz": b"", "test.rar": b""})
+    assert refusal(path) == (
+        "holds no photos but other archives (test.rar, train.tar.xz): unpack it first, and name "
+        "one of them, or unpack them all too"
+    )
+
+
+def test_archive_beside_photos_does_not_matter(tmp_path):
+    path = make_zip(tmp_path / "a.zip", {"pizza/1.jpg": b"one", "more.zip": b"PK"})
+    assert classes_of(path) == ["more.zip", "pizza"]
 
 
 def test_sparse_file_is_refused_before_it_is_written():
@@ -300,12 +534,25 @@ def test_files_of_a_zip_that_overlap_are_refused(tmp_path):
     assert "cannot be unpacked" in message or "twice" in message
 
 
-@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_zip_of_a_method_that_unpacks_without_bound_is_refused(method, tmp_path):
-    with zipfile.ZipFile(tmp_path / "a.zip", "w", method) as archive:
-        archive.writestr("a/1.jpg", bytes(1000))
-    assert refusal(tmp_path / "a.zip") == (
-        "is encrypted, or not packed by the usual method (deflate): unpack it by hand"
+@pytest.mark.parametrize(
+    ("method", "name"),
+    [
+        *((12, "bzip2"), (14, "LZMA"), (93, "Zstandard"), (95, "xz"), (98, "PPMd")),
+        (6, "method 6"),
+    ],
+)
+def test_zip_of_a_method_that_unpacks_without_bound_is_refused(method, name, tmp_path):
+    path = make_raw_zip(tmp_path / "a.zip", bytes(1000), size=1000, method=method)
+    assert refusal(path) == (
+        f"is packed with {name} instead of deflate: unpack it, and name the unpacked folder"
+    )
+
+
+def test_zip_of_deflate64_says_how_to_go_on(tmp_path):
+    path = make_raw_zip(tmp_path / "a.zip", bytes(1000), size=1000, method=9)
+    assert refusal(path) == (
+        "is packed with Deflate64, which Windows uses for large files: unpack it, and name the "
+        "unpacked folder"
     )
 
 
@@ -314,7 +561,9 @@ def test_encrypted_zip_is_refused(tmp_path):
     content = bytearray(path.read_bytes())
     content[content.index(b"PK\1\2") + 8] |= 1
     path.write_bytes(content)
-    assert refusal(path).startswith("is encrypted")
+    assert refusal(path) == (
+        "is encrypted: unpack it with its password, and name the unpacked folder"
+    )
 
 
 def test_list_of_a_zip_that_is_too_long_for_memory_is_not_read(tmp_path):
@@ -372,7 +621,7 @@ def test_path_that_is_too_long_or_deep_is_refused(make, archive, name, tmp_path)
 
 
 def test_bytes_in_any_place_are_told_in_one_line(tmp_path):
-    for make, name in (*MAKERS[:2], (lambda path, of: make_tar(path, of, "w"), "a.tar")):
+    for make, name in (*MAKERS, (lambda path, of: make_tar(path, of, "w"), "a.tar")):
         path = make(tmp_path / name, {"pizza/1.jpg": b"one" * 99, "pizza/2.jpg": b"two"})
         content = path.read_bytes()
         for place in range(0, len(content), 7 if len(content) < 2000 else 97):

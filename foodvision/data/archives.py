@@ -2,37 +2,48 @@
 
 import errno
 import gzip
-import io
 import lzma
 import os
 import re
 import shutil
-import stat
 import struct
 import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, BinaryIO, Literal, TypeAlias, cast
 
-from foodvision.data.names import DEEPEST
+from foodvision.data.members import Member
+from foodvision.data.names import DEEPEST, a_few, relative_name
+from foodvision.data.tars import BZIP2, GZIP, XZ, ZSTD, is_tar, tar_members
+from foodvision.data.zips import zip_members
 from foodvision.errors import DataError, FoodVisionError, first_line, printable
+from foodvision.image import SUFFIXES
 from foodvision.system.temporary import TemporaryFolder
 
-_TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
-_GZIP = b"\x1f\x8b"
-_IS_ENCRYPTED, _IS_UTF8 = 0x1, 0x800  # bits by which a zip says so of a file, and of its name
+_SUFFIXES = (
+    *(".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz"),
+    *(".tar.zst", ".tzst", ".zst"),
+)
+
+# Kinds of archives that Python cannot unpack, by their names and by what they begin with.
+_FOREIGN = (
+    ("a RAR archive", (".rar",), b"Rar!\x1a\x07"),
+    ("a 7-Zip archive", (".7z",), b"7z\xbc\xaf\x27\x1c"),
+    ("an ALZip archive", (".alz",), b"ALZ\x01"),
+    ("an ALZip archive", (".egg",), b"EGGA"),
+)
+_PART = re.compile(r"\.(z\d\d|(zip|tar|tgz|gz|7z|rar)\.\d{2,3}|part\d+\.rar)$", re.IGNORECASE)
+_INSIDE = (*_SUFFIXES, *(suffix for _, suffixes, _ in _FOREIGN for suffix in suffixes))
+_PAGE = (b"<!doctype html", b"<html")
+_ZIP, _START = b"PK\x03\x04", 512
+
 _DRIVE = re.compile("[A-Za-z]:$")
 
 _BLOCK = 1 << 20
-
-# Of a tar, before each file; of a zip, the list of all files. Python keeps them in memory.
-_MOST_HEADER, _MOST_LISTED = 1 << 20, 1 << 26
 
 _LONGEST_PATH, _LONGEST_NAME = 1024, 255
 _SHOWN = 100  # characters of a path in a message
@@ -44,8 +55,6 @@ _ON_DISK = 4096
 _RESERVED_SHARE, _RESERVED_BYTES = 0.05, 10**9
 
 _NO_ROOM = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
-
-_Kind: TypeAlias = Literal["file", "folder", "other"]
 
 # What the standard library raises for a damaged archive, depending on where the damage is.
 _DAMAGE = (
@@ -87,34 +96,28 @@ class Limits:
         return min(self.unpacked_bytes, allowed)
 
 
-@dataclass(frozen=True)
-class _Member:
-    name: str
-    kind: _Kind
-    size: int
-    open: Callable[[], IO[bytes]]
-
-
 @contextmanager
 def open_source(source: str | os.PathLike[str], limits: Limits = Limits()) -> Iterator[Path]:
     """Give the folder that holds the photos: `source` itself, or where the archive was unpacked.
 
-    source: a folder, a `.zip`, or a `.tar`, `.tar.gz` or `.tgz`. An archive is unpacked to a
-        temporary folder that is removed on leaving.
+    source: a folder, a `.zip`, or a `.tar`, plain or compressed by gzip, bzip2, xz or zstd. An
+        archive is unpacked to a temporary folder that is removed on leaving.
 
     Raises DataError for what is none of these, for a damaged archive, for one that does not fit on
-    the disk, and for one with a path outside the target, a link, a device, or more than `limits`
-    allow.
+    the disk, for one of archives, and for one with a path outside the target, a link, a device, or
+    more than `limits` allow.
     """
     path = Path(source)
     if path.is_dir():
         yield path
         return
-    _check_kind(path)
+    with _told(path):
+        _check_kind(path)
     with ExitStack() as stack:
         with _told(path):
             folder = stack.enter_context(TemporaryFolder("archive"))
             _unpack(path, folder, limits)
+            _check_photos(path, folder)
         try:
             yield folder
         except FoodVisionError as error:
@@ -123,10 +126,52 @@ def open_source(source: str | os.PathLike[str], limits: Limits = Limits()) -> It
 
 
 def _check_kind(path: Path) -> None:
+    name = path.name.lower()
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")
-    if not path.name.lower().endswith((".zip", *_TAR_SUFFIXES)) or not path.is_file():
-        raise DataError(f"{path} is no folder, .zip or .tar.gz of photos")
+    if not path.is_file():
+        raise _no_archive(path)
+    if _PART.search(name):
+        raise DataError(
+            f"{path} is one part of a split archive: unpack all parts together, and name the "
+            "unpacked folder"
+        )
+    with path.open("rb") as file:
+        start = file.read(_START)
+    for kind, suffixes, magic in _FOREIGN:
+        if name.endswith(suffixes) or start.startswith(magic):
+            raise DataError(
+                f"{path} is {kind}, which foodvision cannot unpack: unpack it and name the "
+                "folder, or pack the photos as .zip"
+            )
+    if not name.endswith(_SUFFIXES):
+        raise _no_archive(path)
+    if start.lstrip().lower().startswith(_PAGE):
+        raise DataError(f"{path} is a web page, not an archive: download it again in a browser")
+
+
+def _no_archive(path: Path) -> DataError:
+    return DataError(f"{path} is no folder, .zip or .tar.gz of photos")
+
+
+def _check_photos(archive: Path, folder: Path) -> None:
+    """Refuse an archive of archives: which of them are meant, only its owner can say."""
+    inside: list[str] = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name != "__MACOSX"]
+        if any(name.lower().endswith(SUFFIXES) for name in names if not name.startswith(".")):
+            return
+        inside += [
+            relative_name(Path(place, name), folder)
+            for name in names
+            if name.lower().endswith(_INSIDE) and not name.startswith(".")
+        ]
+    if inside:
+        which = "that archive" if len(inside) == 1 else "one of them, or unpack them all too"
+        raise DataError(
+            f"{archive} holds no photos but other archives ({a_few(sorted(inside))}): unpack it "
+            f"first, and name {which}"
+        )
 
 
 @contextmanager
@@ -170,7 +215,7 @@ def _unpack(archive: Path, target: Path, limits: Limits) -> None:
                 )
 
 
-def _copy(archive: Path, member: _Member, target: Path, most: int, left: int) -> int:
+def _copy(archive: Path, member: Member, target: Path, most: int, left: int) -> int:
     """Write a file and return its bytes: those that it has, not those that its header tells.
 
     most: bytes of a file. left: bytes after which the rest of it does not matter.
@@ -188,7 +233,7 @@ def _copy(archive: Path, member: _Member, target: Path, most: int, left: int) ->
     return written
 
 
-def _write(member: _Member, place: Path, limit: int) -> int:
+def _write(member: Member, place: Path, limit: int) -> int:
     """Write a file up to a block after `limit`, and return the bytes written."""
     place.parent.mkdir(parents=True, exist_ok=True)
     written = 0
@@ -203,106 +248,18 @@ def _room(target: Path) -> int:
     return disk.free - min(int(_RESERVED_SHARE * disk.total), _RESERVED_BYTES)
 
 
-def _members(archive: Path) -> AbstractContextManager[Iterator[_Member]]:
-    return (_zip_members if archive.name.lower().endswith(".zip") else _tar_members)(archive)
+def _members(archive: Path) -> AbstractContextManager[Iterator[Member]]:
+    """Give what an archive holds, by what it begins with, and else by its name."""
+    with archive.open("rb") as file:
+        start = file.read(_START)
+    is_tar_inside = is_tar(start) or start.startswith((GZIP, BZIP2, XZ, ZSTD))
+    is_named_zip = archive.name.lower().endswith(".zip")
+    if start.startswith(_ZIP) or (is_named_zip and not is_tar_inside):
+        return zip_members(archive)
+    return tar_members(archive)
 
 
-class _ZipFile(io.FileIO):
-    """A file of which no part is read at once that is too large for memory."""
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        if size is not None and size > _MOST_LISTED:
-            raise zipfile.BadZipFile("its list of files is too long")
-        return super().read(size) or b""
-
-
-@contextmanager
-def _zip_members(archive: Path) -> Iterator[Iterator[_Member]]:
-    with _ZipFile(archive) as content, zipfile.ZipFile(content) as file:
-        if not all(_is_plain(info) for info in file.infolist()):
-            raise DataError(
-                f"{archive} is encrypted, or not packed by the usual method (deflate): unpack it "
-                "by hand"
-            )
-        yield (
-            _Member(_zip_name(info), _zip_kind(info), info.file_size, partial(file.open, info))
-            for info in file.infolist()
-        )
-
-
-def _is_plain(info: zipfile.ZipInfo) -> bool:
-    """Whether a file can be unpacked piece by piece; bzip2 makes 1 GB of 700 bytes at once."""
-    is_usual = info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-    return is_usual and not info.flag_bits & _IS_ENCRYPTED
-
-
-def _zip_name(info: zipfile.ZipInfo) -> str:
-    """A member's name; a Mac writes UTF-8 and does not say so, and is then read as cp437."""
-    if info.flag_bits & _IS_UTF8:
-        return info.filename
-    try:
-        return info.filename.encode("cp437").decode()
-    except UnicodeError:
-        return info.filename
-
-
-def _zip_kind(info: zipfile.ZipInfo) -> _Kind:
-    if info.is_dir():
-        return "folder"
-    # The Unix mode, where the archive was made on Unix; 0 where it was not.
-    kind = stat.S_IFMT(info.external_attr >> 16)
-    return "file" if kind in (0, stat.S_IFREG) else "other"
-
-
-class _Meter:
-    """A stream of which `left` bytes may be read: a header may ask for gigabytes."""
-
-    def __init__(self, stream: BinaryIO | gzip.GzipFile) -> None:
-        self._stream, self.left = stream, _MOST_HEADER
-
-    def read(self, size: int) -> bytes:
-        self.left -= size
-        if self.left < 0:
-            raise tarfile.ReadError("one of its headers is too large")
-        return self._stream.read(size)
-
-
-@contextmanager
-def _tar_members(archive: Path) -> Iterator[Iterator[_Member]]:
-    with archive.open("rb") as packed, ExitStack() as stack:
-        is_gzip = packed.read(len(_GZIP)) == _GZIP
-        packed.seek(0)
-        content = stack.enter_context(gzip.GzipFile(fileobj=packed)) if is_gzip else packed
-        meter = _Meter(content)
-        # Read as a stream: a header that sends the reader back would keep it there for ever.
-        file = stack.enter_context(tarfile.open(fileobj=cast("Any", meter), mode="r|"))
-        yield _read_tar(file, meter)
-
-
-def _read_tar(file: tarfile.TarFile, meter: _Meter) -> Iterator[_Member]:
-    while (info := file.next()) is not None:
-        meter.left = info.size + _MOST_HEADER
-        yield _Member(info.name, _tar_kind(info), info.size, partial(_open_in_tar, file, info))
-        meter.left = _MOST_HEADER
-        file.members.clear()  # type: ignore[attr-defined]  # or it would keep all of them
-    # The checksum of a compressed file stands at its end, behind what tar reads.
-    while meter.read(tarfile.BLOCKSIZE):
-        pass
-
-
-def _open_in_tar(file: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
-    content = file.extractfile(info)
-    assert content is not None  # it is only None for what is no regular file
-    return content
-
-
-def _tar_kind(info: tarfile.TarInfo) -> _Kind:
-    if info.isdir():
-        return "folder"
-    return "file" if info.isfile() else "other"
-
-
-def _safe_place(archive: Path, target: Path, member: _Member) -> Path:
+def _safe_place(archive: Path, target: Path, member: Member) -> Path:
     shown = _quoted(member.name)
     if member.kind != "file":
         raise DataError(f"{archive} holds a link or device, {shown}: unpack it by hand")

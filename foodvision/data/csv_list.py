@@ -1,39 +1,70 @@
-"""Photos by a list: a CSV file of path and label, and of split if it says so."""
+"""Photos by a list: a CSV file of paths and labels, and of splits if it has them."""
 
-import csv
-import os
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
+from urllib.parse import parse_qsl
 
+from foodvision.data.csv_paths import PhotoFinder
+from foodvision.data.csv_table import ROLES, Columns, Row, Table, choose_columns, is_one, read_table
 from foodvision.data.layout import LeftOut
-from foodvision.data.names import split_named
+from foodvision.data.names import a_few, split_named
 from foodvision.data.photos import LabelledPhoto, Photos
-from foodvision.errors import DataError, first_line
+from foodvision.errors import DataError
 
-_COLUMNS = ("path", "label")
+_SOURCE = re.compile(r"(?P<file>.*\.[ct]sv)(?:\?(?P<options>.*))?", re.DOTALL | re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class _Row:
+class _Listed:
     line: int
     split: str
     photo: LabelledPhoto
 
 
-def read_csv(file: Path) -> Photos:
+def is_csv(source: str) -> bool:
+    """Whether a source is a CSV file by its name, with or without options."""
+    return _SOURCE.fullmatch(source) is not None
+
+
+def parse_csv(source: str) -> tuple[Path, dict[str, str]]:
+    """Return the file of `photos.csv?path=COLUMN&label=COLUMN&split=COLUMN`, and its columns.
+
+    Raises DataError for an unknown option, and for one without a value.
+    """
+    match = _SOURCE.fullmatch(source)
+    assert match is not None, source
+    columns = dict(parse_qsl(match["options"] or "", keep_blank_values=True))
+    for option, column in columns.items():
+        if option not in ROLES:
+            near = get_close_matches(option, ROLES, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(ROLES)}"
+            raise DataError(f"{source}: no option {option!r}: {hint}")
+        if not column:
+            raise DataError(f"{source}: name the column, as ?{option}=COLUMN")
+    return Path(match["file"]), columns
+
+
+def read_csv(file: Path, columns: Mapping[str, str] | None = None) -> Photos:
     """Read which photos there are, and what is on them, from a CSV file.
 
     Its first line names the columns: `path` (relative to the file's folder) and `label`, and maybe
-    `split`, which is train, val (valid, validation) or test. Other columns are not looked at.
+    `split`, which is train, val (valid, validation) or test; `csv_table` has their other usual
+    names. Instead of `label`, there may be a column for each class that holds 0 or 1. Other columns
+    are not looked at. `csv_paths` says how paths may be written.
 
-    Raises DataError, naming the line, for a missing column, an unknown split, an empty label, a
-    file that is not there, and a photo that is listed with two labels or in two splits.
+    columns: the columns' names for "path", "label" or "split", if they are not the usual ones.
+
+    Raises DataError, naming the line, for a missing column, an unknown split, an empty label or one
+    of several classes, a file that is not there, and a photo that is listed with two labels or in
+    two splits.
     """
     splits: dict[str, list[LabelledPhoto]] = {}
     left_out: list[LeftOut] = []
-    seen: dict[Path, _Row] = {}
-    for row in _rows(file):
+    seen: dict[Path, _Listed] = {}
+    for row in _listed(file, columns or {}):
         first = seen.setdefault(row.photo.path, row)
         if first is row:
             splits.setdefault(row.split, []).append(row.photo)
@@ -45,61 +76,77 @@ def read_csv(file: Path) -> Photos:
     return Photos(file.parent, {name: tuple(of) for name, of in splits.items()}, tuple(left_out))
 
 
-def _rows(file: Path) -> Iterator[_Row]:
-    try:
-        # Excel writes a byte order mark, which utf-8-sig skips.
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            reader = csv.DictReader(lines, skipinitialspace=True, strict=True)
-            columns = reader.fieldnames or []
-            _check_columns(file, columns)
-            for values in reader:
-                yield _row(file, reader.line_num, values, has_splits="split" in columns)
-    except FileNotFoundError:
-        raise DataError(f"{file}: no such file") from None
-    except UnicodeDecodeError:
-        raise DataError(f"{file} is no text in UTF-8: save it again as CSV in UTF-8") from None
-    except csv.Error as error:
-        place = f"{file}, line {reader.reader.line_num}"
-        raise DataError(f"{place} is no CSV ({first_line(error)}): check its quotes") from None
+def _listed(file: Path, chosen: Mapping[str, str]) -> Iterator[_Listed]:
+    table = read_table(file)
+    columns = choose_columns(table, chosen)
+    finder = PhotoFinder(file.parent)
+    labels = [_label(table, columns, row) for row in table.rows]
+    if columns.label is not None:
+        _check_single(table, labels)
+    for row, label in zip(table.rows, labels, strict=True):
+        place = table.place(row)
+        path = finder.find(row.cells[columns.path], place)
+        yield _Listed(row.line, _split(place, columns, row), LabelledPhoto(path, label))
 
 
-def _check_columns(file: Path, columns: Sequence[str]) -> None:
-    if missing := [name for name in _COLUMNS if name not in columns]:
-        there = f"it has {','.join(columns):.200}" if columns else "it is empty"
+def _label(table: Table, columns: Columns, row: Row) -> str:
+    """Return a row's label, after a look at whether it is complete."""
+    if not row.cells[columns.path]:
+        raise DataError(f"{table.place(row)} has no path: fill it in, or remove the line")
+    if columns.label is None:
+        return _one_hot_label(table, columns.classes, row)
+    if not row.cells[columns.label]:
+        raise DataError(f"{table.place(row)} has no label: fill it in, or remove the line")
+    return row.cells[columns.label]
+
+
+def _one_hot_label(table: Table, classes: Iterable[int], row: Row) -> str:
+    names = [table.columns[place] for place in classes if is_one(row.cells[place])]
+    if len(names) != 1:
+        found = f"a 1 under {a_few(names)}" if names else "no 1 under any class"
         raise DataError(
-            f"{file}, line 1 names no column {missing[0]} ({there}): "
-            "it should be path,label or path,label,split"
+            f"{table.place(row)} has {found:.300}: give the photo one class, or choose the column "
+            f"of labels by {table.file.name}?label=COLUMN"
         )
+    return names[0]
 
 
-def _row(file: Path, line: int, values: dict[str, str], *, has_splits: bool) -> _Row:
-    # A line that is longer or shorter than the header holds None, as key or as value.
-    if None in values or None in values.values():
-        raise DataError(
-            f"{file}, line {line} has not as many fields as the header: "
-            "put what holds a comma between quotes"
-        )
-    name, label = values["path"].strip(), values["label"].strip()
-    if not name or not label:
-        missing = "label" if name else "path"
-        raise DataError(f"{file}, line {line} has no {missing}: fill it in, or remove the line")
-    path = Path(os.path.normpath(file.parent / name))
-    # pathlib's is_file raises an OSError for a name that is too long.
-    if not os.path.isfile(path):  # noqa: PTH113
-        raise DataError(
-            f"{file}, line {line}: there is no file {path!s:.300}: "
-            "paths are relative to the folder of the CSV"
-        )
-    split = split_named(values["split"].strip()) if has_splits else "all"
+def _check_single(table: Table, labels: list[str]) -> None:
+    """Refuse cells of several labels, which would become classes of their own."""
+    known = set(labels)
+    usual = {mark for mark in ";," if 2 * sum(mark in label for label in known) > len(known)}
+    for row, label in zip(table.rows, labels, strict=True):
+        if _is_several(label, known, usual):
+            raise DataError(
+                f"{table.place(row)} has several labels in one cell ({label:.60}): keep one for "
+                "each photo; if it is one name, write it without , ; | and brackets"
+            )
+
+
+def _is_several(label: str, known: set[str], usual: set[str]) -> bool:
+    """Whether a label is a list.
+
+    known: all labels of the table. usual: of comma and semicolon those that most labels hold.
+    """
+    if "|" in label or (label[:1] + label[-1:]) in ("[]", "{}"):
+        return True
+    return any(
+        mark in label and (mark in usual or {part.strip() for part in label.split(mark)} <= known)
+        for mark in ";,"
+    )
+
+
+def _split(place: str, columns: Columns, row: Row) -> str:
+    if columns.split is None:
+        return "all"
+    name = row.cells[columns.split]
+    split = split_named(name)
     if split is None:
-        raise DataError(
-            f"{file}, line {line}: no split {values['split']!r:.60}: "
-            "it should be train, val or test"
-        )
-    return _Row(line, split, LabelledPhoto(path, label))
+        raise DataError(f"{place}: no split {name!r:.60}: it should be train, val or test")
+    return split
 
 
-def _check_same(file: Path, first: _Row, second: _Row) -> None:
+def _check_same(file: Path, first: _Listed, second: _Listed) -> None:
     lines = f"{file}, lines {first.line} and {second.line}: {first.photo.path}"
     if first.photo.label != second.photo.label:
         raise DataError(

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from foodvision.data.archives import open_source
-from foodvision.data.csv_list import read_csv
+from foodvision.data.csv_list import is_csv, parse_csv, read_csv
 from foodvision.data.food101 import food101_photos
 from foodvision.data.hub_datasets import dataset_photos
 from foodvision.data.photos import LabelledPhoto, Photos, find_photos, find_unlabelled
@@ -16,10 +16,14 @@ from foodvision.errors import DataError
 def check_source(source: str | os.PathLike[str]) -> None:
     """See that a source is there, where it is a file or folder, before anything takes long.
 
+    Options after the name of a CSV file are looked at too.
+
     Raises DataError.
     """
     name = os.fspath(source)
     is_downloaded = name.startswith("hf://") or name.partition(":")[0] == "food101"
+    if not is_downloaded and is_csv(name):
+        name = os.fspath(parse_csv(name)[0])
     if not is_downloaded and not os.path.exists(name):  # noqa: PTH110 (any text)
         raise DataError(f"{name}: no such file or folder")
 
@@ -28,7 +32,8 @@ def check_source(source: str | os.PathLike[str]) -> None:
 def open_photos(source: str | os.PathLike[str]) -> Iterator[Photos]:
     """Give the photos of a source; they can be read until the context is left.
 
-    source: a folder; a `.zip`, or a `.tar`, `.tar.gz` or `.tgz`; a `.csv` of path and label;
+    source: a folder; a `.zip`, or a `.tar`, plain or compressed; a `.csv` or `.tsv` of path and
+        label, with `?path=COLUMN&label=COLUMN&split=COLUMN` if its columns have other names;
         `food101`, or `food101:ROOT` if it lies, or shall lie, elsewhere than in `data`;
         `hf://user/dataset`, which `foodvision.data.hub_datasets` tells more of.
 
@@ -42,8 +47,8 @@ def open_photos(source: str | os.PathLike[str]) -> Iterator[Photos]:
     # A folder of this name is somebody's own.
     elif kind == "food101" and not Path(name).is_dir():
         yield food101_photos(Path(root or "data"))
-    elif name.lower().endswith(".csv"):
-        yield read_csv(Path(name))
+    elif is_csv(name):
+        yield read_csv(*parse_csv(name))
     else:
         with open_source(source) as folder:
             yield find_photos(folder)

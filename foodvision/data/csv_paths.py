@@ -1,0 +1,93 @@
+"""Photos as lists name them: by path, without the ending, or without the folder."""
+
+import os
+import unicodedata
+from collections import defaultdict
+from functools import cached_property
+from pathlib import Path
+
+from foodvision.data.names import relative_name
+from foodvision.errors import DataError
+from foodvision.image import SUFFIXES
+
+
+class PhotoFinder:
+    """Finds the photos that a list names, in and below its folder.
+
+    folder: paths are relative to it. It is walked through only if a path is not there as written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def find(self, name: str, place: str) -> Path:
+        r"""Return the file that a list means.
+
+        A name that is no file as it is written may have backslashes, lack the ending, or lack
+        folders at its beginning, if it is then the end of exactly one photo's path.
+
+        name: `pizza/1.jpg`, `pizza\1.jpg`, `pizza/1`, `1.jpg` or `1`. place: what a message names.
+
+        Raises DataError if there is no such photo, or if there are several.
+        """
+        for written in dict.fromkeys((name, name.replace("\\", "/"))):
+            path = Path(os.path.normpath(self._folder / written))
+            # pathlib's is_file raises an OSError for a name that is too long.
+            if os.path.isfile(path):  # noqa: PTH113
+                return path
+        found = self._below(name.replace("\\", "/"))
+        if not found:
+            path = Path(os.path.normpath(self._folder / name))
+            raise DataError(
+                f"{place}: there is no file {path!s:.300}: "
+                "paths are relative to the folder of the CSV"
+            )
+        if len(found) > 1:
+            first, second = (relative_name(path, self._folder) for path in sorted(found)[:2])
+            more = f" and {len(found) - 2} more" if len(found) > 2 else ""
+            raise DataError(
+                f"{place}: {name:.100} may be {first:.100} or {second:.100}{more}: "
+                "write the whole path"
+            )
+        return found[0]
+
+    def _below(self, name: str) -> list[Path]:
+        parts = tuple(_plain(part) for part in name.split("/") if part not in ("", "."))
+        if not parts or ".." in parts or name.startswith("/"):
+            return []
+        *folders, last = parts
+        return [path for above, path in self._photos[last] if _ends_with(above, folders)]
+
+    @cached_property
+    def _photos(self) -> dict[str, list[tuple[list[str], Path]]]:
+        """All photos by name, and by name without the ending, each with the folders above it."""
+        photos: dict[str, list[tuple[list[str], Path]]] = defaultdict(list)
+        seen: set[tuple[int, int]] = set()
+        for place, folders, names in os.walk(self._folder, followlinks=True):
+            status = Path(place).stat()
+            # Links may lead in circles.
+            if (status.st_dev, status.st_ino) in seen:
+                folders.clear()
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            folders[:] = sorted(name for name in folders if not _is_hidden(name))
+            above = [_plain(part) for part in Path(place).relative_to(self._folder).parts]
+            for name in names:
+                path = Path(os.path.normpath(Path(place, name)))
+                if path.suffix.lower() in SUFFIXES and not _is_hidden(name):
+                    for key in (_plain(name), _plain(path.stem)):
+                        photos[key].append((above, path))
+        return photos
+
+
+def _plain(name: str) -> str:
+    """Return a name without what differs between systems: upper case, and accents apart."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _ends_with(folders: list[str], last: list[str]) -> bool:
+    return not last or folders[-len(last) :] == last
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"

@@ -1,0 +1,258 @@
+"""A CSV file as a table, and which of its columns hold paths, labels and splits."""
+
+import csv
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from foodvision.data.names import split_named
+from foodvision.errors import DataError, first_line, one_line
+from foodvision.image import SUFFIXES
+
+_SEPARATORS = ",;\t"
+
+# The usual names, the first of which wins; of the others there may be one only.
+_PATHS = (
+    *("path", "filename", "file_name", "image", "image_path", "file", "filepath", "file_path"),
+    *("img", "img_path", "image_name", "photo"),
+)
+_LABELS = ("label", "class", "category", "target", "class_name")
+_SPLITS = ("split", "subset", "set", "fold")
+
+_ROLES = {"path": _PATHS, "label": _LABELS, "split": _SPLITS}
+
+ROLES = tuple(_ROLES)
+"""What a column may be chosen for."""
+
+_ZERO_OR_ONE = {
+    **dict.fromkeys(("0", "0.0", "false"), False),
+    **dict.fromkeys(("1", "1.0", "true"), True),
+}
+
+# Beside the classes of a one-hot table; the index that pandas writes has no name.
+_NUMBERING = ("", "id", "index")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of a table; for a cell with a line break, the last one.
+
+    cells: as many as the table has columns, without spaces around them.
+    """
+
+    line: int
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A CSV file: the names of its columns, as its first line has them, and its rows."""
+
+    file: Path
+    header_line: int
+    separator: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+    def place(self, row: Row) -> str:
+        """Return the file and line that a message names."""
+        return f"{self.file}, line {row.line}"
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns of a table hold what, by number.
+
+    label: None for a one-hot table.
+    classes: of a one-hot table, the columns that are its classes; else none.
+    """
+
+    path: int
+    label: int | None
+    split: int | None
+    classes: tuple[int, ...] = ()
+
+
+def read_table(file: Path) -> Table:
+    """Read a CSV file with commas, semicolons or tabs; empty rows are passed over.
+
+    Raises DataError for a file that cannot be read, one that is no UTF-8 or no CSV, and for a row
+    with another number of cells than the first line.
+    """
+    try:
+        # Excel writes a byte order mark, which utf-8-sig skips.
+        text = file.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise DataError(f"{file}: no such file") from None
+    except OSError as error:
+        raise DataError(f"{file} cannot be read ({error.strerror}): check its name") from None
+    except UnicodeDecodeError:
+        raise DataError(f"{file} is no text in UTF-8: save it again as CSV in UTF-8") from None
+    # As a file does with newline="": a line ends where the csv module says so.
+    lines = re.findall(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+", text)
+    separator = _separator(lines)
+    reader = csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=True)
+    try:
+        rows = [
+            Row(reader.line_num, tuple(cell.strip() for cell in cells))
+            for cells in reader
+            if any(cell.strip() for cell in cells)
+        ]
+    except csv.Error as error:
+        place = f"{file}, line {reader.line_num}"
+        raise DataError(f"{place} is no CSV ({first_line(error)}): check its quotes") from None
+    if not rows:
+        raise DataError(f"{file} is empty: its first line should be path,label or path,label,split")
+    header, *rest = rows
+    table = Table(file, header.line, separator, header.cells, tuple(rest))
+    for row in rest:
+        if len(row.cells) != len(header.cells):
+            raise DataError(
+                f"{table.place(row)} has not as many fields as the header: "
+                f"put what holds {_in_words(separator)} between quotes"
+            )
+    return table
+
+
+def choose_columns(table: Table, chosen: Mapping[str, str]) -> Columns:
+    """Find the columns by what was chosen, else by their usual names.
+
+    chosen: names of columns, for any of `ROLES`.
+
+    Raises DataError for a column that is not there, for several that may be meant, and for a first
+    line that names no columns.
+    """
+    _check_header(table, chosen)
+    found = {role: _find(table, role, chosen.get(role)) for role in ROLES}
+    path, label, split = (found[role] for role in ROLES)
+    if path is None:
+        raise _missing(table, "path")
+    if label is not None:
+        return Columns(path, label, split)
+    classes = _one_hot(table, path)
+    if len(classes) < 2 or not table.rows:
+        raise _missing(table, "label")
+    return Columns(path, None, split, classes)
+
+
+def is_one(cell: str) -> bool:
+    """Whether a cell of a one-hot table says that its column is the photo's class."""
+    return _ZERO_OR_ONE[cell.casefold()]
+
+
+def _separator(lines: Sequence[str]) -> str:
+    """Return what cuts the first line that is not empty into most cells; of equal ones, commas."""
+    first = next((line for line in lines if line.strip()), "")
+    return max(_SEPARATORS, key=lambda separator: len(_cells(first, separator)))
+
+
+def _cells(line: str, separator: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
+    except csv.Error:
+        return []
+
+
+def _in_words(separator: str) -> str:
+    return {",": "a comma", ";": "a semicolon"}.get(separator, "a tab")
+
+
+def _plain(name: str) -> str:
+    """Return a column's name as the usual ones are written: `Image Path` is image_path."""
+    return re.sub(r"[\s_-]+", "_", name.strip().casefold())
+
+
+def _find(table: Table, role: str, chosen: str | None) -> int | None:
+    """Return the number of the column, or None if there is no usual name."""
+    if chosen is not None:
+        names = [chosen] if chosen in table.columns else [_plain(chosen)]
+        places = _places(table, names, exact=chosen in table.columns)
+        if not places:
+            raise DataError(
+                f"{table.file} has no column {one_line(chosen, 60)!r}: its columns are "
+                f"{_shown(table)}"
+            )
+    else:
+        first, *others = _ROLES[role]
+        places = _places(table, [first]) or _places(table, others)
+        if role == "split":
+            places = [place for place in places if _holds_splits(table, place)]
+    if len(places) > 1:
+        names = [one_line(table.columns[place], 60) for place in places]
+        raise DataError(
+            f"{table.file} has {len(places)} columns that may be the {role} ({', '.join(names)}): "
+            + (
+                "rename all but one"
+                if len(set(names)) < len(names)
+                else f"choose one by {table.file.name}?{role}={names[0]}"
+            )
+        )
+    return places[0] if places else None
+
+
+def _places(table: Table, names: Sequence[str], *, exact: bool = False) -> list[int]:
+    columns = [name if exact else _plain(name) for name in table.columns]
+    return [place for place, name in enumerate(columns) if name in names]
+
+
+def _shown(table: Table) -> str:
+    return one_line(table.separator.join(table.columns))
+
+
+def _missing(table: Table, role: str) -> DataError:
+    example = table.separator.join(("path", "label"))
+    return DataError(
+        f"{table.file}, line {table.header_line} names no column {role} (it has "
+        f"{_shown(table)}): name the columns {example}, or choose one by "
+        f"{table.file.name}?{role}=COLUMN"
+    )
+
+
+def _check_header(table: Table, chosen: Mapping[str, str]) -> None:
+    """Refuse a first line that is a photo already: it would be taken for names of columns."""
+    if any(name in table.columns for name in chosen.values()):
+        return
+    photos = [name.lower().endswith(SUFFIXES) for name in table.columns]
+    if not any(photos):
+        return
+    if len(table.columns) == 1:
+        raise DataError(
+            f"{table.file} lists photos without labels: write one in each line as path,label, and "
+            "add a first line path,label"
+        )
+    example = table.separator.join(_names_for(table.columns, photos.index(True)))
+    raise DataError(
+        f"{table.file}, line {table.header_line} is a photo ({_shown(table)}), not the names of "
+        f"the columns: add a first line {example}"
+    )
+
+
+def _names_for(cells: Sequence[str], photo: int) -> list[str]:
+    """Return a header: for the photo, a split by its name, and the first other as the label."""
+    names = [f"column{number}" for number in range(1, len(cells) + 1)]
+    splits = [at for at, cell in enumerate(cells) if len(cells) > 2 and split_named(cell)]
+    labels = [at for at in range(len(cells)) if at not in (photo, *splits[:1])]
+    for role, places in (("path", [photo]), ("label", labels), ("split", splits)):
+        for place in places[:1]:
+            names[place] = role
+    return names
+
+
+def _holds_splits(table: Table, column: int) -> bool:
+    """Whether a column is one of splits: fold may as well hold the numbers of cross-validation."""
+    if _plain(table.columns[column]) == "split":
+        return True
+    names = [row.cells[column] for row in table.rows]
+    return any(split_named(name) for name in names)
+
+
+def _one_hot(table: Table, path: int) -> tuple[int, ...]:
+    """Return the columns of the classes, or none: a column of other values may be the label."""
+    places = tuple(
+        place
+        for place, name in enumerate(table.columns)
+        if place != path and _plain(name) not in (*_NUMBERING, *_SPLITS)
+    )
+    cells = (row.cells[place] for row in table.rows for place in places)
+    return places if all(cell.casefold() in _ZERO_OR_ONE for cell in cells) else ()
