@@ -95,6 +95,11 @@ class _Member:
     open: Callable[[], IO[bytes]]
 
 
+def is_archive(path: Path) -> bool:
+    """Whether a path is, by its name, an archive that `open_source` unpacks."""
+    return path.name.lower().endswith((".zip", *_TAR_SUFFIXES)) and os.path.isfile(path)  # noqa: PTH113 (pathlib's raises for a name that is too long)
+
+
 @contextmanager
 def open_source(source: str | os.PathLike[str], limits: Limits = Limits()) -> Iterator[Path]:
     """Give the folder that holds the photos: `source` itself, or where the archive was unpacked.
@@ -125,7 +130,7 @@ def open_source(source: str | os.PathLike[str], limits: Limits = Limits()) -> It
 def _check_kind(path: Path) -> None:
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")
-    if not path.name.lower().endswith((".zip", *_TAR_SUFFIXES)) or not path.is_file():
+    if not is_archive(path):
         raise DataError(f"{path} is no folder, .zip or .tar.gz of photos")
 
 
