@@ -49,7 +49,8 @@ def predict(
         Also link each photo into DIR/label/, and those that are not known into DIR/not known/.
         Photos are copied where links are not possible.
     """
-    from foodvision.classifier import check_top, load
+    from foodvision.checkpoint import read_checkpoint
+    from foodvision.classifier import Classifier, check_top, find_checkpoint
     from foodvision.cli.answer_files import check_table
     from foodvision.cli.answer_photos import Output, answer_photos
     from foodvision.cli.many_photos import check_photos, make_decoder
@@ -60,7 +61,7 @@ def predict(
     check_table(csv or parquet, resume=resume)
     decoder = make_decoder(photos)
     try:
-        classifier = load(model)
+        classifier = Classifier(read_checkpoint(find_checkpoint(model)), threads=1)
         output = Output(csv=csv, parquet=parquet, json=json, resume=resume, sort_into=sort_into)
         return answer_photos(classifier, decoder, photos, top, output)
     finally:

@@ -105,8 +105,8 @@ def predict_all(
 ) -> Answers:
     """Answer photos by the names that people give, in order.
 
-    photos: files, folders, archives, patterns such as photos/*.jpg, and STANDARD_INPUT for a list of
-        paths, one a line.
+    photos: files, folders, archives, patterns such as photos/*.jpg, and STANDARD_INPUT for a
+        list of paths, one a line.
     is_wanted: whether a photo, by its name, is to be answered at all.
     without: a folder whose photos are left out where another one is walked through.
     """
@@ -126,23 +126,29 @@ def predict_paths(
 ) -> Answers:
     """Answer photos in order; for one that cannot be read the answer is its error.
 
-    At most `_WINDOW` photos are held at a time.
+    Some photos are decoded ahead, and batches run side by side, each on one thread: at most
+    `_WINDOW` photos are held at a time.
     """
-    preprocess, rest = classifier.config.preprocess, iter(photos)
-    ahead: deque[tuple[FoundPhoto, Future[np.ndarray | PhotoError]]] = deque()
-    threads = ThreadPoolExecutor(processors() + 2)
+    preprocess, rest, count = classifier.config.preprocess, iter(photos), processors()
+    size = max(1, BATCH // count)
+    ahead: deque[tuple[list[FoundPhoto], Future[list[Answer]]]] = deque()
+    decoders, runners = ThreadPoolExecutor(count + 2), ThreadPoolExecutor(count)
     try:
         while True:
-            for photo in islice(rest, _WINDOW - len(ahead)):
-                ahead.append((photo, threads.submit(_decode, decoder, photo, preprocess)))
-            batch = [ahead.popleft() for _ in range(min(BATCH, len(ahead)))]
-            if not batch:
+            while len(ahead) * size < max(_WINDOW, 2 * count) and (
+                batch := list(islice(rest, size))
+            ):
+                squares = [decoders.submit(_decode, decoder, each, preprocess) for each in batch]
+                ahead.append((batch, runners.submit(_answer, classifier, squares, top)))
+            if not ahead:
                 return
-            squares = [future.result() for _, future in batch]
-            answers = _answer(classifier, squares, top)
-            yield from zip((photo for photo, _ in batch), answers, strict=True)
+            batch, answers = ahead.popleft()
+            yield from zip(batch, answers.result(), strict=True)
     finally:
-        threads.shutdown(cancel_futures=True)
+        # The runners first: they wait for what is decoded.
+        runners.shutdown(wait=False, cancel_futures=True)
+        decoders.shutdown(cancel_futures=True)
+        runners.shutdown()
 
 
 def count_into(bar: Any, photos: Sequence[str]) -> None:
@@ -172,8 +178,9 @@ def _decode(decoder: Decoder, photo: FoundPhoto, preprocess: Preprocess) -> np.n
 
 
 def _answer(
-    classifier: Classifier, squares: Sequence[np.ndarray | PhotoError], top: int
+    classifier: Classifier, coming: Sequence[Future[np.ndarray | PhotoError]], top: int
 ) -> list[Answer]:
+    squares = [future.result() for future in coming]
     decoded = [square for square in squares if not isinstance(square, PhotoError)]
     said = iter(classifier.predict_pixels(np.stack(decoded), top) if decoded else [])
     return [square if isinstance(square, PhotoError) else next(said) for square in squares]
