@@ -18,9 +18,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 
-import foodvision  # first: it switches ONNX Runtime's telemetry off
-
-# isort: split
 import numpy as np
 from PIL import Image, ImageOps
 
@@ -107,7 +104,8 @@ def predict(folder: Path, place: Path) -> None:
 
 def call(*arguments: object) -> None:
     """Run this Python, which must succeed."""
-    subprocess.run([sys.executable, *map(str, arguments)], check=True, stdout=subprocess.DEVNULL)
+    called = [sys.executable, *map(str, arguments)]
+    subprocess.run(called, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 (our own)
 
 
 def plain_loop(folder: Path) -> None:
@@ -140,9 +138,10 @@ def plain_loop(folder: Path) -> None:
 
 def runtime_alone(photos: int) -> None:
     """Run the graph on squares."""
-    import onnxruntime
+    from foodvision.checkpoint import BUNDLED  # first: it switches ONNX Runtime's telemetry off
 
-    from foodvision.checkpoint import BUNDLED
+    # isort: split
+    import onnxruntime
 
     session = onnxruntime.InferenceSession(
         str(BUNDLED / "model.onnx"), providers=["CPUExecutionProvider"]

@@ -63,13 +63,20 @@ def read_before(path: Path, top: int) -> Before:
         return Before()
     columns = columns_of(top)
     names: set[int] = set()
-    failed, end = False, 0
+    failed, end, header = False, 0, None
     with path.open("rb") as file:
         for end, row in _whole_rows(path, file):
-            if len(row) != len(columns) or (not names and row != columns and end == 0):
+            if header is None:
+                header = row
+                continue
+            if header != columns or len(row) != len(columns):
                 raise _other(path)
             names.add(hash(from_cell(row[0])))
             failed |= bool(row[-1])
+        file.seek(end)
+        is_header = header == columns or (header is None and _begins_header(file.read(), columns))
+    if not is_header:
+        raise _other(path)
     return Before(frozenset(names), failed, end)
 
 
@@ -157,6 +164,11 @@ def _whole_rows(path: Path, file: IO[bytes]) -> Iterator[tuple[int, list[str]]]:
             end += len(row)
             yield end, next(csv.reader([row.decode(**_UTF8)]), [])
             row = b""
+
+
+def _begins_header(content: bytes, columns: Sequence[str]) -> bool:
+    """Whether a file without a whole row is one that was cut off in its first."""
+    return ",".join(columns).encode().startswith(content)
 
 
 def _other(path: Path) -> SettingsError:
