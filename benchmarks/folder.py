@@ -1,6 +1,7 @@
 """How many photos a second `foodvision predict --csv` answers, against a plain loop.
 
     python benchmarks/folder.py --photos 300
+    taskset -c 0 python benchmarks/folder.py    # on one processor, where others are busy
 
 Each side is a process of its own, and its start counts. The plain loop opens each photo with
 Pillow, prepares it with torchvision (Resize, CenterCrop, ToTensor) and asks the same network in
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -33,6 +34,7 @@ def main() -> None:
     )
     parser.add_argument("--photos", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--sizes", nargs="+", choices=SIDES, default=tuple(SIDES))
     parser.add_argument("--side", choices=("plain", "bound"), help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -41,14 +43,14 @@ def main() -> None:
     elif arguments.side == "bound":
         runtime_alone(arguments.photos)
     else:
-        compare(arguments.photos, arguments.rounds)
+        compare(arguments.photos, arguments.rounds, arguments.sizes)
 
 
-def compare(photos: int, rounds: int) -> None:
+def compare(photos: int, rounds: int, sizes: Sequence[str]) -> None:
     """Time the sides by turns, and print the photos a second of each, and the ratios."""
-    for size, sides in SIDES.items():
+    for size in sizes:
         with tempfile.TemporaryDirectory() as place:
-            folder = make_photos(Path(place) / "photos", photos, sides)
+            folder = make_photos(Path(place) / "photos", photos, SIDES[size])
             calls = {
                 "foodvision predict --csv": lambda place=place, folder=folder: predict(
                     folder, Path(place)

@@ -65,7 +65,8 @@ def read_before(path: Path, top: int) -> Before:
     names: set[int] = set()
     failed, end, header = False, 0, None
     with path.open("rb") as file:
-        for end, row in _whole_rows(path, file):
+        for position, row in _whole_rows(path, file):
+            end = position
             if header is None:
                 header = row
                 continue

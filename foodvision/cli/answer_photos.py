@@ -60,8 +60,8 @@ def answer_photos(
         classifier, decoder, photos, top, is_wanted=before.lacks, without=output.sort_into
     )
     count, failed = 0, 0
-    with closing(answers), _opened(output, columns, before) as write, _bar(output) as bar:
-        count_into(bar, photos)
+    with closing(answers), _opened(output, columns, before) as write, _bar(output, before) as bar:
+        count_into(bar, photos, output.sort_into)
         for photo, answer in answers:
             if isinstance(answer, FoodVisionError):
                 failed += 1
@@ -87,10 +87,10 @@ def _opened(output: Output, top: int, before: Before) -> Iterator[Write]:
         yield _show_json if output.json else _show_line
 
 
-def _bar(output: Output) -> tqdm:
+def _bar(output: Output, before: Before) -> tqdm:
     """A progress bar, where no answers go to the terminal."""
     is_free = output.file or (output.json and not sys.stdout.isatty())
-    options: dict[str, Any] = {} if is_free else {"disable": True}
+    options: dict[str, Any] = {"initial": len(before.names)} if is_free else {"disable": True}
     return progress(None, "photos", **options)
 
 

@@ -151,7 +151,7 @@ def predict_paths(
         runners.shutdown()
 
 
-def count_into(bar: Any, photos: Sequence[str]) -> None:
+def count_into(bar: Any, photos: Sequence[str], without: Path | None) -> None:
     """Tell a progress bar how many photos there are, as soon as that is known.
 
     Walking through folders a second time takes seconds where answering takes an hour. Lists on
@@ -161,7 +161,7 @@ def count_into(bar: Any, photos: Sequence[str]) -> None:
     def count() -> None:
         if STANDARD_INPUT in photos or any(map(is_archive, _named(photos))):
             return
-        bar.total = sum(1 for path in _named(photos) for _ in _listed(path, None))
+        bar.total = sum(1 for path in _named(photos) for _ in _listed(path, without))
 
     if not bar.disable:
         Thread(target=count, daemon=True).start()
