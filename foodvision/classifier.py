@@ -73,13 +73,17 @@ class Prediction:
 class Classifier:
     """A checkpoint, ready to answer."""
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
+    def __init__(self, checkpoint: Checkpoint, *, threads: int = 0) -> None:
         """Start ONNX Runtime on a checkpoint that `read_checkpoint` verified.
+
+        threads: of one answer; 0 for all. With 1, several answers at once are faster: none waits
+            for the threads of another.
 
         Raises CheckpointError if this version of ONNX Runtime cannot run the graph.
         """
         self.checkpoint = checkpoint
-        self._session = Session(checkpoint.graph, checkpoint.folder, len(checkpoint.config.classes))
+        classes = len(checkpoint.config.classes)
+        self._session = Session(checkpoint.graph, checkpoint.folder, classes, threads=threads)
 
     def __reduce__(self) -> "tuple[Any, ...]":
         """Be sent to another process as the checkpoint's folder, and loaded there."""

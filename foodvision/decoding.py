@@ -76,16 +76,36 @@ class Decoded:
 class Decoder:
     """Processes that decode photos, started when the first photo comes."""
 
-    def __init__(self, most_waiting: int | None = None) -> None:
+    def __init__(
+        self, most_waiting: int | None = None, *, processes: int = _PROCESSES, heavy: int = 1
+    ) -> None:
         """Prepare them.
 
         most_waiting: how many heavy photos may wait before the next one is refused; any number if
             None.
+        processes, heavy: for most photos, and for heavy ones.
         """
-        quick, heavy = [_Process(QUICK) for _ in range(_PROCESSES)], [_Process(HEAVY)]
-        self._quick, self._heavy = _idle(quick), _idle(heavy)
-        self._end = weakref.finalize(self, _end_all, [*quick, *heavy])
+        self._quick_ones = [_Process(QUICK) for _ in range(processes)]
+        heavy_ones = [_Process(HEAVY) for _ in range(heavy)]
+        self._quick, self._heavy = _idle(self._quick_ones), _idle(heavy_ones)
+        self._end = weakref.finalize(self, _end_all, [*self._quick_ones, *heavy_ones])
         self._places = BoundedSemaphore(most_waiting + 1) if most_waiting is not None else None
+
+    def start(self) -> None:
+        """Start the processes for most photos now: they get ready while something else is done."""
+        if HAS_LIMITS:
+            for process in self._quick_ones:
+                process.start()
+
+    def decode_square(self, path: str | os.PathLike[str], preprocess: Preprocess) -> np.ndarray:
+        """Return what a network sees of a photo: (size, size, 3) uint8.
+
+        The picture is not sent: of a large photo it is 20 times as much.
+
+        Raises PhotoError as `decode` does.
+        """
+        asked = {"path": os.fspath(path), "preprocess": asdict(preprocess), "picture": False}
+        return self._ask(asked).square
 
     def decode(self, path: str | os.PathLike[str], preprocess: Preprocess | None = None) -> Decoded:
         """Decode a photo, and make what a network sees of it if `preprocess` is given.
@@ -94,6 +114,9 @@ class Decoder:
         where too many heavy photos wait.
         """
         asked = {"path": os.fspath(path), "preprocess": preprocess and asdict(preprocess)}
+        return self._ask(asked | {"picture": True})
+
+    def _ask(self, asked: dict[str, Any]) -> Decoded:
         if not HAS_LIMITS:
             return _decode(asked)
         with _lent(self._quick) as process:
@@ -154,9 +177,8 @@ class _Process:
 
         Raises PhotoError.
         """
-        if self._process is None or self._process.poll() is not None:
-            self._process = self._start()
-        requests, answers = self._process.stdin, self._process.stdout
+        process = self.start()
+        requests, answers = process.stdin, process.stdout
         assert requests is not None
         assert answers is not None
         try:
@@ -167,7 +189,13 @@ class _Process:
             self.end()
             return None
 
-    def _start(self) -> "subprocess.Popen[bytes]":
+    def start(self) -> "subprocess.Popen[bytes]":
+        """Return the process, a new one if there is none."""
+        if self._process is None or self._process.poll() is not None:
+            self._process = self._begin()
+        return self._process
+
+    def _begin(self) -> "subprocess.Popen[bytes]":
         limits = [str(self._limits.seconds), str(self._limits.megabytes)]
         return subprocess.Popen(  # noqa: S603 (this module, run by this Python)
             [sys.executable, "-c", _COMMAND, *limits],
@@ -226,7 +254,10 @@ def _decode(asked: dict[str, Any]) -> Decoded:
     preprocess = Preprocess(**asked["preprocess"]) if asked["preprocess"] else None
     image = load_image(asked["path"], preprocess.short_side if preprocess else 0)
     square = preprocess(image) if preprocess else np.empty((0, 0, 3), np.uint8)
-    image.thumbnail((_LONGEST, _LONGEST))
+    if asked["picture"]:
+        image.thumbnail((_LONGEST, _LONGEST))
+    else:
+        image = Image.new("RGB", (1, 1))
     return Decoded(square, image, size_in_file(asked["path"]))
 
 

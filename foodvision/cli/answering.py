@@ -7,22 +7,30 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from foodvision.cli.options import ModelName, ModelNames, Port, Split, Switch
-from foodvision.errors import FoodVisionError, PhotoError, SettingsError
-from foodvision.system.terminal import complain, say, say_json
+from foodvision.errors import SettingsError
+from foodvision.system.terminal import say, say_json
 
 if TYPE_CHECKING:
-    from foodvision.classifier import Classifier, Prediction
-    from foodvision.decoding import Decoder
     from foodvision.runs import JudgedPhoto
 
 
-def predict(*photos: Path, model: ModelName = None, top: int = 5, json: Switch = False) -> int:
+def predict(
+    *photos: str,
+    model: ModelName = None,
+    top: int = 5,
+    json: Switch = False,
+    csv: Path | None = None,
+    parquet: Path | None = None,
+    resume: Switch = False,
+    sort_into: Path | None = None,
+) -> int:
     """Say what is in photos.
 
     Parameters
     ----------
     photos:
-        Photos, or folders of them.
+        Photos, folders of them, archives (.zip, .tar.gz), patterns such as 'photos/*.jpg', and -
+        for a list of paths on standard input, one a line.
     model:
         A checkpoint folder, or user/name on the Hub; the model that ships if not given.
     top:
@@ -30,16 +38,34 @@ def predict(*photos: Path, model: ModelName = None, top: int = 5, json: Switch =
     json:
         One JSON object a line: path, label, confidence, certainty, known, known_score, top; or
         path, error.
+    csv:
+        Write a CSV file instead: path, label, confidence, certainty, known, known_score, top2,
+        top2_confidence and so on, error.
+    parquet:
+        The same columns as a Parquet file. It needs the extra datasets.
+    resume:
+        Continue the CSV file of a call that was stopped: photos that are in it are skipped.
+    sort_into:
+        Also link each photo into DIR/label/, and those that are not known into DIR/not known/.
+        Photos are copied where links are not possible.
     """
-    from foodvision.classifier import check_top, load
-    from foodvision.decoding import Decoder
+    from foodvision.checkpoint import read_checkpoint
+    from foodvision.classifier import Classifier, check_top, find_checkpoint
+    from foodvision.cli.answer_files import check_table
+    from foodvision.cli.answer_photos import Output, answer_photos
+    from foodvision.cli.many_photos import check_photos, make_decoder
 
     check_top(top)
-    paths = _photo_paths(photos)
-    classifier, decoder = load(model), Decoder()
-    show = _show_json if json else _show_line
-    answered = [show(path, _try(classifier, decoder, path, top)) for path in paths]
-    return 0 if all(answered) else 1
+    _check_outputs(json, csv, parquet, resume)
+    check_photos(photos)
+    check_table(csv or parquet, resume=resume)
+    decoder = make_decoder(photos)
+    try:
+        classifier = Classifier(read_checkpoint(find_checkpoint(model)), threads=1)
+        output = Output(csv=csv, parquet=parquet, json=json, resume=resume, sort_into=sort_into)
+        return answer_photos(classifier, decoder, photos, top, output)
+    finally:
+        decoder.close()
 
 
 def evaluate(
@@ -154,51 +180,10 @@ def _told_of(answers: "Sequence[JudgedPhoto]") -> dict[str, Any]:
     return {"confusion": confusion_counts(answers), "mistakes": mistakes}
 
 
-def _photo_paths(photos: Sequence[Path]) -> list[Path]:
-    """Photos named, and those inside of folders named.
-
-    What is missing, and a folder that holds none, stand for themselves: they are told one by one.
-    """
-    if not photos:
-        raise PhotoError("name a photo or a folder of photos")
-    if not any(path.exists() for path in photos):
-        raise PhotoError(f"{photos[0]}: no such file or folder")
-    from foodvision.data.photos import photo_files
-
-    inside = ((list(photo_files(path)) if path.is_dir() else []) or [path] for path in photos)
-    paths = [path for found in inside for path in found]
-    if all(path.is_dir() for path in paths):
-        raise _holds_none(paths[0])
-    return paths
-
-
-def _holds_none(folder: Path) -> PhotoError:
-    return PhotoError(f"{folder} holds no photos")
-
-
-def _try(
-    classifier: "Classifier", decoder: "Decoder", path: Path, top: int
-) -> "Prediction | FoodVisionError":
-    if path.is_dir():
-        return _holds_none(path)
-    try:
-        square = decoder.decode(path, classifier.config.preprocess).square
-        return classifier.predict_pixels(square[None], top)[0]
-    except PhotoError as error:
-        return error
-
-
-def _show_json(path: Path, answer: "Prediction | FoodVisionError") -> bool:
-    content = {"error": str(answer)} if isinstance(answer, FoodVisionError) else answer.to_dict()
-    say_json({"path": str(path), **content})
-    return "error" not in content
-
-
-def _show_line(path: Path, answer: "Prediction | FoodVisionError") -> bool:
-    if isinstance(answer, FoodVisionError):
-        complain(answer)
-        return False
-    guesses = ", ".join(f"{guess.label} {100 * guess.confidence:.1f}%" for guess in answer.top)
-    said = f"{answer.certainty}: {guesses}" if answer.known else f"not known (nearest: {guesses})"
-    say(f"{path}: {said}")
-    return True
+def _check_outputs(json: bool, csv: Path | None, parquet: Path | None, resume: bool) -> None:
+    if sum(map(bool, (json, csv, parquet))) > 1:
+        raise SettingsError("--json, --csv and --parquet write the same: choose one of them")
+    if resume and parquet:
+        raise SettingsError("--resume cannot continue a Parquet file: use --csv")
+    if resume and not csv:
+        raise SettingsError("--resume continues a CSV file: add --csv FILE")

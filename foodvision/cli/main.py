@@ -15,6 +15,7 @@ import foodvision
 from foodvision.cli.answering import demo, evaluate, predict
 from foodvision.cli.exporting import export
 from foodvision.cli.hub import deploy, push, verify
+from foodvision.cli.options import STANDARD_INPUT
 from foodvision.cli.photos import data
 from foodvision.cli.runs import compare, runs
 from foodvision.cli.serving import serve
@@ -78,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with unwound_by_signals():
             status = app(
-                arguments,
+                [STANDARD_INPUT if argument == "-" else argument for argument in arguments],
                 exit_on_error=False,
                 print_error=False,
                 result_action="return_value",

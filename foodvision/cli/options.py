@@ -19,5 +19,8 @@ ModelNames = Annotated[
 Port = Annotated[int | None, Parameter(validator=Number(gte=1, lte=65535))]
 Switch = Annotated[bool, Parameter(negative="")]
 
+STANDARD_INPUT = "\0-"
+"""What `-` among the arguments of a command becomes: the command line's library takes no hyphen."""
+
 Preset = Literal["quick", "balanced", "best"]
 Split = Literal["train", "val", "test", "all"]

@@ -96,6 +96,12 @@ class Limits:
         return min(self.unpacked_bytes, allowed)
 
 
+def is_archive(path: Path) -> bool:
+    """Whether a path is, by its name, an archive that `open_source` unpacks."""
+    # pathlib's is_file raises for a name that is too long.
+    return path.name.lower().endswith(_SUFFIXES) and os.path.isfile(path)  # noqa: PTH113
+
+
 @contextmanager
 def open_source(source: str | os.PathLike[str], limits: Limits = Limits()) -> Iterator[Path]:
     """Give the folder that holds the photos: `source` itself, or where the archive was unpacked.

@@ -1,6 +1,7 @@
 """Which folders are splits and which are classes, as people lay them out."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, MutableSequence, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -180,10 +181,12 @@ class _Reader:
         self._left_out += [LeftOut(path, reason) for path in paths if path not in kept]
 
 
-def children_of(folder: Path, left_out: list[LeftOut]) -> Iterator[Path]:
+def children_of(folder: Path, left_out: MutableSequence[LeftOut]) -> Iterator[Path]:
     """Give files and folders in order of name; what systems leave behind goes to `left_out`."""
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.name == "__MACOSX":
+    # Names alone: of 100,000 files they take 8 MB, their paths 50.
+    for name in sorted(os.listdir(folder), key=os.path.normcase):  # noqa: PTH208
+        path = folder / name
+        if name.startswith(".") or name == "__MACOSX":
             left_out.append(LeftOut(path, "hidden or left by a system"))
         else:
             yield path

@@ -3,8 +3,8 @@
 import hashlib
 import random
 import unicodedata
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping, MutableSequence, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -244,21 +244,26 @@ def _endings_in_words(left_out: Iterable[LeftOut]) -> str:
     return f". There are {' and '.join(counted)}" if counted else ""
 
 
-def photo_files(folder: Path, left_out: list[LeftOut] | None = None) -> Iterator[Path]:
+def photo_files(
+    folder: Path, left_out: list[LeftOut] | None = None, without: Path | None = None
+) -> Iterator[Path]:
     """Walk through a folder and give the files that are photos by name or content, in order.
 
-    left_out: takes what is passed over.
+    left_out: takes what is passed over. without: a folder that is not walked through.
 
     Raises DataError for folders that lie too deep in each other.
     """
     # Where the folder is a link, what it leads to and what it lies in are both above the walk.
     above = (*folder.resolve().parents, *folder.parent.resolve().parents, folder.parent.resolve())
     seen = {_identity(place) for place in above}
-    yield from _walk(folder, [] if left_out is None else left_out, seen, depth=0)
+    if without is not None:
+        seen.add(_identity(without))
+    unnoticed: deque[LeftOut] = deque(maxlen=0)
+    yield from _walk(folder, unnoticed if left_out is None else left_out, seen, depth=0)
 
 
 def _walk(
-    folder: Path, left_out: list[LeftOut], seen: set[tuple[int, int]], depth: int
+    folder: Path, left_out: MutableSequence[LeftOut], seen: set[tuple[int, int]], depth: int
 ) -> Iterator[Path]:
     """Visit every folder once, however many links lead to it: else 40 folders make 2^40 walks."""
     check_depth(folder, depth)

@@ -1,11 +1,56 @@
-"""The processes of a run, where a launcher started several: who speaks for all of them.
+"""Processors that this process may use; and the processes of a run, if a launcher started several.
 
 A launcher (`accelerate launch`, `torchrun`) says in the environment how many there are and where
 they meet. What they compute together is left to `accelerate`, in the rooms that own torch.
 """
 
+import math
 import os
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path, PurePosixPath
+
+
+def processors(root: Path = Path("/")) -> int:
+    """Return how many processors this process may use: at least 1.
+
+    A container may have a share of a machine: its processors are limited by affinity (cpuset), or
+    by a quota of the control group (`docker run --cpus 2`), which `os.cpu_count` does not see.
+
+    root: where /proc and /sys are.
+    """
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, min([allowed or 1, *(math.ceil(quota) for quota in _quotas(root))]))
+
+
+def _quotas(root: Path) -> Iterator[float]:
+    """Give the processors that each control group above this process may use, where limited."""
+    for line in _lines(root / "proc/self/cgroup"):
+        _, controllers, place = [*line.split(":", 2), "", ""][:3]
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        inside = PurePosixPath(place.lstrip("/"))
+        for group in (inside, *inside.parents):
+            for mount in ("", "cpu", "cpu,cpuacct", "unified"):
+                yield from _quota(root / "sys/fs/cgroup" / mount / group)
+
+
+def _quota(group: Path) -> Iterator[float]:
+    """Give the quota of one group, as version 2 or 1 of control groups writes it."""
+    lines = _lines(group / "cpu.max")
+    numbers = lines[0].split() if lines else []
+    if not numbers:
+        files = (group / "cpu.cfs_quota_us", group / "cpu.cfs_period_us")
+        numbers = [word for file in files for word in _lines(file)]
+    if len(numbers) == 2 and all(number.isdigit() for number in numbers) and int(numbers[1]):
+        yield int(numbers[0]) / int(numbers[1])  # without a limit, "max" or -1 stands there
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        return file.read_text().splitlines()
+    except OSError:
+        return []
 
 
 def is_first() -> bool:

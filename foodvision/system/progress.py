@@ -18,4 +18,4 @@ def progress(items: Iterable[Any] | None, name: str, unit: str = "photo", **opti
     and seeds with it.)
     """
     hidden = True if not is_first() else False if "ipykernel" in sys.modules else None
-    return tqdm(items, name, unit=unit, disable=hidden, **{"leave": False, **options})
+    return tqdm(items, name, unit=unit, **{"disable": hidden, "leave": False, **options})

@@ -4,7 +4,8 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 # Files and folders that are written under another name first are begun for their owner alone.
@@ -20,11 +21,21 @@ def write_atomically(path: Path, content: bytes) -> None:
 
     Raises OSError if the disk does not take it; the old file is then as it was.
     """
+    with replacing(path) as beside:
+        write_durably(beside, content)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give an empty file to write to, which takes the place of another if all goes well.
+
+    Raises OSError as `write_atomically` does.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, beside = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     try:
         os.close(descriptor)
-        write_durably(Path(beside), content)
+        yield Path(beside)
         Path(beside).chmod(0o666 & ~_MASK)
         _replace(Path(beside), path)
     except BaseException:
