@@ -24,7 +24,7 @@ from huggingface_hub import HfApi
 
 from foodvision.errors import HubError
 from foodvision.hub import check_push
-from foodvision.hub.client import told
+from foodvision.hub.client import translate_hub_errors
 from foodvision.hub.push import REPLACED
 
 RUN = Path("run")
@@ -41,10 +41,10 @@ def main(arguments: Sequence[str]) -> int:
     try:
         # Before anything is trained: what is in the way is told in a second, not in hours.
         check_push(repository, private=True)
-        with told(repository):
+        with translate_hub_errors(repository):
             api.create_repo(repository, private=True, exist_ok=True)
         status = subprocess.run(command, check=False).returncode  # noqa: S603 (our own words)
-        with told(repository):
+        with translate_hub_errors(repository):
             keep(api, repository)
     except HubError as error:
         print(error, file=sys.stderr)

@@ -326,7 +326,7 @@ def test_class_without_a_photo_that_can_be_read_is_told(tmp_path):
     make_split(tmp_path / "test", 1)
     for photo in (tmp_path / "train" / "kiwi").iterdir():
         photo.write_text("<html>404</html>")
-    with pytest.raises(DataError, match="test/ has kiwi, which train/ has not"):
+    with pytest.raises(DataError, match="has no photo left of kiwi, all are unreadable"):
         choose_photos(find_photos(tmp_path), TrainConfig())
 
 

@@ -184,7 +184,7 @@ def choose_photos(found: Photos, config: TrainConfig) -> Photos:
     Raises DataError for a class of which none is left, and whatever the splits lack.
     """
     photos = drop_unreadable(exclude(found, config.exclude) if config.exclude else found)
-    if gone := sorted(set(found.classes) - set(photos.classes)):
+    if gone := sorted(_learnt(found) - _learnt(photos)):
         raise DataError(
             f"{found.root} has no photo left of {a_few(gone)}, all are unreadable or excluded: "
             "add photos, or remove the class folder"
@@ -192,6 +192,12 @@ def choose_photos(found: Photos, config: TrainConfig) -> Photos:
     return split_photos(
         photos, val_share=config.val_share, test_share=config.test_share, seed=config.seed
     )
+
+
+def _learnt(photos: Photos) -> set[str]:
+    """Return the classes of the photos to learn from."""
+    members = photos.splits.get("train") or photos.splits.get("all", ())
+    return {photo.label for photo in members}
 
 
 def train_network(network: nn.Module, this: Run, recorder: Recorder) -> bytes:

@@ -16,7 +16,7 @@
   new MutationObserver(mend).observe(document.body, { childList: true, subtree: true });
   mend();
   // Gradio refuses what the browser knows no type of, as HEIC on many systems; the server knows by content.
-  const photo = /\.(jpe?g|jpe|jfif|mpo|png|webp|gif|bmp|tiff?|avif|hei[cf])$/i;
+  const photo = /\.(jpe?g|jpe|jfif|mpo|png|webp|gif|bmp|tiff?|avif|hei[cf]|p[bgnp]m)$/i;
   const lacksType = (file) => !file.type && photo.test(file.name);
   const withTypes = (files) => {
     const given = new DataTransfer();
