@@ -112,7 +112,7 @@ def answer_many(page, photos):
     """Give photos to the page, and return the rows of its CSV."""
     page.get_by_role("tab", name="Many photos").click()
     page.locator("#many input[type=file]").set_input_files(photos)
-    page.get_by_role("button", name="Classify photos").click()
+    page.get_by_role("button", name="Answer them").click()
     expect(page.locator("#many .count")).to_have_text(
         f"{len(photos)} of {len(photos)} photos answered.", timeout=PATIENCE
     )
@@ -176,7 +176,7 @@ def test_stopped_answers_are_kept(page, tmp_path):
     photos = [make_photo(tmp_path / f"{seed}.jpg", (200, 90, 40), seed) for seed in range(150)]
     page.get_by_role("tab", name="Many photos").click()
     page.locator("#many input[type=file]").set_input_files(photos)
-    page.get_by_role("button", name="Classify photos").click()
+    page.get_by_role("button", name="Answer them").click()
     expect(page.locator("#many figure")).not_to_have_count(0, timeout=PATIENCE)
     page.get_by_role("button", name="Stop", exact=True).click()
     expect(page.get_by_role("link", name="Download as CSV")).to_be_visible(timeout=PATIENCE)
@@ -202,7 +202,7 @@ def test_answer_comes_with_where_it_looked_and_a_card(page):
     )
     assert 0.2 * plain < lit < plain
     with page.expect_download() as download:
-        page.get_by_role("button", name="Share as a card").click()
+        page.get_by_role("button", name="A card to share").click()
     with Image.open(download.value.path()) as card:
         assert card.format == "JPEG"
         assert card.width == 720
@@ -221,7 +221,7 @@ def test_removed_photo_clears_the_answer(page):
     expect(headline(page)).to_have_text("Waffles", timeout=PATIENCE)
     page.get_by_role("button", name="Remove the photo").click()
     expect(headline(page)).to_have_text("Which dish is it?")
-    expect(page.get_by_role("button", name="Share as a card")).to_be_disabled()
+    expect(page.get_by_role("button", name="A card to share")).to_be_disabled()
 
 
 def test_camera_answers_while_it_is_pointed(page):
@@ -270,7 +270,7 @@ def test_answer_that_may_not_be_copied_is_selected_to_copy_by_hand(page):
             navigator.clipboard.writeText = () => Promise.reject(new Error("not permitted"));
         }"""
     )
-    page.get_by_role("button", name="Copy result").click()
+    page.get_by_role("button", name="Copy the answer").click()
     assert page.evaluate("getSelection().toString()").startswith("Waffles")
 
 
@@ -600,7 +600,7 @@ def test_what_is_no_photo_cut_off_or_too_large_is_told(page, tmp_path):
         ("huge.png", "huge.png is too large: the limit is 64 megapixels"),
     ):
         upload(page, tmp_path / name)
-        expect(headline(page)).to_have_text("This photo cannot be read", timeout=PATIENCE)
+        expect(headline(page)).to_have_text("That I cannot read", timeout=PATIENCE)
         expect(answer_of(page)).to_contain_text(said)
 
 

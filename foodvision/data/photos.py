@@ -171,7 +171,9 @@ def drop_unreadable(photos: Photos, splits: Sequence[str] = ("train", "val", "al
         spoiled = {pair: fault for pair, fault in zip(everything, bar, strict=True) if fault}
     for (split, _), fault in spoiled.items():
         if split not in splits:
-            raise PhotoError(f"{fault}. Test photos are never skipped: fix or remove it")
+            raise PhotoError(
+                f"{fault}. It is one to judge by, and none is skipped: mend it or take it away"
+            )
     kept = {
         split: tuple(photo for photo in members if (split, photo) not in spoiled)
         for split, members in photos.splits.items()
@@ -297,7 +299,7 @@ def _check_classes(train: Iterable[LabelledPhoto], root: Path) -> None:
     if len(expected) > MOST_CLASSES:
         raise DataError(f"{root} has {len(expected):,} classes, the limit is {MOST_CLASSES:,}")
     if len(expected) < 2:
-        raise DataError(f"{root} has one class, {min(expected)}: at least two classes are required")
+        raise DataError(f"{root} has one class, {min(expected)}: it takes at least two to choose")
 
 
 def _agreed(
