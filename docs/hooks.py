@@ -8,18 +8,16 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from foodvision.cli.main import app
 from foodvision.training.config import TrainConfig
-
-COMMANDS = (
-    *("predict", "demo", "serve", "data", "train", "find-lr", "evaluate", "runs", "compare"),
-    *("push", "verify", "deploy", "export"),
-)
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     """Return a page's Markdown; links to files of the repository become their names."""
     if page.file.src_uri == "reference/cli.md":
-        markdown += "".join(f"\n## {name}\n\n```\n{help_of(name)}\n```\n" for name in COMMANDS)
+        markdown += "".join(
+            f"\n## {name}\n\n```\n{help_of(name)}\n```\n" for name in app if name[0] != "-"
+        )
     if page.file.src_uri == "reference/settings.md":
         markdown += settings_table()
     docs = Path(config["docs_dir"]).resolve()

@@ -101,6 +101,11 @@ def first_line(error: BaseException) -> str:
     return line if len(line) <= _LONGEST_LINE else f"{line[: _LONGEST_LINE - 4]} ..."
 
 
+def renamed(error: BaseException, path: object, name: str) -> str:
+    """Return what an error says of a file, under the name that people gave it."""
+    return str(error).replace(printable(path), name)
+
+
 def one_line(text: str, longest: int = 200) -> str:
     """Return somebody else's words on one line, `printable`, cut where they are long."""
     words = printable(" ".join(text.split()))

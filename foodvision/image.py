@@ -5,6 +5,7 @@ Resizing and cropping are left to `foodvision.preprocess`.
 
 import io
 import os
+import re
 import stat
 import warnings
 from collections.abc import Callable, Iterator
@@ -43,7 +44,8 @@ MAX_PIXELS = 200_000_000
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF", "PPM")
 
 # How files of these formats begin; what stands four bytes in is WebP's, AVIF's and HEIC's.
-_BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"II*\0", b"MM\0*", b"P4", b"P5", b"P6")
+_BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"II*\0", b"MM\0*")
+_PNM = re.compile(rb"P[4-6]\s+[\d#]")
 _FURTHER_ON = ((8, b"WEBP"), (4, b"ftypavif"), (4, b"ftypheic"), (4, b"ftypheix"), (4, b"ftypmif1"))
 _FORMATS_IN_WORDS = "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC"
 
@@ -229,7 +231,8 @@ def begins_like_photo(path: Path) -> bool:
             head = file.read(32) if is_regular else b""
     except OSError:
         return False
-    return head.startswith(_BEGINNINGS) or any(head[at:].startswith(of) for at, of in _FURTHER_ON)
+    is_further_on = any(head.startswith(of, at) for at, of in _FURTHER_ON)
+    return head.startswith(_BEGINNINGS) or is_further_on or bool(_PNM.match(head))
 
 
 def size_in_file(path: str | os.PathLike[str]) -> tuple[int, int]:

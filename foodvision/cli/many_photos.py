@@ -25,7 +25,7 @@ from foodvision.data.archives import is_archive, open_source
 from foodvision.data.names import relative_name
 from foodvision.data.photos import photo_files
 from foodvision.decoding import Decoder
-from foodvision.errors import DataError, FoodVisionError, PhotoError, printable
+from foodvision.errors import DataError, FoodVisionError, PhotoError, renamed
 from foodvision.graph.check import BATCH
 from foodvision.preprocess import Preprocess
 from foodvision.system.processes import processors
@@ -174,7 +174,7 @@ def _decode(decoder: Decoder, photo: FoundPhoto, preprocess: Preprocess) -> np.n
         return decoder.decode_square(photo.path, preprocess)
     except PhotoError as error:
         # Who gave an archive knows its name, not where it was unpacked.
-        return PhotoError(str(error).replace(printable(photo.path), photo.name))
+        return PhotoError(renamed(error, photo.path, photo.name))
 
 
 def _answer(

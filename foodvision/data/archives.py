@@ -20,7 +20,7 @@ from foodvision.data.members import Member
 from foodvision.data.names import DEEPEST, a_few, relative_name
 from foodvision.data.tars import BZIP2, GZIP, XZ, ZSTD, is_tar, tar_members
 from foodvision.data.zips import zip_members
-from foodvision.errors import DataError, FoodVisionError, first_line, printable
+from foodvision.errors import DataError, FoodVisionError, first_line, renamed
 from foodvision.image import SUFFIXES
 from foodvision.system.temporary import TemporaryFolder
 
@@ -128,7 +128,7 @@ def open_source(source: str | os.PathLike[str], limits: Limits = Limits()) -> It
             yield folder
         except FoodVisionError as error:
             # Who gave an archive knows its name, not where it was unpacked.
-            raise type(error)(str(error).replace(printable(folder), str(path))) from None
+            raise type(error)(renamed(error, folder, str(path))) from None
 
 
 def _check_kind(path: Path) -> None:

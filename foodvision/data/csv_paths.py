@@ -7,8 +7,8 @@ from functools import cached_property
 from pathlib import Path
 
 from foodvision.data.names import relative_name
+from foodvision.data.photos import photo_files
 from foodvision.errors import DataError
-from foodvision.image import SUFFIXES
 
 
 class PhotoFinder:
@@ -62,21 +62,11 @@ class PhotoFinder:
     def _photos(self) -> dict[str, list[tuple[list[str], Path]]]:
         """All photos by name, and by name without the ending, each with the folders above it."""
         photos: dict[str, list[tuple[list[str], Path]]] = defaultdict(list)
-        seen: set[tuple[int, int]] = set()
-        for place, folders, names in os.walk(self._folder, followlinks=True):
-            status = Path(place).stat()
-            # Links may lead in circles.
-            if (status.st_dev, status.st_ino) in seen:
-                folders.clear()
-                continue
-            seen.add((status.st_dev, status.st_ino))
-            folders[:] = sorted(name for name in folders if not _is_hidden(name))
-            above = [_plain(part) for part in Path(place).relative_to(self._folder).parts]
-            for name in names:
-                path = Path(os.path.normpath(Path(place, name)))
-                if path.suffix.lower() in SUFFIXES and not _is_hidden(name):
-                    for key in (_plain(name), _plain(path.stem)):
-                        photos[key].append((above, path))
+        for path in photo_files(self._folder):
+            above = [_plain(part) for part in path.parent.relative_to(self._folder).parts]
+            # Without an ending, both keys are the same.
+            for key in {_plain(path.name), _plain(path.stem)}:
+                photos[key].append((above, path))
         return photos
 
 
@@ -87,7 +77,3 @@ def _plain(name: str) -> str:
 
 def _ends_with(folders: list[str], last: list[str]) -> bool:
     return not last or folders[-len(last) :] == last
-
-
-def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or name == "__MACOSX"

@@ -55,7 +55,7 @@ class _Reader:
     def read(self) -> Layout:
         root = self._unwrap(self._folder)
         children = self._children(root)
-        folders = [path for path in children if path.is_dir()]
+        folders = _folders(children)
         named = {path: split for path in folders if (split := split_named(path.name))}
         others = [path for path in folders if path not in named]
         with_classes = {path: split for path, split in named.items() if self._has_folders(path)}
@@ -87,7 +87,7 @@ class _Reader:
         """Go into folders that hold nothing but one folder of folders; return the last one."""
         check_depth(folder, depth)
         children = self._children(folder)
-        folders = [path for path in children if path.is_dir()]
+        folders = _folders(children)
         is_wrapper = len(folders) == 1 and not split_named(folders[0].name)
         if not is_wrapper or not self._has_folders(folders[0]):
             return folder
@@ -110,17 +110,17 @@ class _Reader:
     def _inside(self, place: Path, split: str) -> Path:
         """Go into a split's folder that wraps another one: seg_train/seg_train/, train/images/."""
         children = self._children(place)
-        folders = [path for path in children if path.is_dir()]
+        folders = _folders(children)
         if len(folders) != 1 or any(path.is_file() for path in children):
             return place
         (inner,) = folders
         is_split = split_named(inner.name) == split and self._has_folders(inner)
-        wraps = sum(path.is_dir() for path in self._children(inner)) > 1
+        wraps = len(_folders(self._children(inner))) > 1
         return self._inside(inner, split) if is_split or wraps else place
 
     def _classes(self, place: Path) -> list[tuple[str, Path]]:
         children = self._children(place)
-        folders = [path for path in children if path.is_dir()]
+        folders = _folders(children)
         self._leave(children, folders, "beside the class folders")
         return [(path.name, path) for path in folders]
 
@@ -128,7 +128,7 @@ class _Reader:
         splits: dict[str, list[tuple[str, Path]]] = {}
         for path in classes:
             children = self._children(path)
-            folders = [child for child in children if child.is_dir()]
+            folders = _folders(children)
             self._leave(children, folders, "beside the splits")
             for child in folders:
                 splits.setdefault(split_named(child.name) or "", []).append((path.name, child))
@@ -136,9 +136,9 @@ class _Reader:
 
     def _is_class_of_splits(self, folder: Path) -> bool:
         """Whether a folder is a class whose photos lie in splits: pizza/train/1.jpg."""
-        children = [path for path in self._children(folder) if path.is_dir()]
-        names = [split_named(path.name) for path in children]
-        is_flat = not any(self._has_folders(path) for path in children)
+        folders = _folders(self._children(folder))
+        names = [split_named(path.name) for path in folders]
+        is_flat = not any(map(self._has_folders, folders))
         return bool(names) and all(names) and len(set(names)) == len(names) and is_flat
 
     def _check_meant(self, root: Path, splits: Mapping[Path, str], others: Sequence[Path]) -> None:
@@ -179,6 +179,10 @@ class _Reader:
     def _leave(self, paths: Iterable[Path], used: Iterable[Path], reason: str) -> None:
         kept = set(used)
         self._left_out += [LeftOut(path, reason) for path in paths if path not in kept]
+
+
+def _folders(paths: Iterable[Path]) -> list[Path]:
+    return [path for path in paths if path.is_dir()]
 
 
 def children_of(folder: Path, left_out: MutableSequence[LeftOut]) -> Iterator[Path]:

@@ -51,8 +51,9 @@ class Session:
         self._name, self._classes = name, classes
         options = onnxruntime.SessionOptions()
         # By itself ONNX Runtime counts cores, without the second thread of each, and no quotas.
-        is_limited = processors() < (os.cpu_count() or 1)
-        options.intra_op_num_threads = threads or (processors() if is_limited else 0)
+        allowed = processors()
+        is_limited = allowed < (os.cpu_count() or 1)
+        options.intra_op_num_threads = threads or (allowed if is_limited else 0)
         try:
             self._session = onnxruntime.InferenceSession(
                 graph, options, providers=["CPUExecutionProvider"]

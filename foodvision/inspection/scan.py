@@ -16,7 +16,7 @@ from foodvision.classifier import Classifier
 from foodvision.data import Photos
 from foodvision.data.names import file_named
 from foodvision.decoding import Decoder
-from foodvision.errors import PhotoError, printable
+from foodvision.errors import PhotoError, renamed
 from foodvision.system.progress import progress
 
 _BATCH = 32
@@ -125,7 +125,7 @@ def _look(root: Path, classifier: Classifier | None, decoder: Decoder, place: Pl
         decoded = decoder.decode(path, classifier.config.preprocess if classifier else None)
     except PhotoError as error:
         # The folder may be temporary: whoever gave an archive knows the names inside only.
-        return Unreadable(place, str(error).replace(printable(path), place.name))
+        return Unreadable(place, renamed(error, path, place.name))
     image, (width, height) = decoded.picture, decoded.size
     copy = image.resize((_COPY, _COPY), Image.Resampling.BOX)
     look = ScannedPhoto(

@@ -14,7 +14,7 @@ import foodvision
 from foodvision.checkpoint import BUNDLED, Checkpoint, check_published, files_inside
 from foodvision.classifier import BUNDLED_NAME, Classifier, Prediction, load
 from foodvision.decoding import Decoded, Decoder
-from foodvision.errors import CheckpointError, PhotoError, SettingsError, printable
+from foodvision.errors import CheckpointError, PhotoError, SettingsError, renamed
 from foodvision.hub import is_repo_id
 from foodvision.image import SUFFIXES
 from foodvision.page.words import Words, read_wording
@@ -132,7 +132,7 @@ def name_in_errors(photo: str) -> Iterator[None]:
     try:
         yield
     except PhotoError as error:
-        raise PhotoError(str(error).replace(printable(photo), Path(photo).name)) from None
+        raise PhotoError(renamed(error, photo, Path(photo).name)) from None
 
 
 def example_photos(checkpoint: Checkpoint) -> list[Path]:
