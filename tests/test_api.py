@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import httpx
 import pytest
@@ -179,6 +179,17 @@ def test_request_under_way_comes_before_the_end_and_nothing_is_left(fruit_checkp
         ("/api/health", 200),
         ("/api/predict", 200),
     ]
+
+
+def test_slow_senders_take_no_place_from_others(url, client, tmp_path):
+    photo = make_photo(tmp_path / "kiwi.png", COLOURS["kiwi"], seed=1).read_bytes()
+    host, port = url.removeprefix("http://").split(":")
+    head = f"POST /api/predict HTTP/1.1\r\nHost: {host}\r\nContent-Length: 1000\r\n\r\n"
+    with ExitStack() as stack:
+        for _ in range(20):
+            slow = stack.enter_context(socket.create_connection((host, int(port)), timeout=30))
+            slow.sendall(head.encode() + b"a")
+        assert post(client, photo).status_code == 200
 
 
 def test_port_that_is_taken_is_one_line(fruit_checkpoint):

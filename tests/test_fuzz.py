@@ -42,7 +42,7 @@ from foodvision.preprocess import Preprocess
 
 COUNT = int(os.environ.get("FOODVISION_FUZZ", "30"))
 
-PHOTOS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF", "HEIF")
+PHOTOS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF", "HEIF", "PPM")
 
 CONFIG = CheckpointConfig(
     classes=("kiwi", "pizza", "tomato"),
@@ -104,7 +104,7 @@ def photo(kind):
     file = io.BytesIO()
     image = Image.radial_gradient("L").resize((24, 16)).convert("RGB")
     image = image.convert("P") if kind == "GIF" else image
-    options = {} if kind in ("GIF", "BMP") else {"exif": exif, "icc_profile": profile}
+    options = {} if kind in ("GIF", "BMP", "PPM") else {"exif": exif, "icc_profile": profile}
     image.save(file, kind, **options)
     return file.getvalue()
 

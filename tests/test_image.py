@@ -265,6 +265,29 @@ def png_header(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
 
 
+@pytest.mark.parametrize(
+    ("header", "pixel", "is_slow"),
+    [
+        (b"P6 {0} {1} 255\n", b"abc", False),
+        (b"P5 {0} {1} 65535\n", b"ab", False),
+        (b"P5 {0} {1} 1023\n", b"ab", True),
+        (b"P3 {0} {1} 255\n", b"1 2 3 ", True),
+        (b"P2 {0} {1} 255\n", b"1 ", True),
+    ],
+)
+def test_ppm_that_python_reads_number_by_number_has_a_lower_limit(header, pixel, is_slow):
+    def made(width, height):
+        filled = header.replace(b"{0}", b"%d" % width).replace(b"{1}", b"%d" % height)
+        return filled + pixel * (width * height)
+
+    assert load_image(made(20, 10)).size == (20, 10)
+    if is_slow:
+        with pytest.raises(PhotoError, match="the limit is 1 megapixel for a PPM of this kind"):
+            load_image(made(1200, 1000))
+    else:
+        assert load_image(made(1200, 1000)).size == (1200, 1000)
+
+
 def test_formats_that_phones_do_not_write_are_refused(tmp_path):
     scene().save(tmp_path / "a.ico")
     with pytest.raises(PhotoError, match="is no photo"):

@@ -4,7 +4,8 @@ import asyncio
 import hmac
 import json
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Annotated, Any
@@ -33,10 +34,11 @@ from foodvision.api.schemas import (
 from foodvision.api.uploads import RefusedError, Sent, read_photos, request_folder
 from foodvision.classifier import Classifier
 from foodvision.decoding import Decoder
-from foodvision.errors import BusyError, CheckpointError, PhotoError, printable
+from foodvision.errors import BusyError, CheckpointError, PhotoError, printable, renamed
 
-# Requests that are answered, and that wait; the next one is told to come again.
-_AT_ONCE, _MOST_WAITING = 8, 64
+# Requests whose photos are answered at a time, and all that are under way; the next one is told to
+# come again.
+_AT_ONCE, _MOST = 8, 72
 # Graphs that run at a time: more would share the same cores.
 _RUNNING = 2
 _MOST_HEAVY_WAITING = 4
@@ -146,7 +148,7 @@ class _Service:
         self.decoder = Decoder(_MOST_HEAVY_WAITING)
         self._running = BoundedSemaphore(_RUNNING)
         self._places = asyncio.Semaphore(_AT_ONCE)
-        self._waiting = 0
+        self._under_way = 0
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "foodvision_requests", "Requests", ["path", "status"], registry=self._registry
@@ -222,9 +224,10 @@ class _Service:
         name = model or next(iter(self._models))
         if name not in self._models:
             raise RefusedError(404, f"there is no model {name:.100}: /api/ready lists them")
-        async with self._place():
-            with request_folder(self._folder) as folder:
-                photos = await read_photos(request, folder)
+        with self._counted(), request_folder(self._folder) as folder:
+            photos = await read_photos(request, folder)
+            # Only now: who sends slowly takes no place from others.
+            async with self._places:
                 answers = [
                     await run_in_threadpool(self._answer, self._models[name], sent, top, map)
                     for sent in photos
@@ -233,14 +236,22 @@ class _Service:
             raise RefusedError(422, answers[0].error)
         return Predictions(model=name, predictions=answers)
 
-    def _place(self) -> "_Place":
-        return _Place(self)
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Count a request as under way. Raises RefusedError where there are too many."""
+        if self._under_way >= _MOST:
+            raise RefusedError(503, "too many requests wait: try again in a moment")
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
 
     def _answer(
         self, classifier: Classifier, sent: Sent, top: int, has_map: bool
     ) -> PhotoPrediction:
         try:
-            square = self.decoder.decode(sent.path, classifier.config.preprocess).square
+            square = self.decoder.decode_square(sent.path, classifier.config.preprocess)
             with self._running:
                 (prediction,) = classifier.predict_pixels(square[None], top)
         except BusyError:
@@ -248,7 +259,7 @@ class _Service:
             raise RefusedError(503, "other large photos wait: try again in a moment") from None
         except PhotoError as error:
             self._photos.labels("unreadable").inc()
-            said = str(error).replace(printable(sent.path), printable(sent.name))
+            said = renamed(error, sent.path, printable(sent.name))
             return PhotoPrediction(name=sent.name, error=said)
         except CheckpointError as error:
             raise RefusedError(500, str(error)) from None
@@ -264,26 +275,6 @@ class _Service:
             top=[Guess(label=of.label, confidence=of.confidence) for of in prediction.top],
             evidence=None if evidence is None else evidence.round(4).tolist(),
         )
-
-
-class _Place:
-    """A place among the requests that are answered at a time."""
-
-    def __init__(self, service: _Service) -> None:
-        self._service = service
-
-    async def __aenter__(self) -> None:
-        service = self._service
-        if service._waiting >= _MOST_WAITING:
-            raise RefusedError(503, "too many requests wait: try again in a moment")
-        service._waiting += 1
-        try:
-            await service._places.acquire()
-        finally:
-            service._waiting -= 1
-
-    async def __aexit__(self, *_: object) -> None:
-        self._service._places.release()
 
 
 def _failure(status: int, text: str) -> JSONResponse:
