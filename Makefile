@@ -4,11 +4,11 @@ PYTHON ?= python3
 # Two workers with a thread each: torch's own threads would wait for each other on two cores.
 PYTEST = OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses 2 --dist worksteal
 
-.PHONY: help demo test slow fuzz chromium runtime lint docs model sbom clean
+.PHONY: help demo test test-quick slow fuzz chromium runtime lint docs model sbom release clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 demo: .venv-demo/ready ## serve the page on http://127.0.0.1:7860 or the next free port (or PORT=)
 	@.venv-demo/bin/python app.py $(if $(PORT),--port $(PORT))
@@ -16,6 +16,9 @@ demo: .venv-demo/ready ## serve the page on http://127.0.0.1:7860 or the next fr
 test: .venv/ready chromium runtime ## set up everything and run the tests
 	node --test tests/javascript/*.test.js
 	$(PYTEST)
+
+test-quick: .venv/ready ## a first verdict within two minutes: no browser, no training, no other process
+	$(PYTEST) -m 'not slow and not thorough'
 
 slow: .venv/ready chromium runtime ## run the tests that take long: killed, distributed, whole trainings, rare cases of the pages
 	$(PYTEST) -m slow
@@ -53,8 +56,18 @@ sbom: .venv-demo/ready .venv-sbom/ready ## list what the page's environment cont
 	.venv-sbom/bin/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml \
 		--output-file sbom.json .venv-demo/bin/python
 
+# From dist/, where Python finds the installed package and not this folder's.
+release: .venv-release/ready ## build the package, check it, and try the wheel in an empty environment (VERSION=)
+	rm -rf dist .venv-wheel
+	.venv-release/bin/python -m build --outdir dist
+	.venv-release/bin/twine check --strict dist/*
+	$(PYTHON) -m venv .venv-wheel
+	.venv-wheel/bin/python -m pip install --quiet dist/*.whl
+	cd dist && ../.venv-wheel/bin/foodvision predict ../examples/pizza.jpg
+	$(if $(VERSION),test "$$(.venv-wheel/bin/foodvision --version)" = "$(VERSION)")
+
 clean: ## remove the environments
-	rm -rf .venv .venv-demo .venv-sbom node_modules sbom.json site
+	rm -rf .venv .venv-demo .venv-sbom .venv-release .venv-wheel node_modules sbom.json site dist
 
 .venv-demo/ready: requirements.txt
 	$(PYTHON) -m venv .venv-demo
@@ -70,6 +83,11 @@ clean: ## remove the environments
 .venv-sbom/ready:
 	$(PYTHON) -m venv .venv-sbom
 	.venv-sbom/bin/python -m pip install --quiet 'cyclonedx-bom>=7,<8'
+	@touch $@
+
+.venv-release/ready:
+	$(PYTHON) -m venv .venv-release
+	.venv-release/bin/python -m pip install --quiet 'build>=1.2,<2' 'twine>=6,<7'
 	@touch $@
 
 node_modules/ready: package.json package-lock.json

@@ -276,7 +276,8 @@ def test_tracker_that_is_missing_is_told_before_there_is_a_run(
     monkeypatch.setitem(sys.modules, "trackio", None)
     call = ["train", str(fruit), "--model", "tinyvgg", "--track", "trackio"]
     assert main([*call, "--output", str(tmp_path / "run")]) == 2
-    assert "this command needs the package trackio" in capsys.readouterr().err
+    said = "foodvision: track trackio: it is not installed; pip install trackio\n"
+    assert capsys.readouterr().err == said
     assert not (tmp_path / "run" / "run.json").exists()
 
 

@@ -8,6 +8,7 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
+import yaml
 from conftest import REPOSITORY
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -61,7 +62,7 @@ def test_constraints_satisfy_every_range(project):
 
 
 PAGES = [
-    *(REPOSITORY / name for name in ("README.md", "README.ko.md", "SECURITY.md")),
+    *REPOSITORY.glob("*.md"),
     *(REPOSITORY / "docs").rglob("*.md"),
 ]
 
@@ -76,7 +77,7 @@ def test_every_link_of_a_page_leads_somewhere(page):
 def test_every_command_of_a_page_is_there(page):
     text = page.read_text()
     makefile = (REPOSITORY / "Makefile").read_text()
-    for target in re.findall(r"^make ([a-z]+)", text, re.MULTILINE):
+    for target in re.findall(r"^make ([a-z-]+)", text, re.MULTILINE):
         assert f"\n{target}:" in makefile, target
     for line in re.findall(r"^(?:foodvision|python app\.py) [^#\n]*", text, re.MULTILINE):
         _, *words = line.replace("python app.py", "foodvision demo").split()
@@ -129,3 +130,24 @@ def test_no_file_is_larger_than_the_repository_takes():
     )
     paths = [REPOSITORY / name for name in listed.stdout.split("\0") if name]
     assert max(path.stat().st_size for path in paths if path.exists()) < 20_000_000
+
+
+WORKFLOWS = sorted((REPOSITORY / ".github" / "workflows").iterdir())
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
+def test_workflow_uses_actions_by_commit_and_names_its_permissions(workflow):
+    text = workflow.read_text()
+    used = re.findall(r"uses: (\S+)(.*)", text)
+    assert used
+    for action, comment in used:
+        assert re.search(r"@[0-9a-f]{40}$", action), action
+        assert re.match(r" # v\d", comment), action
+    assert yaml.safe_load(text)["permissions"] == {"contents": "read"}
+
+
+def test_commands_of_the_workflows_are_there():
+    makefile = (REPOSITORY / "Makefile").read_text()
+    for workflow in WORKFLOWS:
+        for target in re.findall(r"make ([a-z-]+)", workflow.read_text()):
+            assert f"\n{target}:" in makefile, target

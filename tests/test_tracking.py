@@ -9,6 +9,7 @@ import urllib.request
 from dataclasses import asdict
 
 import pytest
+import yaml
 from runs_made import COMMAND, make_run
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -16,27 +17,40 @@ from foodvision.cli.main import main
 from foodvision.runs import write_start
 from foodvision.training.config import TrainConfig
 
-# A run of two epochs, with every way to another machine closed and warnings as errors.
+# A run of two epochs, with every way to another machine closed and warnings as errors. Trackers may
+# talk to processes of their own, over loopback.
 PROGRAM = """
-import json, signal, socket, sys
+import signal, socket, sys
 from pathlib import Path
 
-def refuse(*arguments, **options):
-    raise SystemExit(f"a call to the network: {arguments}")
+connect, look_up = socket.socket.connect, socket.getaddrinfo
 
-socket.socket.connect = socket.socket.bind = socket.getaddrinfo = refuse
+def connect_here(self, address):
+    if self.family != socket.AF_UNIX and address[0] not in ("127.0.0.1", "::1"):
+        raise SystemExit(f"a call to the network: {address}")
+    return connect(self, address)
 
-from foodvision.runs.tracking import open_tracker
+def look_up_here(host, *arguments, **options):
+    if host not in ("127.0.0.1", "::1", "localhost", None):
+        raise SystemExit(f"a name was looked up: {host}")
+    return look_up(host, *arguments, **options)
 
-name, folder, ending = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
-settings = {"model": "tinyvgg", "epochs": 2, "data": Path("x"), "learning_rate": None}
-tracker = open_tracker(name, folder, folder.name, settings)
-tracker.log({"epoch": 1, "stage": "head", "val_acc": 0.5, "val_loss": float("inf")}, 1)
-tracker.log({"epoch": 2, "stage": "head", "val_acc": 0.75, "val_loss": 0.25}, 2)
-if ending == "killed":
-    signal.raise_signal(signal.SIGKILL)
-tracker.finish({"n": 15, "top1": 0.8, "per_class": {}} if ending == "finished" else {})
-assert "torch" not in sys.modules
+if __name__ == "__main__":
+    socket.socket.connect, socket.getaddrinfo = connect_here, look_up_here
+
+    from accelerate import PartialState
+    from foodvision.training.tracking import open_tracker
+
+    PartialState(cpu=True)  # as a training has it
+
+    name, folder, ending, resume = sys.argv[1], Path(sys.argv[2]), sys.argv[3], sys.argv[4]
+    settings = {"model": "tinyvgg", "epochs": 2, "data": Path("x"), "learning_rate": None}
+    tracker = open_tracker(name, folder, settings, resume=resume == "True")
+    tracker.log({"epoch": 1, "stage": "head", "val_acc": 0.5, "val_loss": float("inf")}, 1)
+    tracker.log({"epoch": 2, "stage": "head", "val_acc": 0.75, "val_loss": 0.25}, 2)
+    if ending == "killed":
+        signal.raise_signal(signal.SIGKILL)
+    tracker.finish({"n": 15, "top1": 0.8, "per_class": {}} if ending == "finished" else {})
 """
 
 # What trackio's own API says of its runs.
@@ -58,20 +72,20 @@ print(json.dumps(found))
 
 @pytest.fixture
 def environment(tmp_path):
-    """A home of trackio's own, and what would lead it astray: a token, a Space, a server."""
-    return os.environ | {
-        "TRACKIO_DIR": str(tmp_path / "trackio"),
-        "TRACKIO_SPACE_ID": "user/space",
-        "HF_TOKEN": "hf_not_a_token",
-        "BROWSER": "true",
-    }
+    """A home of its own, and a token that a tracker might take to the Hub."""
+    own = {"TRACKIO_DIR": str(tmp_path / "trackio"), "HF_TOKEN": "hf_not_a_token"}
+    own |= {"HOME": str(tmp_path), "BROWSER": "true"}
+    return os.environ | own
 
 
-def track(name, folder, environment, ending="finished"):
+def track(name, folder, environment, ending="finished", *, resume=False):
     if not (folder / "run.json").exists():
         write_start(folder, asdict(TrainConfig()), "photos", COMMAND)
-    command = [sys.executable, "-W", "error", "-c", PROGRAM, name, str(folder), ending]
-    return subprocess.run(command, env=environment, capture_output=True, text=True)
+    program = folder / "program.py"  # a file, for trackers that start processes of their own
+    program.write_text(PROGRAM)
+    arguments = [name, str(folder), ending, str(resume)]
+    command = [sys.executable, "-W", "error", str(program), *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, cwd=folder)
 
 
 def read_trackio(environment):
@@ -96,7 +110,7 @@ def plain(logs):
 
 def test_trackio_holds_epochs_figures_and_settings(tmp_path, environment):
     done = track("trackio", tmp_path / "one", environment)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
     [run] = read_trackio(environment)
     assert run["name"] == "one"
     assert run["config"].items() >= {"model": "tinyvgg", "epochs": 2, "data": "x"}.items()
@@ -115,32 +129,41 @@ def test_trackio_tells_two_runs_of_one_name_apart(tmp_path, environment):
 
 def test_run_that_is_taken_up_again_goes_on_in_trackio(tmp_path, environment):
     track("trackio", tmp_path / "run", environment, "stopped")
-    track("trackio", tmp_path / "run", environment, "finished")
+    track("trackio", tmp_path / "run", environment, "finished", resume=True)
     assert [len(run["logs"]) for run in read_trackio(environment)] == [5]
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no such signal")
-def test_run_that_is_killed_keeps_its_epochs(tmp_path, environment):
-    assert track("trackio", tmp_path / "one", environment, "killed").returncode == -signal.SIGKILL
-    [run] = read_trackio(environment)
-    assert [log["step"] for log in run["logs"]] == [1, 2]
-    track("tensorboard", tmp_path / "two", environment, "killed")
-    assert read_events(tmp_path / "two")["val_acc"] == [(1, 0.5), (2, 0.75)]
+def test_run_that_is_killed_keeps_its_epochs_in_tensorboard(tmp_path, environment):
+    done = track("tensorboard", tmp_path / "run", environment, "killed")
+    assert done.returncode == -signal.SIGKILL
+    assert read_events(tmp_path / "run")["val_acc"] == [(1, 0.5), (2, 0.75)]
 
 
 def test_tensorboard_holds_epochs_figures_and_settings(tmp_path, environment):
     done = track("tensorboard", tmp_path / "one", environment)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    found = read_events(tmp_path / "one")
-    assert found == {
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert read_events(tmp_path / "one") == {
         "val_acc": [(1, 0.5), (2, 0.75)],
         "val_loss": [(2, 0.25)],
         "test_n": [(2, 15)],
         "test_top1": [(2, pytest.approx(0.8))],
     }
-    events = EventAccumulator(str(tmp_path / "one" / "tensorboard"))
-    events.Reload()
-    assert events.Tags()["tensors"] == ["_hparams_/session_start_info"]
+    [settings] = (tmp_path / "one" / "tensorboard").rglob("hparams.yml")
+    assert yaml.safe_load(settings.read_text())["model"] == "tinyvgg"
+
+
+def test_wandb_writes_to_this_machine_alone_unless_its_own_settings_say_otherwise(
+    tmp_path, environment
+):
+    done = track("wandb", tmp_path / "one", environment)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    [run] = (tmp_path / "one" / "wandb").glob("offline-run-*/run-*.wandb")
+    assert b"tinyvgg" in run.read_bytes()
+
+    online = track("wandb", tmp_path / "two", environment | {"WANDB_MODE": "online"})
+    assert online.returncode != 0
+    assert not list((tmp_path / "two").rglob("offline-run-*"))
 
 
 def test_tracker_that_is_not_installed_is_named_by_the_command_line(

@@ -1,9 +1,13 @@
+import json
+import re
+
 import pytest
+from conftest import REPOSITORY
 
 from foodvision.checkpoint import BUNDLED
 from foodvision.classifier import Guess, Prediction
 from foodvision.page.prediction_html import answer_html, failure_html
-from foodvision.page.words import display_name, read_wording
+from foodvision.page.words import LANGUAGES, display_name, read_wording
 
 WORDS = read_wording(BUNDLED, "foodvision").languages["en"]
 
@@ -33,6 +37,19 @@ def test_folder_names_become_words(label, name):
 def test_answer_says_dish_certainty_and_time(certainty, sentence):
     html = answer_html(prediction(certainty=certainty), WORDS)
     assert f"<h2>French toast</h2><p>{sentence} Answered in 31 ms.</p>" in html
+
+
+@pytest.mark.parametrize("kind", ["page", "browser"])
+@pytest.mark.parametrize("language", LANGUAGES[1:])
+def test_languages_have_the_same_texts_and_the_same_places_to_fill_in(kind, language):
+    folder = REPOSITORY / "foodvision" / kind / "texts"
+    english, other = (
+        json.loads((folder / f"{name}.json").read_text("utf-8")) for name in ("en", language)
+    )
+    places = re.compile(r"\{\w*\}")
+    assert {key: sorted(places.findall(text)) for key, text in other.items()} == {
+        key: sorted(places.findall(text)) for key, text in english.items()
+    }
 
 
 def test_near_certainty_is_not_called_certain():

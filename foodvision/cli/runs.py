@@ -31,10 +31,10 @@ def runs(
         One JSON object a line: name, folder, state, model, data, epochs, val_acc, n, top1,
         top1_interval, seconds, started.
     dashboard:
-        Show the curves of tracked runs in the browser instead, until Ctrl-C.
+        Show the curves of runs tracked by tensorboard or trackio in the browser, until Ctrl-C.
     """
     from foodvision.runs import find_runs, sort_runs
-    from foodvision.runs.tracking import choose_dashboard, show_dashboard
+    from foodvision.runs.dashboard import choose_dashboard, show_dashboard
 
     if json and dashboard:
         raise SettingsError("--json prints what --dashboard shows in the browser: take one of them")

@@ -5,11 +5,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from cyclopts import Group, Parameter
 
 from foodvision.errors import SettingsError
+
+TrackerName: TypeAlias = Literal["tensorboard", "trackio", "mlflow", "swanlab", "wandb"]
+"""Those of accelerate's trackers that can write to this machine only."""
 
 _NETWORK = Parameter(group=Group("Network", sort_key=1))
 _LENGTH = Parameter(group=Group("How long, and what is trained", sort_key=2))
@@ -210,8 +213,9 @@ class TrainConfig:
     precision: Annotated[Literal["float32", "bfloat16", "float16"], _RUN] = "float32"
     """Of the computations, on accelerators that gain by less."""
 
-    track: Annotated[Literal["trackio", "tensorboard"] | None, _RUN] = None
-    """Also record the epochs for a dashboard on this machine (`foodvision runs --dashboard`)."""
+    track: Annotated[TrackerName | None, _RUN] = None
+    """Also record the epochs with this tracker. It stays on this machine, unless the tracker's own
+    environment variables send it elsewhere. `foodvision runs --dashboard` shows the first two."""
 
     def __post_init__(self) -> None:
         faults = [

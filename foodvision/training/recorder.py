@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from datetime import datetime
-from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -20,9 +19,9 @@ from foodvision.checkpoint import check_target
 from foodvision.errors import SettingsError, Stopped
 from foodvision.evaluation import Figures
 from foodvision.runs import Row, State, read_run, write_metrics, write_start, write_state
-from foodvision.runs.tracking import Tracker, open_tracker
 from foodvision.training.config import TrainConfig
 from foodvision.training.events import EpochEnded, Listener, ignore
+from foodvision.training.tracking import Tracker, check_tracker, open_tracker
 
 
 def agree_on_folder(config: TrainConfig, resume: bool, accelerator: Accelerator) -> Path:
@@ -128,7 +127,7 @@ def kept(
             yield Recorder(folder, None)
         return
     if config.track:
-        import_module(config.track)  # better missed now than when there is a run
+        check_tracker(config.track)  # better missed now than when there is a run
     with locked(folder), told_how_to_go_on(data, folder):
         check_run_folder(folder, resume)  # finding the photos took its time
         seconds = 0.0
@@ -140,10 +139,9 @@ def kept(
             write_start(
                 folder, asdict(config), str(data), command, {"device": str(accelerator.device)}
             )
-        settings = asdict(config)
-        tracker = (
-            open_tracker(config.track, folder, folder.name, settings) if config.track else None
-        )
+        tracker = None
+        if config.track:
+            tracker = open_tracker(config.track, folder, asdict(config), resume=resume)
         recorder = Recorder(folder, tracker, seconds, tell)
         try:
             yield recorder
