@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Annotated, Any
 
 from foodvision.errors import CheckpointError, SettingsError
+from foodvision.foreign import fault_of_file, fault_of_folder
 from foodvision.graph.check import examine
 from foodvision.graph.cost import GraphFault
 from foodvision.graph.trial import remember_graph, try_graph
@@ -131,7 +132,10 @@ def read_checkpoint(folder: str | os.PathLike[str]) -> Checkpoint:
     path = _find(Path(folder))
     with told_of(path / _CONFIG):
         content = read_file(path / _CONFIG, path)
-    head, config = _parse_config(content, path / _CONFIG)
+    try:
+        head, config = _parse_config(content, path / _CONFIG)
+    except CheckpointError as error:
+        raise CheckpointError(fault_of_folder(path) or error) from None
     with told_of(path / _GRAPH):
         graph = read_file(path / _GRAPH, path, _MAX_GRAPH_BYTES)
     sha256 = _sha256(graph)
@@ -314,6 +318,8 @@ def _find(folder: Path) -> Path:
         raise CheckpointError(
             f"{folder} is a run that is not finished: go on with --resume {folder}"
         )
+    if fault := fault_of_file(str(folder)) or fault_of_folder(folder):
+        raise CheckpointError(fault)
     if not folder.exists():
         raise CheckpointError(
             f"{folder}: no such folder (a model is a folder, user/name on the Hub, or "
