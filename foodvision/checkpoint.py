@@ -60,6 +60,9 @@ FILES = (_CONFIG, _GRAPH, WEIGHTS, "page.json")
 FOLDERS = ("examples", _PICTURES)
 """What is published of a checkpoint's folder, beside its card."""
 
+NO_THRESHOLD = -1e9
+"""The `known_threshold` of a model that refuses no photo: it saw too few to know what to refuse."""
+
 # What the folder of a run has, around its checkpoint.
 _RUN = "run.json"
 
@@ -74,7 +77,8 @@ class CheckpointConfig:
     classes: class names (folder names) in the order of the graph's outputs.
     preprocess: how a photo becomes the graph's input.
     architecture: the network's name, as `foodvision.models.create_model` takes it.
-    known_threshold: a photo whose `known_score` is below it is called none of the classes.
+    known_threshold: a photo whose `known_score` is below it is called none of the classes;
+        `NO_THRESHOLD` where none ever is.
     sure_from, likely_from: confidence from which on an answer is called sure, or likely; above 1
         where no answer is, for want of validation photos that justify it.
     base_model: the Hub's name of the model whose weights the training started from; "" if none.
@@ -97,6 +101,11 @@ class CheckpointConfig:
     data: Annotated[dict[str, Any], read_as(DataOrigin)] = field(default_factory=dict)
     versions: Versions = field(default_factory=dict)
     export: Annotated[dict[str, Any], read_as(Agreement)] = field(default_factory=dict)
+
+    @property
+    def refuses(self) -> bool:
+        """Whether the model ever says that a photo shows none of its classes."""
+        return self.known_threshold > NO_THRESHOLD
 
 
 @dataclass(frozen=True)

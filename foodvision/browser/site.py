@@ -186,6 +186,7 @@ def _config(model: PageModel, assets: dict[str, Any], examples: list[str]) -> di
             "interpolation": square.interpolation,
         },
         "known_threshold": config.known_threshold,
+        "refuses": config.refuses,
         "sure_from": config.sure_from,
         "likely_from": config.likely_from,
         "architecture": config.architecture,

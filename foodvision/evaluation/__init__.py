@@ -1,8 +1,10 @@
 """Figures that can be believed, and the calibration behind them."""
 
 from foodvision.evaluation.calibration import (
+    FEWEST_TO_REFUSE,
     KEPT_SHARE,
     CertaintyBounds,
+    fit_cautious_threshold,
     fit_certainty,
     fit_known_threshold,
     fit_temperature,
@@ -16,6 +18,7 @@ from foodvision.evaluation.speed import Speed, measure_speed
 from foodvision.evaluation.unknown import KnownFigures, measure_known
 
 __all__ = [
+    "FEWEST_TO_REFUSE",
     "KEPT_SHARE",
     "CertaintyBounds",
     "MOST_PHOTOS",
@@ -34,6 +37,7 @@ __all__ = [
     "choose_split",
     "evaluate",
     "find_pairs",
+    "fit_cautious_threshold",
     "fit_certainty",
     "fit_known_threshold",
     "fit_temperature",

@@ -23,11 +23,7 @@ from foodvision.engine import (
     weights_fingerprint,
 )
 from foodvision.errors import FoodVisionError
-from foodvision.evaluation import (
-    fit_certainty,
-    fit_known_threshold,
-    fit_temperature,
-)
+from foodvision.evaluation import fit_cautious_threshold, fit_certainty, fit_temperature
 from foodvision.export import (
     Calibration,
     KnownScore,
@@ -120,7 +116,7 @@ def calibrate(
         candidates = [known, KnownScore("energy")]
         known, aurocs = choose_known(candidates, head, seen["train"], seen["val"], seen["unknown"])
     scores = score_known(known, head, seen["val"])
-    threshold = fit_known_threshold(scores)
+    threshold = fit_cautious_threshold(scores)
     logits = head(torch.from_numpy(seen["val"])).numpy()
     temperature = fit_temperature(logits, val_labels)
     confidence = softmax(logits / temperature, axis=1).max(axis=1)
