@@ -144,7 +144,7 @@ class Classifier:
     def pixels(self, image: Photo) -> np.ndarray:
         """Return what the graph takes for a photo: (size, size, 3) uint8."""
         preprocess = self.config.preprocess
-        return preprocess(load_image(image, preprocess.short_side))
+        return preprocess(load_image(image, preprocess.short_side, preprocess.white))
 
     def run(self, pixels: np.ndarray) -> Answers:
         """Run the graph on squares, (n, size, size, 3) uint8.

@@ -1,7 +1,8 @@
 """The inspection from first to last: scan, check, gather."""
 
 from foodvision.classifier import Classifier
-from foodvision.data import Photos
+from foodvision.data import Photos, find_white
+from foodvision.errors import DataError
 from foodvision.inspection.checks import check_classes, check_photos
 from foodvision.inspection.copies import find_copies
 from foodvision.inspection.findings import KINDS, Finding, Inspection
@@ -15,6 +16,7 @@ def inspect_photos(photos: Photos, classifier: Classifier | None) -> Inspection:
     classifier: what it sees of the photos tells crops and wrong labels; its classes do not
         matter. Without one labels are not checked.
     """
+    photos, told = _with_white(photos)
     scan = scan_photos(photos, classifier)
     singles = list(check_photos(scan))
     copies, spare = find_copies(scan)
@@ -26,9 +28,18 @@ def inspect_photos(photos: Photos, classifier: Classifier | None) -> Inspection:
         # Stable: within a kind the order of the check stays.
         findings=tuple(sorted(findings, key=lambda finding: order.index(finding.kind))),
         left_out=photos.left_out_in_words(),
-        notes=(*photos.notes, *([note] if note else [])),
+        notes=(*photos.notes, *told, *([note] if note else [])),
         tested=frozenset(photo.place.name for photo in scan.photos if photo.place.split == "test"),
+        white=photos.white,
     )
+
+
+def _with_white(photos: Photos) -> tuple[Photos, list[str]]:
+    """Return the photos as training reads them, or why it does not."""
+    try:
+        return find_white(photos), []
+    except DataError as error:
+        return photos, [f"Training stops: {error}."]
 
 
 def _worth_asking(scan: ScanResult, singles: list[Finding], spare: set[int]) -> list[int]:

@@ -65,7 +65,8 @@ _LIBRARIES = (
 def body_of_start(this: Run) -> bytes | None:
     """Return the body of the checkpoint that a run starts from, if it fits."""
     start = this.start.checkpoint
-    if start and start.config.preprocess == this.preprocess:
+    # What is white in deep photos is none of the body's business.
+    if start and replace(start.config.preprocess, white=this.preprocess.white) == this.preprocess:
         return find_body(start.graph)
     return None
 
