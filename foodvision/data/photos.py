@@ -10,7 +10,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from foodvision.data.layout import LeftOut, check_depth, children_of, read_layout
-from foodvision.data.names import SPLITS, a_few, file_named, is_text, relative_name
+from foodvision.data.names import (
+    SPLITS,
+    a_few,
+    alike_in_words,
+    file_named,
+    is_text,
+    relative_name,
+)
 from foodvision.decoding import Decoder
 from foodvision.errors import DataError, PhotoError
 from foodvision.image import DICOM_WAY_OUT, SUFFIXES, begins_like_photo, is_dicom
@@ -153,7 +160,7 @@ def split_photos(
         splits={split: splits[split] for split in SPLITS},
         left_out=photos.left_out + left_out,
         carved=carved,
-        notes=photos.notes + notes,
+        notes=photos.notes + alike_in_words(photos.classes) + notes,
     )
 
 

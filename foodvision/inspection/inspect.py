@@ -2,6 +2,7 @@
 
 from foodvision.classifier import Classifier
 from foodvision.data import Photos, find_white
+from foodvision.data.names import alike_in_words
 from foodvision.errors import DataError
 from foodvision.inspection.checks import check_classes, check_photos
 from foodvision.inspection.copies import find_copies
@@ -28,7 +29,12 @@ def inspect_photos(photos: Photos, classifier: Classifier | None) -> Inspection:
         # Stable: within a kind the order of the check stays.
         findings=tuple(sorted(findings, key=lambda finding: order.index(finding.kind))),
         left_out=photos.left_out_in_words(),
-        notes=(*photos.notes, *told, *([note] if note else [])),
+        notes=(
+            *photos.notes,
+            *alike_in_words(photos.classes),
+            *told,
+            *([note] if note else []),
+        ),
         tested=frozenset(photo.place.name for photo in scan.photos if photo.place.split == "test"),
         white=photos.white,
     )
