@@ -65,9 +65,10 @@ def alike_in_words(names: Iterable[str]) -> tuple[str, ...]:
     alike = [" and ".join(group) for group in groups.values() if len(group) > 1]
     if not alike:
         return ()
+    named = "; ".join(alike[:3]) + (" and others" if len(alike) > 3 else "")
     return (
-        f"{'; '.join(alike[:3])}{' and others' if len(alike) > 3 else ''}: the names differ only in "
-        "case, accents or spaces, and are classes of their own. Rename them if they are the same.",
+        f"{named}: the names differ only in case, accents or spaces, and are classes of their own. "
+        "Rename them if they are the same.",
     )
 
 
