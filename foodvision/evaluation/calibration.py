@@ -79,6 +79,16 @@ def fit_cautious_threshold(scores: np.ndarray) -> float:
     return min(float(safe), fit_known_threshold(scores))
 
 
+def few_photos_in_words(count: int) -> tuple[str, ...]:
+    """Return a sentence where so many validation photos let a model refuse nothing; else none."""
+    if count >= FEWEST_TO_REFUSE:
+        return ()
+    return (
+        f"The model refuses no photo: {count} validation photos are too few to tell what is none "
+        f"of the classes, it takes {FEWEST_TO_REFUSE}. Add photos, or set --val-share higher.",
+    )
+
+
 def fit_certainty(confidence: np.ndarray, is_right: np.ndarray) -> CertaintyBounds:
     """Return the lowest bounds that the validation photos justify.
 

@@ -28,7 +28,7 @@ from foodvision.data import (
 from foodvision.data.names import a_few, is_text
 from foodvision.engine import RateSweep
 from foodvision.errors import DataError, SettingsError, Stopped
-from foodvision.evaluation import FEWEST_TO_REFUSE, MOST_PHOTOS, Judgement, answer, judge
+from foodvision.evaluation import MOST_PHOTOS, Judgement, answer, few_photos_in_words, judge
 from foodvision.export import export_body
 from foodvision.models import check_network, create_model, find_start, preprocess_for
 from foodvision.reports.card import draw_pictures, write_card
@@ -115,7 +115,7 @@ def run(
             if accelerator.is_main_process:
                 judgement = write_outcome(network, exported, this, unknown, recorder)
     if accelerator.is_main_process:
-        tell(Finished(folder, judgement, _wants(photos)))
+        tell(Finished(folder, judgement, few_photos_in_words(len(photos.splits["val"]))))
     return folder / "checkpoint"
 
 
@@ -320,17 +320,6 @@ def ended_together(accelerator: Accelerator) -> Iterator[None]:
     accelerator.end_training()
     if stopped:
         raise stopped
-
-
-def _wants(photos: Photos) -> tuple[str, ...]:
-    """Say what a model cannot do for want of photos."""
-    count = len(photos.splits["val"])
-    if count >= FEWEST_TO_REFUSE:
-        return ()
-    return (
-        f"The model refuses no photo: {count} validation photos are too few to tell what is none "
-        f"of the classes, it takes {FEWEST_TO_REFUSE}. Add photos, or set --val-share higher.",
-    )
 
 
 def _known_classes(this: Run) -> set[str]:
