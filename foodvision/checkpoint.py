@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Annotated, Any
 
 from foodvision.errors import CheckpointError, SettingsError
+from foodvision.foreign import fault_of_file, fault_of_folder
 from foodvision.graph.check import examine
 from foodvision.graph.cost import GraphFault
 from foodvision.graph.trial import remember_graph, try_graph
@@ -59,6 +60,9 @@ FILES = (_CONFIG, _GRAPH, WEIGHTS, "page.json")
 FOLDERS = ("examples", _PICTURES)
 """What is published of a checkpoint's folder, beside its card."""
 
+NO_THRESHOLD = -1e9
+"""The `known_threshold` of a model that refuses no photo: it saw too few to know what to refuse."""
+
 # What the folder of a run has, around its checkpoint.
 _RUN = "run.json"
 
@@ -73,7 +77,8 @@ class CheckpointConfig:
     classes: class names (folder names) in the order of the graph's outputs.
     preprocess: how a photo becomes the graph's input.
     architecture: the network's name, as `foodvision.models.create_model` takes it.
-    known_threshold: a photo whose `known_score` is below it is called none of the classes.
+    known_threshold: a photo whose `known_score` is below it is called none of the classes;
+        `NO_THRESHOLD` where none ever is.
     sure_from, likely_from: confidence from which on an answer is called sure, or likely; above 1
         where no answer is, for want of validation photos that justify it.
     base_model: the Hub's name of the model whose weights the training started from; "" if none.
@@ -96,6 +101,11 @@ class CheckpointConfig:
     data: Annotated[dict[str, Any], read_as(DataOrigin)] = field(default_factory=dict)
     versions: Versions = field(default_factory=dict)
     export: Annotated[dict[str, Any], read_as(Agreement)] = field(default_factory=dict)
+
+    @property
+    def refuses(self) -> bool:
+        """Whether the model ever says that a photo shows none of its classes."""
+        return self.known_threshold > NO_THRESHOLD
 
 
 @dataclass(frozen=True)
@@ -131,7 +141,10 @@ def read_checkpoint(folder: str | os.PathLike[str]) -> Checkpoint:
     path = _find(Path(folder))
     with told_of(path / _CONFIG):
         content = read_file(path / _CONFIG, path)
-    head, config = _parse_config(content, path / _CONFIG)
+    try:
+        head, config = _parse_config(content, path / _CONFIG)
+    except CheckpointError as error:
+        raise CheckpointError(fault_of_folder(path) or error) from None
     with told_of(path / _GRAPH):
         graph = read_file(path / _GRAPH, path, _MAX_GRAPH_BYTES)
     sha256 = _sha256(graph)
@@ -314,6 +327,8 @@ def _find(folder: Path) -> Path:
         raise CheckpointError(
             f"{folder} is a run that is not finished: go on with --resume {folder}"
         )
+    if fault := fault_of_file(str(folder)) or fault_of_folder(folder):
+        raise CheckpointError(fault)
     if not folder.exists():
         raise CheckpointError(
             f"{folder}: no such folder (a model is a folder, user/name on the Hub, or "

@@ -12,7 +12,8 @@ import numpy as np
 from PIL import Image
 
 from foodvision.checkpoint import BUNDLED, Checkpoint, CheckpointConfig, read_checkpoint
-from foodvision.errors import SettingsError
+from foodvision.errors import CheckpointError, SettingsError
+from foodvision.foreign import fault_of_file, fault_of_network, plain_name
 from foodvision.graph.check import BATCH
 from foodvision.graph.session import Answers, Session
 from foodvision.hub import Pushed, download_checkpoint, is_repo_id, push_checkpoint
@@ -143,7 +144,7 @@ class Classifier:
     def pixels(self, image: Photo) -> np.ndarray:
         """Return what the graph takes for a photo: (size, size, 3) uint8."""
         preprocess = self.config.preprocess
-        return preprocess(load_image(image, preprocess.short_side))
+        return preprocess(load_image(image, preprocess.short_side, preprocess.white))
 
     def run(self, pixels: np.ndarray) -> Answers:
         """Run the graph on squares, (n, size, size, 3) uint8.
@@ -207,9 +208,14 @@ def find_checkpoint(
 
     weights: download also those that training starts from.
 
-    Raises HubError.
+    Raises HubError, and CheckpointError for the name of a network that was never trained on photos
+    of one's own.
     """
     name = os.fspath(source or BUNDLED_NAME)
+    if not Path(name).exists():
+        if fault := fault_of_network(name) or fault_of_file(name):
+            raise CheckpointError(fault)
+        name = plain_name(name)
     if name == BUNDLED_NAME:
         return BUNDLED
     repo_id, _, named = name.partition("@")

@@ -27,7 +27,7 @@ import numpy as np
 from PIL import Image
 
 from foodvision.errors import BusyError, PhotoError
-from foodvision.image import is_heavy, load_image, read_photo, size_in_file
+from foodvision.image import Depth, depth_of, is_heavy, load_image, read_photo, size_in_file
 from foodvision.preprocess import Preprocess
 
 HAS_LIMITS = hasattr(signal, "setitimer") and sys.platform != "win32"
@@ -66,11 +66,13 @@ class Decoded:
     square: (size, size, 3) uint8, what the network sees; size is 0 if it was not asked for.
     picture: the photo, its longest side at most 1280 pixels.
     size: width and height in pixels, as the file says.
+    depth: of the file's values, if it was asked for.
     """
 
     square: np.ndarray
     picture: Image.Image
     size: tuple[int, int]
+    depth: Depth | None = None
 
 
 class Decoder:
@@ -107,14 +109,31 @@ class Decoder:
         asked = {"path": os.fspath(path), "preprocess": asdict(preprocess), "picture": False}
         return self._ask(asked).square
 
-    def decode(self, path: str | os.PathLike[str], preprocess: Preprocess | None = None) -> Decoded:
+    def decode(
+        self,
+        path: str | os.PathLike[str],
+        preprocess: Preprocess | None = None,
+        white: float | None = None,
+    ) -> Decoded:
         """Decode a photo, and make what a network sees of it if `preprocess` is given.
+
+        white: as `load_image` takes it, where there is no `preprocess`.
 
         Raises PhotoError as `load_image` does and for what takes too long or too much, BusyError
         where too many heavy photos wait.
         """
         asked = {"path": os.fspath(path), "preprocess": preprocess and asdict(preprocess)}
-        return self._ask(asked | {"picture": True})
+        return self._ask(asked | {"picture": True, "white": white})
+
+    def depth(self, path: str | os.PathLike[str]) -> Depth:
+        """Return how deep the values of a photo's file are.
+
+        Raises PhotoError as `decode` does.
+        """
+        asked = {"path": os.fspath(path), "preprocess": None, "picture": False, "depth": True}
+        depth = self._ask(asked).depth
+        assert depth is not None  # it was asked for
+        return depth
 
     def _ask(self, asked: dict[str, Any]) -> Decoded:
         if not HAS_LIMITS:
@@ -251,8 +270,12 @@ def _answer(asked: dict[str, Any], answers: IO[bytes], *, quick: bool) -> None:
 
 
 def _decode(asked: dict[str, Any]) -> Decoded:
+    if asked.get("depth"):
+        nothing = np.empty((0, 0, 3), np.uint8), Image.new("RGB", (1, 1))
+        return Decoded(*nothing, (1, 1), depth_of(asked["path"]))
     preprocess = Preprocess(**asked["preprocess"]) if asked["preprocess"] else None
-    image = load_image(asked["path"], preprocess.short_side if preprocess else 0)
+    white = preprocess.white if preprocess else asked.get("white")
+    image = load_image(asked["path"], preprocess.short_side if preprocess else 0, white)
     square = preprocess(image) if preprocess else np.empty((0, 0, 3), np.uint8)
     if asked["picture"]:
         image.thumbnail((_LONGEST, _LONGEST))
@@ -262,7 +285,7 @@ def _decode(asked: dict[str, Any]) -> Decoded:
 
 
 def _send_decoded(answers: IO[bytes], decoded: Decoded) -> None:
-    sizes = {"picture": decoded.picture.size, "file": decoded.size}
+    sizes = {"picture": decoded.picture.size, "file": decoded.size, "depth": decoded.depth}
     _send(answers, {"square": len(decoded.square), **sizes})
     answers.write(decoded.square.tobytes())
     answers.write(decoded.picture.tobytes())
@@ -283,7 +306,8 @@ def _receive(answers: IO[bytes]) -> Decoded | None:
     size, (width, height), (across, down) = header["square"], header["picture"], header["file"]
     square = np.frombuffer(_read(answers, size * size * 3), np.uint8).reshape(size, size, 3)
     picture = Image.frombytes("RGB", (width, height), _read(answers, width * height * 3))
-    return Decoded(square, picture, (across, down))
+    depth = Depth(*header["depth"]) if header["depth"] else None
+    return Decoded(square, picture, (across, down), depth)
 
 
 def _read(answers: IO[bytes], count: int) -> bytes:

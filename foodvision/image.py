@@ -10,8 +10,9 @@ import stat
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import IO, TypeAlias
+from typing import IO, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import pillow_heif
@@ -35,6 +36,9 @@ SUFFIXES = (
     *(".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif", ".ppm", ".pgm", ".pbm", ".pnm"),
 )
 """File name endings of the formats below, in lower case."""
+
+DICOM_WAY_OUT = "convert it to PNG first, as `dcm2img --write-png` of DCMTK does"
+"""What to do with the format of medical devices."""
 
 MAX_PIXELS = 200_000_000
 """The largest JPEG that is opened: what the largest phone cameras make (16320 x 12240)."""
@@ -67,6 +71,15 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 
+# Modes of grey values of more than eight bits.
+_DEEP = ("I", "I;16", "I;16L", "I;16B", "I;16N", "F")
+
+# TIFF's tags of how many bits a value has, and of what zero is: white, if that is 0.
+_BITS, _ZERO_IS = 258, 262
+
+# How a file of these formats begins, which alone can have more than eight bits.
+_DEEP_BEGINNINGS = (b"\x89PNG", b"II*\0", b"MM\0*")
+
 # A photo is converted in strips of so many pixels, so that no step holds it twice.
 _STRIP = 1 << 20
 
@@ -80,7 +93,19 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 pillow_heif.register_heif_opener()
 
 
-def load_image(source: Photo, side: int = 0) -> Image.Image:
+class Depth(NamedTuple):
+    """What a file has in more than eight bits.
+
+    kind: "integer" and "float" are grey values; "colour" is 16 bits for each of three, of which
+        Pillow reads the upper eight; "" for a photo of eight bits.
+    peak: the largest value, 0 for eight bits.
+    """
+
+    kind: Literal["integer", "float", "colour", ""]
+    peak: float
+
+
+def load_image(source: Photo, side: int = 0, white: float | None = None) -> Image.Image:
     """Decode a photo to upright sRGB.
 
     Takes a path, the bytes of a file, an open file or BytesIO, a Pillow image or an array: (h, w),
@@ -89,6 +114,9 @@ def load_image(source: Photo, side: int = 0) -> Image.Image:
     transparency lies over white.
     A JPEG far larger than what is needed comes out at 1/2, 1/4 or 1/8 of its size, its short side
     never under 640 pixels, nor under `side`.
+
+    white: what is white in photos of more than eight bits, as 4095 for 12 bits; 65535 if None, and
+        floating point values, whose range no file states, are refused then.
 
     Returns an image of mode RGB.
 
@@ -106,7 +134,7 @@ def load_image(source: Photo, side: int = 0) -> Image.Image:
     else:
         given = _read_open(source, name)
     with _decoder_errors_told(name):
-        image = _decode(given, name, max(side, _ENOUGH_PIXELS))
+        image = _decode(given, name, max(side, _ENOUGH_PIXELS), white)
     # Pillow writes comments and profiles into whatever is saved of it.
     image.info = {}
     return image
@@ -180,14 +208,17 @@ def _decoder_errors_told(name: str) -> Iterator[None]:
         ) from None
 
 
-def _decode(source: bytes | Image.Image | np.ndarray, name: str, enough: int) -> Image.Image:
+def _decode(
+    source: bytes | Image.Image | np.ndarray, name: str, enough: int, white: float | None
+) -> Image.Image:
     """Return a photo upright and in sRGB, its short side at least `enough` where it is that large.
 
     Raises PhotoError for what costs too much, and whatever the decoders raise.
     """
     if isinstance(source, bytes):
+        _check_not_dicom(source, name)
         check_header(source, name)
-    image = _open(source)
+    image = _open(source, white)
     if (
         isinstance(source, bytes)
         and image.format == "HEIF"
@@ -202,13 +233,15 @@ def _decode(source: bytes | Image.Image | np.ndarray, name: str, enough: int) ->
         except PhotoError:
             if enough == _ENOUGH_PIXELS or image.format not in ("JPEG", "MPO"):
                 raise
-            return _decode(source, name, _ENOUGH_PIXELS)  # a large network sees less detail of it
-    if image.mode == "F":
+            # A large network sees less detail of it.
+            return _decode(source, name, _ENOUGH_PIXELS, white)
+    if image.mode == "F" and white is None:
         raise PhotoError(
             f"{name} has floating point pixels, of no stated range: save it with 8 or 16 bits"
         )
+    grey = partial(_grey, white=white, is_inverted=_tag(image, _ZERO_IS) == 0)
     image.load()
-    return _to_srgb(_upright(image))
+    return _to_srgb(_upright(image), grey)
 
 
 def format_of(content: bytes) -> str | None:
@@ -221,6 +254,50 @@ def format_of(content: bytes) -> str | None:
         return str(_identify(io.BytesIO(content)).format).lower()
     except Exception:  # decoders raise whatever their parsing runs into
         return None
+
+
+def depth_of(path: str | os.PathLike[str]) -> Depth:
+    """Return how deep the values of a photo's file are, and the largest one.
+
+    Raises PhotoError as `load_image` does, but for floating point values that are numbers.
+    """
+    content, name = read_photo(path), os.fspath(path)
+    with _decoder_errors_told(name):
+        check_header(content, name)
+        image = _identify(io.BytesIO(content))
+        is_deep = image.mode in _DEEP
+        is_colour = image.mode in ("RGB", "RGBA", "LA") and _bits_in_file(image, content) == 16
+        if not (is_deep or is_colour):
+            return Depth("", 0)
+        check_cost(image, name)
+        values = np.asarray(image)
+        if is_colour:
+            return Depth("colour", 257 * int(values.max()))
+        if image.mode != "F":
+            return Depth("integer", int(values.max()))
+        _check_numbers(values)
+        return Depth("float", float(values.max()))
+
+
+def may_be_deep(path: str | os.PathLike[str]) -> bool:
+    """Whether a file begins in a format that can have more than eight bits."""
+    try:
+        with open(path, "rb", opener=_open_at_once) as file:
+            is_regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+            head = file.read(32) if is_regular else b""
+    except OSError:
+        return False
+    is_shallow_png = head.startswith(_DEEP_BEGINNINGS[0]) and head[24:25] != b"\x10"
+    return head.startswith(_DEEP_BEGINNINGS) and not is_shallow_png
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether a file is of the format of medical devices, by its content."""
+    try:
+        with open(path, "rb", opener=_open_at_once) as file:
+            return stat.S_ISREG(os.fstat(file.fileno()).st_mode) and file.read(132)[128:] == b"DICM"
+    except OSError:
+        return False
 
 
 def begins_like_photo(path: Path) -> bool:
@@ -286,11 +363,28 @@ def _name(source: Photo) -> str:
     return file_name if isinstance(file_name, str) else "the photo"
 
 
-def _open(source: bytes | Image.Image | np.ndarray) -> Image.Image:
+def _check_not_dicom(content: bytes, name: str) -> None:
+    if content[128:132] == b"DICM":
+        raise PhotoError(f"{name} is a DICOM file: {DICOM_WAY_OUT}")
+
+
+def _tag(image: Image.Image, number: int) -> object:
+    """Return a tag of a TIFF file; None for other formats."""
+    return getattr(image, "tag_v2", {}).get(number)
+
+
+def _bits_in_file(image: Image.Image, content: bytes) -> int:
+    if image.format == "PNG":
+        return content[24]
+    bits = _tag(image, _BITS)
+    return max(bits) if isinstance(bits, tuple) and bits else 8
+
+
+def _open(source: bytes | Image.Image | np.ndarray, white: float | None) -> Image.Image:
     if isinstance(source, bytes):
         return _identify(io.BytesIO(source))
     if isinstance(source, np.ndarray):
-        return _from_array(source)
+        return _from_array(source, white)
     return source.copy()
 
 
@@ -303,7 +397,7 @@ def _identify(file: io.BytesIO) -> Image.Image:
     return image
 
 
-def _from_array(array: np.ndarray) -> Image.Image:
+def _from_array(array: np.ndarray, white: float | None) -> Image.Image:
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
     is_colour = array.ndim == 3 and array.shape[2] in (3, 4)
@@ -312,8 +406,8 @@ def _from_array(array: np.ndarray) -> Image.Image:
             f"an array of shape {array.shape} is no photo: "
             "it should be (h, w), (h, w, 1), (h, w, 3) or (h, w, 4)"
         )
-    if array.dtype == np.uint16:
-        array = _eight_bits(array)
+    if array.dtype == np.uint16 or (white is not None and np.issubdtype(array.dtype, np.floating)):
+        array = _eight_bits(array, white)
     if array.dtype != np.uint8:
         raise PhotoError(
             f"an array of {array.dtype} has no stated range: give uint8 (0 to 255) or uint16"
@@ -357,8 +451,26 @@ def _strips(width: int, height: int, multiple: int = 1) -> Iterator[tuple[int, i
         yield top, min(top + rows, height)
 
 
-def _to_srgb(image: Image.Image) -> Image.Image:
-    convert = _conversion(image)
+def _grey(
+    image: Image.Image, white: float | None = None, *, is_inverted: bool = False
+) -> Image.Image:
+    """Return grey values of more than eight bits as mode L."""
+    pixels = _eight_bits(np.asarray(image), white)
+    # Pillow by itself turns round only eight bits where zero is white.
+    return Image.fromarray(255 - pixels if is_inverted else pixels)
+
+
+_Convert: TypeAlias = Callable[[Image.Image], Image.Image]
+
+
+def _to_srgb(image: Image.Image, grey: _Convert = _grey) -> Image.Image:
+    """Return an image in sRGB; grey: what makes mode L of values of more than eight bits."""
+
+    def cut(top: int, bottom: int, right: int = image.width) -> Image.Image:
+        part = image.crop((0, top, right, bottom))
+        return grey(part) if image.mode in _DEEP else part
+
+    convert = _conversion(image.info.get("icc_profile"), cut(0, 1, right=1))
     if image.mode == "RGB" and not image.has_transparency_data:
         converted = image
         if convert is _plain_rgb:
@@ -366,22 +478,19 @@ def _to_srgb(image: Image.Image) -> Image.Image:
     else:
         converted = Image.new("RGB", image.size)
     for top, bottom in _strips(*image.size):
-        strip = image.crop((0, top, image.width, bottom))
-        converted.paste(convert(strip), (0, top))
+        converted.paste(convert(cut(top, bottom)), (0, top))
     return converted
 
 
-def _conversion(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
-    """Return what makes RGB in sRGB of a strip of an image."""
-    profile = image.info.get("icc_profile")
+def _conversion(profile: bytes | None, pixel: Image.Image) -> _Convert:
+    """Return what makes RGB in sRGB of a strip of an image, of which one pixel is given."""
     if not profile:
         return _plain_rgb
     # A spoiled profile, or one for another kind of pixels: browsers take the colours as sRGB
     # then; so do we.
     with suppress(ImageCms.PyCMSError, OSError):
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        mode = _plain(image.crop((0, 0, 1, 1))).mode
-        transform = ImageCms.buildTransform(source, _SRGB, mode, "RGB")
+        transform = ImageCms.buildTransform(source, _SRGB, _plain(pixel).mode, "RGB")
         return lambda strip: transform.apply(_plain(strip))
     return _plain_rgb
 
@@ -392,8 +501,6 @@ def _plain_rgb(image: Image.Image) -> Image.Image:
 
 def _plain(image: Image.Image) -> Image.Image:
     """Return an image of mode L, RGB or CMYK, of eight bits and with nothing to see through."""
-    if image.mode in ("I", "I;16", "I;16L", "I;16B", "I;16N"):
-        return Image.fromarray(_eight_bits(np.asarray(image)))
     if image.has_transparency_data or image.mode in ("La", "RGBa"):
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, _WHITE), image)
@@ -402,7 +509,17 @@ def _plain(image: Image.Image) -> Image.Image:
     return image if image.mode in ("L", "RGB", "CMYK") else image.convert("RGB")
 
 
-def _eight_bits(pixels: np.ndarray) -> np.ndarray:
-    """Rescale 16-bit values, (h, w[, c]) of 0 to 65535, to uint8."""
-    scaled: np.ndarray = (np.clip(pixels, 0, 65535).astype(np.uint32) + 128) // 257
-    return scaled.astype(np.uint8)
+def _eight_bits(pixels: np.ndarray, white: float | None) -> np.ndarray:
+    """Rescale values, (h, w[, c]) of 0 to white (65535 if None), to uint8; larger ones are white.
+
+    Raises ValueError for values that are no numbers.
+    """
+    _check_numbers(pixels)
+    shares = np.clip(pixels / np.float64(65535 if white is None else white), 0, 1)
+    eight: np.ndarray = np.rint(255 * shares).astype(np.uint8)
+    return eight
+
+
+def _check_numbers(values: np.ndarray) -> None:
+    if not np.isfinite(values).all():
+        raise ValueError("values that are no numbers")

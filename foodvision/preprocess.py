@@ -18,6 +18,9 @@ _FILTERS = {
     "lanczos": Image.Resampling.LANCZOS,
 }
 
+# Of 32 bits.
+_MOST_WHITE = 2**32 - 1
+
 # The middle square of a longer strip does not see its ends, and resizing them could take gigabytes.
 _LONGEST_ASPECT = 8
 
@@ -32,6 +35,8 @@ class Preprocess:
     crop: the part of the short side that stays, 0.1 to 1 (timm calls it crop_pct).
     interpolation: "bilinear", "bicubic" or "lanczos", all antialiased.
     mean, std: per channel, of pixels scaled to 0..1; applied in the graph.
+    white: what is white in photos of more than eight bits, as `foodvision.image.load_image` takes
+        it: 4095 for 12 bits; None for 65535, and where floating point values are refused.
 
     Raises SettingsError for values out of range.
     """
@@ -42,6 +47,7 @@ class Preprocess:
     interpolation: str = "bicubic"
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    white: float | None = None
 
     def __post_init__(self) -> None:
         if not 8 <= self.size <= 2048:
@@ -58,6 +64,8 @@ class Preprocess:
             raise SettingsError(f"mean {self.mean} is out of range: -100 to 100")
         if not all(0.0001 <= value <= 100 for value in self.std):
             raise SettingsError(f"std {self.std} is out of range: 0.0001 to 100")
+        if self.white is not None and not 0 < self.white <= _MOST_WHITE:
+            raise SettingsError(f"white {self.white} is out of range: above 0 to {_MOST_WHITE}")
 
     def __call__(self, image: Image.Image) -> np.ndarray:
         """Return the photo's square: (size, size, 3) uint8 from an image of mode RGB."""

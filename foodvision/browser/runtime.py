@@ -90,7 +90,8 @@ def _kept(name: str) -> bytes | None:
 
 
 def _download() -> bytes:
-    host = registry(os.environ, Path.home()).rstrip("/")
+    # Where there is no home, the name stays as it is, and no file lies there.
+    host = registry(os.environ, Path(os.path.expanduser("~"))).rstrip("/")  # noqa: PTH111
     url = f"{host}/onnxruntime-web/-/onnxruntime-web-{VERSION}.tgz"
     if not url.startswith(("https://", "http://")):
         raise SiteError(f"{host} is no address of an npm registry: mend npm_config_registry")

@@ -57,6 +57,11 @@ def write_site(checkpoint: Checkpoint, folder: Path, *, cdn: bool = False) -> Pa
     if Path.cwd().is_relative_to(folder.resolve()):
         raise SiteError(f"{folder} is the folder you stand in: go out of it and name it")
     recover_folder(folder)
+    if white := checkpoint.config.preprocess.white:
+        raise SiteError(
+            f"{checkpoint.folder} was trained on photos of more than 8 bits, in which "
+            f"{white:,.0f} is white: browsers read them almost black. Show it by `foodvision demo`"
+        )
     replaced = _written_before(folder)
     model = PageModel(name_of(checkpoint.folder), Classifier(checkpoint))
     large, assets = _large_files(checkpoint.graph, cdn=cdn)
@@ -186,6 +191,7 @@ def _config(model: PageModel, assets: dict[str, Any], examples: list[str]) -> di
             "interpolation": square.interpolation,
         },
         "known_threshold": config.known_threshold,
+        "refuses": config.refuses,
         "sure_from": config.sure_from,
         "likely_from": config.likely_from,
         "architecture": config.architecture,

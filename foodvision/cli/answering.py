@@ -117,7 +117,8 @@ def evaluate(
         judgement = judge(classifier, chosen, answers, others)
         listed = list_answers(photos.root, chosen, classifier.classes, answers)
         if html:
-            write_judgement(html, judgement, listed, photos.root, chosen, name, data)
+            white = classifier.config.preprocess.white
+            write_judgement(html, judgement, listed, photos.root, chosen, name, data, white)
     if json:
         say_json(judgement.to_dict() | _told_of(listed))
     else:

@@ -20,10 +20,12 @@ def print_event(event: Event) -> None:
                 f"validation loss {last['val_loss']:.3f}, accuracy {100 * last['val_acc']:.1f}.",
                 soft_wrap=True,
             )
-        case Finished(folder, judgement):
+        case Finished(folder, judgement, notes):
             title = f"{folder.name} on the test photos"
             terminal.print(figures_table(judgement.figures, title))
             terminal.print(overall_table(judgement))
+            for note in notes:
+                terminal.print(note, soft_wrap=True)
             terminal.print(f"The report: {folder / 'report.html'}", soft_wrap=True)
             terminal.print(f"The checkpoint: {folder / 'checkpoint'}", soft_wrap=True)
             terminal.print(f"See it: foodvision demo --model {folder}", soft_wrap=True)

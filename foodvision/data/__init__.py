@@ -4,6 +4,7 @@ What needs torch is in `foodvision.data.loaders`.
 """
 
 from foodvision.data.archives import Limits, open_source
+from foodvision.data.depth import find_white
 from foodvision.data.exclusion import exclude
 from foodvision.data.layout import LeftOut
 from foodvision.data.names import SPLITS
@@ -28,6 +29,7 @@ __all__ = [
     "drop_unreadable",
     "exclude",
     "find_photos",
+    "find_white",
     "open_unlabelled",
     "open_photos",
     "open_source",

@@ -36,11 +36,16 @@ class PhotoDataset(ImageFolder):  # type: ignore[misc]
         classes: Sequence[str],
         transform: v2.Transform,
         side: int = 0,
+        white: float | None = None,
     ) -> None:
-        """Take the photos in their order; `classes` decides the indices, side: as `load_image`."""
+        """Take the photos in their order; `classes` decides the indices.
+
+        side, white: as `load_image` takes them.
+        """
         self._photos = photos
         self._classes = list(classes)
-        super().__init__(str(root), transform=transform, loader=partial(load_image, side=side))
+        loader = partial(load_image, side=side, white=white)
+        super().__init__(str(root), transform=transform, loader=loader)
 
     def find_classes(self, directory: str) -> tuple[list[str], dict[str, int]]:
         """Return the classes given, not what lies in the folder."""
@@ -57,7 +62,8 @@ def photo_dataset(
     photos: Photos, split: str, transform: v2.Transform, side: int = 0
 ) -> PhotoDataset:
     """Return the dataset of a split; side: a large JPEG is not decoded any smaller."""
-    return PhotoDataset(photos.root, photos.splits[split], photos.classes, transform, side)
+    members, classes = photos.splits[split], photos.classes
+    return PhotoDataset(photos.root, members, classes, transform, side, photos.white)
 
 
 def create_dataloader(

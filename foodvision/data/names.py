@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 SPLITS = ("train", "val", "test")
@@ -21,6 +22,10 @@ _BESIDE = (
     *("set", "data", "dataset", "split", "images", "image", "imgs", "img", "photos", "photo"),
     *("pictures", "pics", "files", "folder", "seg", "dir"),
 )
+# Accents, and what stands between words.
+_ACCENTS = re.compile("[\u0300-\u036f]")
+_BETWEEN = re.compile(r"[\s_-]+")
+
 _WORDS = re.compile(r"[^\W_]+")
 _JOINED = re.compile(rf"(.+?)(?:{'|'.join(sorted(_BESIDE, key=len, reverse=True))})")
 
@@ -50,6 +55,25 @@ def split_named(name: str) -> str | None:
     """Return train, val or test for any of their usual names, in any case, or None."""
     words = [word for word in _words(name) if word not in _BESIDE]
     return _SPLIT_OF_WORD.get(words[0]) if len(words) == 1 else None
+
+
+def alike_in_words(names: Iterable[str]) -> tuple[str, ...]:
+    """Return a sentence for classes whose names nobody would tell apart; none if there are none."""
+    groups: dict[str, list[str]] = {}
+    for name in sorted(set(names)):
+        groups.setdefault(_without_looks(name), []).append(name)
+    alike = [" and ".join(group) for group in groups.values() if len(group) > 1]
+    if not alike:
+        return ()
+    named = "; ".join(alike[:3]) + (" and others" if len(alike) > 3 else "")
+    return (
+        f"{named}: the names differ only in case, accents or spaces, and are classes of their own. "
+        "Rename them if they are the same.",
+    )
+
+
+def _without_looks(name: str) -> str:
+    return _BETWEEN.sub("", _ACCENTS.sub("", unicodedata.normalize("NFKD", name))).casefold()
 
 
 def split_words_in(name: str) -> bool:

@@ -10,10 +10,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from foodvision.data.layout import LeftOut, check_depth, children_of, read_layout
-from foodvision.data.names import SPLITS, a_few, file_named, is_text, relative_name
+from foodvision.data.names import (
+    SPLITS,
+    a_few,
+    alike_in_words,
+    file_named,
+    is_text,
+    relative_name,
+)
 from foodvision.decoding import Decoder
 from foodvision.errors import DataError, PhotoError
-from foodvision.image import SUFFIXES, begins_like_photo
+from foodvision.image import DICOM_WAY_OUT, SUFFIXES, begins_like_photo, is_dicom
 from foodvision.safety.files import is_plain
 from foodvision.safety.schema import LONGEST_NAME, MOST_CLASSES
 from foodvision.system.progress import progress
@@ -40,6 +47,7 @@ class Photos:
     left_out: what is not used.
     carved: the splits that the source does not name, a seeded part of another.
     notes: how it was read, where that is not plain; a sentence each.
+    white: what is white in photos of more than eight bits, as `load_image` takes it.
     """
 
     root: Path
@@ -47,6 +55,7 @@ class Photos:
     left_out: tuple[LeftOut, ...] = ()
     carved: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    white: float | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -151,7 +160,7 @@ def split_photos(
         splits={split: splits[split] for split in SPLITS},
         left_out=photos.left_out + left_out,
         carved=carved,
-        notes=photos.notes + notes,
+        notes=photos.notes + alike_in_words(photos.classes) + notes,
     )
 
 
@@ -166,7 +175,7 @@ def drop_unreadable(photos: Photos, splits: Sequence[str] = ("train", "val", "al
     everything = [(split, photo) for split, members in photos.splits.items() for photo in members]
     decoder = Decoder()
     with ThreadPoolExecutor() as threads:
-        faults = threads.map(lambda pair: _fault(pair[1], decoder), everything)
+        faults = threads.map(lambda pair: _fault(pair[1], decoder, photos.white), everything)
         bar = progress(faults, "photos", total=len(everything))
         spoiled = {pair: fault for pair, fault in zip(everything, bar, strict=True) if fault}
     for (split, _), fault in spoiled.items():
@@ -182,9 +191,9 @@ def drop_unreadable(photos: Photos, splits: Sequence[str] = ("train", "val", "al
     return replace(photos, splits=kept, left_out=photos.left_out + left_out)
 
 
-def _fault(photo: LabelledPhoto, decoder: Decoder) -> PhotoError | None:
+def _fault(photo: LabelledPhoto, decoder: Decoder, white: float | None) -> PhotoError | None:
     try:
-        decoder.decode(photo.path)
+        decoder.decode(photo.path, white=white)
     except PhotoError as error:
         return error
     return None
@@ -238,7 +247,9 @@ def _class_photos(
 
 def _endings_in_words(left_out: Iterable[LeftOut]) -> str:
     """Say what there is instead of photos: "; there are 18 files that end in .dcm"."""
-    files = (item.path for item in left_out if item.path.is_file())
+    files = [item.path for item in left_out if item.path.is_file()]
+    if medical := sum(map(is_dicom, files)):
+        return f". There are {medical:,} DICOM files: {DICOM_WAY_OUT}"
     endings = Counter(path.suffix.lower() for path in files if path.suffix)
     counted = [f"{count:,} files that end in {name}" for name, count in endings.most_common(3)]
     return f". There are {' and '.join(counted)}" if counted else ""

@@ -83,7 +83,7 @@ class FeatureCache:
                 bar.update(len(squares))
 
     def _square(self, path: Path, view: int) -> np.ndarray:
-        image = load_image(path, self._preprocess.short_side)
+        image = load_image(path, self._preprocess.short_side, self._preprocess.white)
         if view <= 1:
             square = self._preprocess(image)
             return square if view == 0 else square[:, ::-1].copy()

@@ -1,8 +1,11 @@
 """Figures that can be believed, and the calibration behind them."""
 
 from foodvision.evaluation.calibration import (
+    FEWEST_TO_REFUSE,
     KEPT_SHARE,
     CertaintyBounds,
+    few_photos_in_words,
+    fit_cautious_threshold,
     fit_certainty,
     fit_known_threshold,
     fit_temperature,
@@ -16,6 +19,7 @@ from foodvision.evaluation.speed import Speed, measure_speed
 from foodvision.evaluation.unknown import KnownFigures, measure_known
 
 __all__ = [
+    "FEWEST_TO_REFUSE",
     "KEPT_SHARE",
     "CertaintyBounds",
     "MOST_PHOTOS",
@@ -33,7 +37,9 @@ __all__ = [
     "answer",
     "choose_split",
     "evaluate",
+    "few_photos_in_words",
     "find_pairs",
+    "fit_cautious_threshold",
     "fit_certainty",
     "fit_known_threshold",
     "fit_temperature",

@@ -1,13 +1,23 @@
 """What is fitted on validation photos, so that a model says how sure it is and means it."""
 
+from math import ceil, log
 from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
+from scipy.stats import beta
+
+from foodvision.checkpoint import NO_THRESHOLD
 
 # Of the validation photos, so many are called known.
 KEPT_SHARE = 0.95
+
+# Of later photos of the classes, at most so many are refused, in so many of all trainings.
+MOST_REFUSED, ASSURANCE = 0.1, 0.95
+
+FEWEST_TO_REFUSE = ceil(log(1 - ASSURANCE) / log(1 - MOST_REFUSED))
+"""Validation photos, 29, below which no threshold of known or not keeps that promise."""
 
 # The temperature is taken for 1, give or take this factor's logarithm, until photos say otherwise:
 # a few photos that are all answered right would else make the model as good as certain.
@@ -48,6 +58,35 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 def fit_known_threshold(scores: np.ndarray) -> float:
     """Return the score that `KEPT_SHARE` of the validation photos reach; scores: (n,) float32."""
     return float(np.quantile(scores, 1 - KEPT_SHARE, method="lower"))
+
+
+def fit_cautious_threshold(scores: np.ndarray) -> float:
+    """Return the score of `fit_known_threshold`, or a lower one where it comes from few photos.
+
+    Later photos fall below the k-th lowest of n scores with a probability that is distributed as
+    Beta(k, n + 1 - k), whatever the scores are (Wilks, 1941): k is the largest with which at most
+    `MOST_REFUSED` fall below it with a probability of `ASSURANCE`. With fewer than
+    `FEWEST_TO_REFUSE` scores there is none, and every photo counts as known.
+    `benchmarks/known_threshold.py` shows both rules.
+
+    scores: (n,) float32, of validation photos.
+    """
+    ranks = np.arange(1, len(scores) + 1)
+    is_safe = beta.cdf(MOST_REFUSED, ranks, len(scores) + 1 - ranks) >= ASSURANCE
+    if not is_safe.any():
+        return NO_THRESHOLD
+    safe = np.sort(scores)[is_safe.sum() - 1]
+    return min(float(safe), fit_known_threshold(scores))
+
+
+def few_photos_in_words(count: int) -> tuple[str, ...]:
+    """Return a sentence where so many validation photos let a model refuse nothing; else none."""
+    if count >= FEWEST_TO_REFUSE:
+        return ()
+    return (
+        f"The model refuses no photo: {count} validation photos are too few to tell what is none "
+        f"of the classes, it takes {FEWEST_TO_REFUSE}. Add photos, or set --val-share higher.",
+    )
 
 
 def fit_certainty(confidence: np.ndarray, is_right: np.ndarray) -> CertaintyBounds:

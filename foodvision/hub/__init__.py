@@ -1,7 +1,7 @@
 """The Hugging Face Hub: checkpoints are pulled from it and pushed to it."""
 
 from foodvision.hub.client import check_name, is_repo_id
-from foodvision.hub.download import download_checkpoint, fetch_files
+from foodvision.hub.download import download_checkpoint, fetch_files, fetch_weights
 from foodvision.hub.push import Pushed, check_push, check_writable, files_to_push, push_checkpoint
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "check_writable",
     "download_checkpoint",
     "fetch_files",
+    "fetch_weights",
     "files_to_push",
     "is_repo_id",
     "push_checkpoint",

@@ -46,6 +46,7 @@ class RepoInfo(RepoState):
 
     private: bool
     gated: bool | str | None = None
+    library_name: Annotated[str, Field(max_length=200)] | None = None
     siblings: Annotated[list[File], Field(max_length=100_000)]
 
 

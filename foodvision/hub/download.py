@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from foodvision.checkpoint import WEIGHTS
 from foodvision.errors import HubError, HubWarning, one_line
+from foodvision.foreign import fault_of_repository
 from foodvision.hub.client import status_of, translate_hub_errors
 from foodvision.hub.session import LARGEST_FILE, LARGEST_TEXT
 
@@ -58,6 +59,10 @@ def download_checkpoint(
                 # The Hub's client says nothing then.
                 warnings.warn(f"{error}. The copy in the cache answers", HubWarning, stacklevel=2)
             return cached
+        if not any(file.rfilename == "model.onnx" for file in info.siblings):
+            if info.library_name not in (None, "foodvision"):
+                raise HubError(fault_of_repository(at, info.library_name))
+            files = _SERVED  # the weights of another library may have gigabytes
         return _fetch(at, repo_id, "model", revision, files, info)
     if cached := _find_cached(repo_id, revision, files):
         return cached
@@ -74,6 +79,31 @@ def fetch_files(repo_id: str, repo_type: str, files: list[str]) -> Path:
     """
     info = _list_files(repo_id, repo_id, repo_type, None)
     return _fetch(repo_id, repo_id, repo_type, None, files, info)
+
+
+def fetch_weights(repo_id: str, names: list[str]) -> str:
+    """Have the first of these files that a model has in the cache, and return its commit.
+
+    Where the Hub cannot be reached, the cache answers.
+
+    Raises HubError at once where neither has it: the client by itself tries again for 20 seconds.
+    """
+    from huggingface_hub import constants
+
+    try:
+        if constants.HF_HUB_OFFLINE:
+            raise HubError("HF_HUB_OFFLINE forbids to ask the Hub, and the cache lacks them")
+        info = _list_files(repo_id, repo_id, "model", None)
+    except HubError:
+        for name in names:
+            cached = _find_cached(repo_id, None, [name])
+            if cached and (cached / name).is_file():
+                return cached.name
+        raise
+    listed = {file.rfilename for file in info.siblings}
+    found = next((name for name in names if name in listed), names[0])
+    _fetch(repo_id, repo_id, "model", None, [found], info)
+    return info.sha
 
 
 def _list_files(at: str, repo_id: str, repo_type: str, revision: str | None) -> "RepoInfo":

@@ -139,6 +139,7 @@ class Inspection:
     left_out: files and folders that are not used, in one line.
     notes: what was not looked for, and why.
     tested: the photos of test/ that can be read.
+    white: what is white in photos of more than eight bits, as `load_image` takes it.
     """
 
     counts: Mapping[str, Mapping[str, int]]
@@ -146,6 +147,7 @@ class Inspection:
     left_out: str
     notes: tuple[str, ...] = ()
     tested: frozenset[str] = frozenset()
+    white: float | None = None
 
     @property
     def total(self) -> int:

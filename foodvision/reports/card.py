@@ -7,7 +7,7 @@ from pathlib import Path
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined
 
 from foodvision.checkpoint import Checkpoint
-from foodvision.evaluation import Figures, Interval
+from foodvision.evaluation import FEWEST_TO_REFUSE, Figures, Interval
 from foodvision.evaluation.words import interval_in_words, percent
 from foodvision.reports.drawings import draw_confusion, draw_reliability
 from foodvision.runs.answers import JudgedPhoto
@@ -43,6 +43,8 @@ def write_card(
         {"known": None} | config.figures,
         name=name,
         classes=config.classes,
+        refuses=config.refuses,
+        fewest_to_refuse=FEWEST_TO_REFUSE,
         architecture=config.architecture,
         bytes=len(checkpoint.graph),
         data=config.data,

@@ -70,7 +70,10 @@ def write_inspection(path: Path, inspection: Inspection, root: Path, title: str)
 
     root: the folder that the photos' names are relative to. title: what the page calls it.
     """
-    sections = [_section(root, name, findings) for name, findings in inspection.by_kind().items()]
+    sections = [
+        _section(root, name, findings, inspection.white)
+        for name, findings in inspection.by_kind().items()
+    ]
     write_document(
         path,
         "data.html",
@@ -93,23 +96,23 @@ def _headline(inspection: Inspection) -> str:
     return "One thing to mend" if severe == 1 else f"{severe:,} things to mend"
 
 
-def _section(root: Path, name: str, findings: Sequence[Finding]) -> _Section:
-    cards = [_card(root, finding) for finding in findings[:_SHOWN]]
+def _section(root: Path, name: str, findings: Sequence[Finding], white: float | None) -> _Section:
+    cards = [_card(root, finding, white) for finding in findings[:_SHOWN]]
     return _Section(name, KINDS[name], len(findings), cards)
 
 
-def _card(root: Path, finding: Finding) -> _Card:
+def _card(root: Path, finding: Finding, white: float | None) -> _Card:
     leave_out = () if finding.suspicion else finding.leave_out
     pictures = [
-        _Picture(name, _thumbnail(file_named(name, root)), name in leave_out)
+        _Picture(name, _thumbnail(file_named(name, root), white), name in leave_out)
         for name in finding.photos[:_SHOWN_OF_GROUP]
     ]
     return _Card(finding.message, finding, pictures)
 
 
-def _thumbnail(path: Path) -> str | None:
+def _thumbnail(path: Path, white: float | None) -> str | None:
     try:
-        return thumbnail(load_image(path))
+        return thumbnail(load_image(path, white=white))
     except PhotoError:
         return None
 

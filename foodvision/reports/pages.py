@@ -41,20 +41,24 @@ _WORDS = {
 
 
 def write_report(
-    folder: Path, root: Path, photos: Sequence[LabelledPhoto], sheet: Image.Image | None
+    folder: Path,
+    root: Path,
+    photos: Sequence[LabelledPhoto],
+    sheet: Image.Image | None,
+    white: float | None = None,
 ) -> Path:
     """Write the drawings of a run and its `report.html`, whose path is returned.
 
     folder: of a run with metrics, answers and figures.
     root, photos: the photos' folder and the test photos that were answered.
-    sheet: a photo as augmentation makes it, if there is any.
+    sheet: a photo as augmentation makes it, if there is any. white: as `load_image` takes it.
 
     Raises RunError for a run that lacks answers or figures.
     """
     run = read_run(folder)
     if run.figures is None or not run.answers:
         raise RunError(f"{folder} has no answers or no figures yet: a report tells of both")
-    mistakes = _load_mistakes(run.answers, root, photos)
+    mistakes = _load_mistakes(run.answers, root, photos, white)
     drawings = {
         "curves.png": draw_curves(run.metrics) if run.metrics else None,
         **_draw_answers(run.answers, run.figures),
@@ -82,13 +86,14 @@ def write_judgement(
     photos: Sequence[LabelledPhoto],
     model: str,
     data: str,
+    white: float | None = None,
 ) -> None:
     """Write the page of a model that was judged on photos.
 
-    root, photos: the photos' folder and those that were answered.
+    root, photos: the photos' folder and those that were answered; white: as `load_image` takes it.
     model, data: what the page calls the model and the photos.
     """
-    mistakes = _load_mistakes(answers, root, photos)
+    mistakes = _load_mistakes(answers, root, photos, white)
     system = describe_system()
     write_document(
         path,
@@ -143,10 +148,13 @@ def tell(answers: Sequence[JudgedPhoto], figures: Figures) -> dict[str, Any]:
 
 
 def _load_mistakes(
-    answers: Sequence[JudgedPhoto], root: Path, photos: Sequence[LabelledPhoto]
+    answers: Sequence[JudgedPhoto],
+    root: Path,
+    photos: Sequence[LabelledPhoto],
+    white: float | None,
 ) -> list[tuple[Image.Image, JudgedPhoto]]:
     paths = {relative_name(photo.path, root): photo.path for photo in photos}
-    return [(load_image(paths[it.photo]), it) for it in find_mistakes(answers)]
+    return [(load_image(paths[it.photo], white=white), it) for it in find_mistakes(answers)]
 
 
 def _draw_answers(answers: Sequence[JudgedPhoto], figures: Figures) -> dict[str, bytes | None]:

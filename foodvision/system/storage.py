@@ -6,7 +6,10 @@ import tempfile
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+
+from foodvision.system.temporary import TemporaryFolder
 
 # Files and folders that are written under another name first are begun for their owner alone.
 _MASK = os.umask(0o022)
@@ -91,9 +94,22 @@ def write_durably(path: Path, content: bytes) -> None:
 
 
 def cache_folder() -> Path:
-    """Return the user's folder for what can be computed or downloaded again."""
+    """Return the user's folder for what can be computed or downloaded again.
+
+    Where nobody knows the user's home, as in some containers, it is one of this process alone.
+    """
     home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(os.environ.get("FOODVISION_CACHE") or Path(home) / "foodvision").expanduser()
+    folder = Path(os.environ.get("FOODVISION_CACHE") or Path(home) / "foodvision")
+    try:
+        return folder.expanduser()
+    except RuntimeError:
+        return _cache_of_process()
+
+
+@cache
+def _cache_of_process() -> Path:
+    # Not one name for all processes: others could put into it what is then trusted.
+    return TemporaryFolder("cache").path
 
 
 def sync_folder(folder: Path) -> None:

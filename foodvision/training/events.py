@@ -43,10 +43,14 @@ class Trained:
 
 @dataclass(frozen=True)
 class Finished:
-    """The run is judged and written: its folder holds `checkpoint/` and `report.html`."""
+    """The run is judged and written: its folder holds `checkpoint/` and `report.html`.
+
+    notes: what the model cannot do for want of photos, a sentence each.
+    """
 
     folder: Path
     judgement: Judgement
+    notes: tuple[str, ...] = ()
 
 
 Event: TypeAlias = PhotosFound | ClassesKnown | EpochEnded | Trained | Finished

@@ -23,11 +23,7 @@ from foodvision.engine import (
     weights_fingerprint,
 )
 from foodvision.errors import FoodVisionError
-from foodvision.evaluation import (
-    fit_certainty,
-    fit_known_threshold,
-    fit_temperature,
-)
+from foodvision.evaluation import fit_cautious_threshold, fit_certainty, fit_temperature
 from foodvision.export import (
     Calibration,
     KnownScore,
@@ -69,7 +65,8 @@ _LIBRARIES = (
 def body_of_start(this: Run) -> bytes | None:
     """Return the body of the checkpoint that a run starts from, if it fits."""
     start = this.start.checkpoint
-    if start and start.config.preprocess == this.preprocess:
+    # What is white in deep photos is none of the body's business.
+    if start and replace(start.config.preprocess, white=this.preprocess.white) == this.preprocess:
         return find_body(start.graph)
     return None
 
@@ -120,7 +117,7 @@ def calibrate(
         candidates = [known, KnownScore("energy")]
         known, aurocs = choose_known(candidates, head, seen["train"], seen["val"], seen["unknown"])
     scores = score_known(known, head, seen["val"])
-    threshold = fit_known_threshold(scores)
+    threshold = fit_cautious_threshold(scores)
     logits = head(torch.from_numpy(seen["val"])).numpy()
     temperature = fit_temperature(logits, val_labels)
     confidence = softmax(logits / temperature, axis=1).max(axis=1)

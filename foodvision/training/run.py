@@ -20,6 +20,7 @@ from foodvision.data import (
     Photos,
     drop_unreadable,
     exclude,
+    find_white,
     open_photos,
     open_unlabelled,
     split_photos,
@@ -27,7 +28,7 @@ from foodvision.data import (
 from foodvision.data.names import a_few, is_text
 from foodvision.engine import RateSweep
 from foodvision.errors import DataError, SettingsError, Stopped
-from foodvision.evaluation import MOST_PHOTOS, Judgement, answer, judge
+from foodvision.evaluation import MOST_PHOTOS, Judgement, answer, few_photos_in_words, judge
 from foodvision.export import export_body
 from foodvision.models import check_network, create_model, find_start, preprocess_for
 from foodvision.reports.card import draw_pictures, write_card
@@ -98,7 +99,9 @@ def run(
         open_unlabelled(config.unknown) as unknown,
     ):
         photos = choose_photos(found, config)
-        drop_unreadable(Photos(found.root, {"unknown": unknown}))  # better told now than at the end
+        preprocess = replace(preprocess, white=photos.white or preprocess.white)
+        # Better told now than at the end.
+        drop_unreadable(Photos(found.root, {"unknown": unknown}, white=preprocess.white))
         tell(PhotosFound(str(data), photos))
         # Who goes on with the run starts from the same commit.
         pinned = replace(config, model=start.name)
@@ -112,7 +115,7 @@ def run(
             if accelerator.is_main_process:
                 judgement = write_outcome(network, exported, this, unknown, recorder)
     if accelerator.is_main_process:
-        tell(Finished(folder, judgement))
+        tell(Finished(folder, judgement, few_photos_in_words(len(photos.splits["val"]))))
     return folder / "checkpoint"
 
 
@@ -128,6 +131,7 @@ def sweep_learning_rates(data: str | Path, config: TrainConfig) -> tuple[str, Ra
     preprocess = preprocess_for(start, config.image_size)
     with open_photos(data) as found, tempfile.TemporaryDirectory() as folder:
         photos = choose_photos(found, config)
+        preprocess = replace(preprocess, white=photos.white or preprocess.white)
         this = Run(config, photos, preprocess, Path(folder), accelerator, start)
         network = start_network(this)
         if config.trains_head_first:
@@ -181,7 +185,8 @@ def choose_photos(found: Photos, config: TrainConfig) -> Photos:
 
     Raises DataError for a class of which none is left, and whatever the splits lack.
     """
-    photos = drop_unreadable(exclude(found, config.exclude) if config.exclude else found)
+    chosen = exclude(found, config.exclude) if config.exclude else found
+    photos = drop_unreadable(find_white(chosen))
     if gone := sorted(_learnt(found) - _learnt(photos)):
         raise DataError(
             f"{found.root} has no photo left of {a_few(gone)}, all are unreadable or excluded: "
@@ -296,7 +301,7 @@ def write_outcome(
     write_answers(this.folder, listed)
     write_figures(this.folder, judgement)
     recorder.close(judgement.figures)
-    write_report(this.folder, this.photos.root, test, sheet)
+    write_report(this.folder, this.photos.root, test, sheet, this.preprocess.white)
     return judgement
 
 

@@ -23,7 +23,7 @@ def augmentation_sheet(
     """Return a sheet: a row a photo, first as it is served, then as training may see it."""
     tiles = []
     for row, photo in enumerate(photos):
-        image = load_image(photo.path)
+        image = load_image(photo.path, white=preprocess.white)
         with seeded(seed, "sheet", row):
             variants = [transform(image) for _ in range(_VARIANTS)]
         tiles += [Square(preprocess)(image), *variants]

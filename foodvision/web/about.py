@@ -60,6 +60,8 @@ def _summary(model: PageModel, words: Words) -> Markup:
         megabytes=f"{len(model.classifier.checkpoint.graph) / 1e6:.1f}",
         n=len(config.classes),
     )
+    if not config.refuses:
+        size = f"{size} {words('never_refuses')}"
     test = config.figures.get("test")
     if not test:
         return Markup("<p>{}</p><p>{}</p>").format(size, words("no_figures"))

@@ -10,7 +10,8 @@ export function showAbout(room, { config }, words) {
     megabytes: (config.assets.model.bytes / 1e6).toFixed(1),
     n: config.classes.length,
   });
-  room.append(element("p", {}, `${sayTop1(figures, words)} ${size}`));
+  const unable = config.refuses ? "" : ` ${words.say("never_refuses")}`;
+  room.append(element("p", {}, `${sayTop1(figures, words)} ${size}${unable}`));
   room.append(element("h2", {}, words.say("dishes_title")), classTable(config, words));
   if (figures.confused?.length) room.append(...confusions(figures.confused, words));
 }

@@ -1,0 +1,97 @@
+"""Sets of few photos, and of many classes: right, or told."""
+
+import numpy as np
+import pytest
+from conftest import COLOURS, make_photo, make_split
+from PIL import Image
+
+import foodvision
+from foodvision.checkpoint import NO_THRESHOLD, read_card
+from foodvision.cli.progress import print_event
+from foodvision.errors import DataError
+from foodvision.page.models import PageModel
+from foodvision.training.events import Finished
+from foodvision.web.about import _summary
+
+SMALL = {"model": "tinyvgg", "image_size": 32, "epochs": 2}
+TOLD = (
+    "The model refuses no photo: 3 validation photos are too few to tell what is none of the "
+    "classes, it takes 29. Add photos, or set --val-share higher."
+)
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory):
+    """A run on six photos a class, and what was told of it."""
+    folder = tmp_path_factory.mktemp("few")
+    told = []
+    make_split(folder / "photos", 6)
+    run = foodvision.train(folder / "photos", **SMALL, output=folder / "run", listener=told.append)
+    return run, told[-1]
+
+
+def test_model_of_few_photos_refuses_none_and_the_runs_end_says_so(few, capsys):
+    run, finished = few
+    assert run.classifier.config.known_threshold == NO_THRESHOLD
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    assert run.classifier.predict(noise).known
+    assert finished.notes == (TOLD,)
+    print_event(finished)
+    assert TOLD in capsys.readouterr().out
+
+
+def test_card_of_few_photos_says_so(few):
+    card = read_card(few[0].classifier.checkpoint)
+    assert "It refuses no photo: 3 validation photos are too few" in card
+    assert "whether it is none of them" not in card
+
+
+def test_page_of_few_photos_says_so_in_every_language(few):
+    model = PageModel("few", few[0].classifier)
+    told = [words("never_refuses") for words in model.wording.languages.values()]
+    said = [_summary(model, words) for words in model.wording.languages.values()]
+    assert len(set(told)) == 3
+    assert all(one in all_of_it for one, all_of_it in zip(told, said, strict=True))
+
+
+def test_enough_photos_are_not_told(fruit, tmp_path):
+    told = []
+    foodvision.train(fruit, **SMALL, val_share=0.5, output=tmp_path / "run", listener=told.append)
+    run = told[-1]
+    assert isinstance(run, Finished)
+    assert run.notes == ()
+    config = foodvision.load(run.folder).config
+    assert config.refuses
+    assert "whether it is none of them" in (run.folder / "checkpoint" / "README.md").read_text()
+
+
+def test_two_photos_a_class_are_too_few(tmp_path):
+    make_split(tmp_path / "photos", 2)
+    with pytest.raises(DataError, match="class blueberry has too few photos to set some aside"):
+        foodvision.train(tmp_path / "photos", **SMALL, output=tmp_path / "run")
+
+
+def test_three_photos_a_class_are_enough(tmp_path):
+    make_split(tmp_path / "photos", 3)
+    run = foodvision.train(tmp_path / "photos", **SMALL, output=tmp_path / "run")
+    assert run.figures.n == 3
+
+
+def test_one_class_is_too_few(tmp_path):
+    make_photo(tmp_path / "photos" / "kiwi" / "1.jpg", COLOURS["kiwi"], 0)
+    with pytest.raises(DataError, match="has one class, kiwi: it takes at least two to choose"):
+        foodvision.train(tmp_path / "photos", **SMALL, output=tmp_path / "run")
+
+
+def test_a_thousand_classes_are_trained_on(tmp_path):
+    rng = np.random.default_rng(0)
+    for label in range(1000):
+        folder = tmp_path / "photos" / f"class_{label:03}"
+        folder.mkdir(parents=True)
+        for number in range(3):
+            pixels = rng.integers(0, 256, (8, 8, 3), np.uint8)
+            Image.fromarray(pixels).save(folder / f"{number}.png")
+    small = SMALL | {"image_size": 8, "epochs": 1}
+    run = foodvision.train(tmp_path / "photos", **small, output=tmp_path / "run")
+    assert run.figures.n == 1000
+    assert len(run.classifier.classes) == 1000

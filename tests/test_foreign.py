@@ -1,0 +1,195 @@
+"""Names, files and folders of other libraries' models, and the Hub out of reach."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import timm
+import torch
+from conftest import REPOSITORY
+from loopback_hub import LoopbackHub
+from safetensors.torch import save
+
+from foodvision.checkpoint import read_checkpoint
+from foodvision.classifier import find_checkpoint
+from foodvision.errors import CheckpointError, SettingsError
+from foodvision.foreign import plain_name
+from foodvision.models import create_model, find_start
+
+NETWORK = "test_resnet.r160_in1k"  # timm's smallest: 0.5 million parameters
+AT_NOBODY = "http://127.0.0.1:9"
+
+
+@pytest.mark.parametrize("before", ["hf_hub:", "hf-hub:", "hf://", "https://huggingface.co/"])
+def test_what_others_write_before_a_name_on_the_hub_is_left_out(before):
+    assert plain_name(f"{before}cook/fruit") == "cook/fruit"
+
+
+@pytest.mark.parametrize("before", ["timm/", "hf_hub:timm/", "hf-hub:timm/", "hf://timm/"])
+def test_timms_names_on_the_hub_are_its_networks(before):
+    start = find_start(before + NETWORK)
+    assert (start.name, start.base_model) == (NETWORK, f"timm/{NETWORK}")
+    assert create_model(before + "resnet18.a1_in1k", 3, pretrained=False).fc.out_features == 3
+
+
+def test_timms_name_that_this_timm_lacks_suggests_a_near_one():
+    with pytest.raises(SettingsError) as caught:
+        find_start("hf_hub:timm/resnet18.a1_in2k")
+    assert str(caught.value).startswith(
+        f"timm {timm.__version__} has no model 'resnet18.a1_in2k': did you mean resnet18.a1_in1k"
+    )
+
+
+def test_pretrained_network_that_is_asked_to_predict_is_to_be_trained_first():
+    with pytest.raises(CheckpointError) as caught:
+        find_checkpoint("hf-hub:timm/resnet18.a1_in1k")
+    assert str(caught.value) == (
+        "hf-hub:timm/resnet18.a1_in1k is a pretrained network, not a model that was trained on "
+        "classes of yours. Train it first: foodvision train photos/ --model resnet18.a1_in1k"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("resnet18.pth", "is a file of another library, without the network"),
+        ("weights/resnet18-f37072fd.pth", "--model resnet18"),
+        ("model.h5", "--model efficientnet_lite0"),
+        ("yolo11n-cls.pt", "yolo11n-cls.pt is a model of Ultralytics, which foodvision cannot"),
+    ],
+)
+def test_file_of_weights_is_no_model(name, said, tmp_path):
+    for path in (name, tmp_path / name):  # whether it is there or not
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"weights")
+        with pytest.raises(SettingsError) as caught:
+            find_start(str(path))
+        assert said in str(caught.value)
+        with pytest.raises(CheckpointError, match=r"Ultralytics|another library"):
+            read_checkpoint(find_checkpoint(path))
+
+
+def test_file_that_ultralytics_pickled_is_known_by_its_content(tmp_path):
+    class Model:
+        pass
+
+    Model.__module__, Model.__qualname__ = "ultralytics.nn.tasks", "ClassificationModel"
+    sys.modules["ultralytics.nn.tasks"] = type(sys)("ultralytics.nn.tasks")
+    sys.modules["ultralytics.nn.tasks"].ClassificationModel = Model
+    try:
+        torch.save({"model": Model()}, tmp_path / "best.pt")
+    finally:
+        del sys.modules["ultralytics.nn.tasks"]
+    torch.save({"model": 1}, tmp_path / "mine.pt")
+    with pytest.raises(SettingsError, match="is a model of Ultralytics"):
+        find_start(str(tmp_path / "best.pt"))
+    with pytest.raises(SettingsError, match="is a file of another library"):
+        find_start(str(tmp_path / "mine.pt"))
+
+
+def test_other_files_and_files_of_a_checkpoint_are_told_apart(fruit_checkpoint, tmp_path):
+    (tmp_path / "photos.zip").write_bytes(b"PK")
+    with pytest.raises(SettingsError, match=r"photos.zip is a file. A model is a folder"):
+        find_start(str(tmp_path / "photos.zip"))
+    with pytest.raises(CheckpointError) as caught:
+        read_checkpoint(find_checkpoint(fruit_checkpoint / "model.onnx"))
+    assert str(caught.value) == (
+        f"{fruit_checkpoint / 'model.onnx'} is one file of a model. Name its folder: "
+        f"{fruit_checkpoint}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        (
+            {"architectures": ["ViTForImageClassification"], "model_type": "vit"},
+            "is a model of transformers (ViTForImageClassification), not of foodvision. To train "
+            "on your photos, name a network: --model efficientnet_lite0",
+        ),
+        (
+            {"architecture": "resnet18", "num_classes": 3, "pretrained_cfg": {"tag": "a1_in1k"}},
+            "is a model of timm (resnet18), not of foodvision. To train on your photos, name a "
+            "network: --model resnet18.a1_in1k",
+        ),
+    ],
+)
+def test_folder_of_another_library_is_told(config, said, tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    for load in (find_start, read_checkpoint):
+        with pytest.raises(CheckpointError) as caught:
+            load(str(tmp_path))
+        assert str(caught.value) == f"{tmp_path} {said}"
+
+
+def test_folder_without_a_configuration_is_known_by_its_files(tmp_path):
+    (tmp_path / "saved_model.pb").write_bytes(b"")
+    with pytest.raises(CheckpointError, match="is a model of TensorFlow, not of foodvision"):
+        read_checkpoint(tmp_path)
+
+
+@pytest.fixture
+def hub(tmp_path):
+    with LoopbackHub(tmp_path / "hub") as hub:
+        yield hub
+
+
+@pytest.fixture
+def build(tmp_path):
+    """Build a network with its weights in a fresh process; return what it prints, line by line."""
+    program = """
+import sys
+from foodvision.errors import FoodVisionError
+from foodvision.models import create_model
+try:
+    print(float(create_model(sys.argv[1], 3).conv1[0].weight.sum()))
+except FoodVisionError as error:
+    print(error)
+"""
+
+    def build(name, **environment):
+        done = subprocess.run(
+            [sys.executable, "-c", program, name],
+            env=os.environ | environment,
+            capture_output=True,
+            text=True,
+            cwd=REPOSITORY,
+        )
+        return (done.stdout + done.stderr).splitlines()
+
+    return build
+
+
+def test_weights_of_timm_come_from_the_hub_and_then_from_the_cache(hub, build, tmp_path):
+    network = timm.create_model(NETWORK, pretrained=False)
+    hub.add(f"timm/{NETWORK}", {"model.safetensors": save(network.state_dict())})
+    expected = [str(float(network.conv1[0].weight.sum()))]
+    fresh = hub.environment(tmp_path / "home", token=None)
+    assert build(f"timm/{NETWORK}", **fresh) == expected
+    assert build(NETWORK, **fresh | {"HF_HUB_OFFLINE": "1"}) == expected
+    assert build(NETWORK, **fresh | {"HF_ENDPOINT": AT_NOBODY}) == expected
+
+
+def test_weights_out_of_reach_are_one_line(hub, build, tmp_path):
+    fresh = hub.environment(tmp_path / "home", token=None)
+    end = "connect to the internet once, or start from random weights with --no-pretrained"
+    assert build(NETWORK, **fresh | {"HF_HUB_OFFLINE": "1"}) == [
+        f"the ImageNet weights of {NETWORK} could not be had (HF_HUB_OFFLINE forbids to ask the "
+        f"Hub, and the cache lacks them): {end}"
+    ]
+    (line,) = build(NETWORK, **fresh | {"HF_ENDPOINT": AT_NOBODY})
+    assert "refused" in line
+    assert line.endswith(end)
+
+
+def test_repository_of_another_library_is_told_before_its_weights_are_downloaded(
+    hub, tmp_path, client_at
+):
+    card = b"---\nlibrary_name: transformers\n---\n"
+    hub.add("cook/vit", {"config.json": b"{}", "model.safetensors": b"x", "README.md": card})
+    client_at(hub)
+    with pytest.raises(Exception, match="cook/vit is a model of transformers, not of foodvision"):
+        find_start("cook/vit", weights=True)
+    assert not hub.asked("GET .*model.safetensors")

@@ -1,0 +1,108 @@
+"""Names of classes as people have them: told, or kept to the last page and card."""
+
+import csv
+import json
+import unicodedata
+
+import pytest
+from conftest import COLOURS, make_photo, make_split
+
+import foodvision
+from foodvision.browser.site import _config
+from foodvision.data import find_photos, open_photos, split_photos
+from foodvision.inspection.inspect import inspect_photos
+from foodvision.page.models import PageModel
+from foodvision.reports.inspection import write_inspection
+from foodvision.safety.escaping import markdown
+from foodvision.web.about import _rows
+
+ODD = (
+    *("fish/chips", "back\\slash", ".hidden dish", "0", "01", "10", "1e5", "=sum(a)", "a|b*c_d"),
+    *("🍕👩‍🍳", "فلافل", "פלאפל (חם)", "비빔밥", "x" * 255, "한" * 255, "Café", "con", "<b>"),
+)
+ALIKE = "the names differ only in case, accents or spaces, and are classes of their own."
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory):
+    """A run on a list of oddly named classes."""
+    folder = tmp_path_factory.mktemp("odd")
+    colours = list(COLOURS.values())
+    with (folder / "photos.csv").open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(("path", "label"))
+        for place, label in enumerate(ODD):
+            for number in range(3):
+                name = f"{place}-{number}.jpg"
+                make_photo(folder / name, colours[place % 3], 10 * place + number)
+                rows.writerow((name, label))
+    return foodvision.train(
+        folder / "photos.csv", model="tinyvgg", image_size=16, epochs=1, output=folder / "run"
+    )
+
+
+def test_odd_labels_are_kept_in_the_checkpoint_and_the_answers(odd):
+    assert set(odd.classifier.classes) == set(ODD)
+    assert {answer.label for answer in odd.record.answers} == set(ODD)
+
+
+def test_odd_labels_are_kept_on_the_card(odd):
+    card = (odd.folder / "checkpoint" / "README.md").read_text("utf-8")
+    assert [label for label in ODD if markdown(label) not in card] == []
+
+
+def test_odd_labels_are_kept_on_the_page_and_in_the_browser(odd):
+    model = PageModel("odd", odd.classifier)
+    shown = [row[0] for row in _rows(model, model.wording.languages["en"])]
+    names = [model.wording.languages["en"].name(label) for label in odd.classifier.classes]
+    assert shown == names
+    assert json.loads(json.dumps(_config(model, {}, [])))["classes"] == list(odd.classifier.classes)
+
+
+def test_odd_labels_are_kept_in_the_report(odd):
+    report = (odd.folder / "report.html").read_text("utf-8")
+    for label in ("fish/chips", "🍕👩‍🍳", "فلافل", "한" * 255, "&lt;b&gt;"):
+        assert label in report
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("Pizza", "pizza"),
+        ("café", "cafe"),
+        ("french fries", "french_fries"),
+        ("French-Fries", "french fries"),
+    ],
+)
+def test_classes_whose_names_nobody_tells_apart_are_told(first, second, tmp_path):
+    for number, label in enumerate((first, second, "steak")):
+        for index in range(3):
+            make_photo(tmp_path / label / f"{index}.jpg", (200, 50, 50), 10 * number + index)
+    found = find_photos(tmp_path)
+    told = f"{' and '.join(sorted((first, second)))}: {ALIKE}"
+    assert told in split_photos(found).in_words()
+    inspection = inspect_photos(found, None)
+    assert any(note.startswith(told) for note in inspection.notes)
+    write_inspection(tmp_path / "page.html", inspection, tmp_path, "photos")
+    assert told in (tmp_path / "page.html").read_text("utf-8")
+
+
+def test_classes_that_differ_in_more_are_not_told(tmp_path):
+    photos = split_photos(find_photos(make_split(tmp_path, 3)))
+    assert ALIKE not in photos.in_words()
+
+
+def test_accents_apart_and_in_one_are_one_class(tmp_path):
+    for number, form in enumerate(("NFC", "NFD")):
+        for index in range(2):
+            label = unicodedata.normalize(form, "café")
+            make_photo(tmp_path / label / f"{form}{index}.jpg", (200, 50, 50), 10 * number + index)
+    make_photo(tmp_path / "steak" / "1.jpg", (90, 50, 50), 7)
+    with open_photos(tmp_path) as photos:
+        assert photos.counts("all") == {"café": 4, "steak": 1}
+
+
+def test_class_folder_that_is_hidden_is_told(tmp_path):
+    make_split(tmp_path, 3)
+    make_photo(tmp_path / ".pizza" / "1.jpg", (200, 50, 50), 0)
+    assert "1 hidden or left by a system (.pizza)" in find_photos(tmp_path).in_words()
