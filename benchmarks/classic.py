@@ -17,7 +17,7 @@ import numpy as np
 
 import foodvision
 from foodvision.training.config import TrainConfig
-from foodvision.training.run import run
+from foodvision.training.run import run_training
 
 STARTS = ("foodvision_101", "efficientnet_lite0")
 
@@ -47,7 +47,7 @@ def train(data: Path, start: str, seed: int) -> float:
     """Return the top-1 on the test photos of a run with the default settings."""
     with tempfile.TemporaryDirectory() as folder:
         config = TrainConfig(model=start, seed=seed, output=Path(folder) / "run")
-        checkpoint = run(data, config)
+        checkpoint = run_training(data, config)
         return float(foodvision.load(checkpoint).config.figures["test"]["top1"])
 
 

@@ -18,7 +18,7 @@ import foodvision
 from foodvision.data import find_photos, open_source, open_unlabelled
 from foodvision.evaluation import answer, measure_known
 from foodvision.training.config import TrainConfig
-from foodvision.training.run import run
+from foodvision.training.run import run_training
 
 EVERY = 5
 
@@ -48,7 +48,7 @@ def main() -> None:
         config = TrainConfig(
             model="efficientnet_lite0", unknown=not_food, output=Path(temporary) / "run"
         )
-        classifier = foodvision.load(run(part, config))
+        classifier = foodvision.load(run_training(part, config))
         test = photos.splits["test"]
         known = answer(classifier, [photo for photo in test if photo.label not in held_out])
         dishes = answer(classifier, [photo for photo in test if photo.label in held_out])

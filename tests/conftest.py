@@ -97,7 +97,7 @@ def fruit_checkpoint(fruit, tmp_path_factory) -> Path:
     """A checkpoint of TinyVGG, trained on the fruit."""
 
     from foodvision.training.config import TrainConfig
-    from foodvision.training.run import run
+    from foodvision.training.run import run_training
 
     output = tmp_path_factory.mktemp("run")
     config = TrainConfig(
@@ -109,7 +109,7 @@ def fruit_checkpoint(fruit, tmp_path_factory) -> Path:
         learning_rate=0.003,
         output=output,
     )
-    return run(fruit, config)
+    return run_training(fruit, config)
 
 
 @contextmanager

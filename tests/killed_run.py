@@ -16,7 +16,7 @@ import threading
 from pathlib import Path
 
 from foodvision.training.config import TrainConfig
-from foodvision.training.run import run
+from foodvision.training.run import run_training
 
 
 def main() -> None:
@@ -30,7 +30,7 @@ def main() -> None:
         child = os.fork()
         if child == 0:
             die_later(kind, when)
-            run(data, config, resume=(Path(output) / "run.json").exists())
+            run_training(data, config, resume=(Path(output) / "run.json").exists())
             os._exit(0)
         _, status = os.waitpid(child, 0)
         killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL

@@ -28,7 +28,7 @@ from foodvision.models import create_model, preprocess_for, split_head
 from foodvision.system.processes import is_first, reports_error
 from foodvision.system.progress import progress
 from foodvision.training.config import TrainConfig
-from foodvision.training.run import run, start_accelerator
+from foodvision.training.run import run_training, start_accelerator
 
 PROGRAMS = Path(sys.executable).parent
 
@@ -153,7 +153,7 @@ def test_two_processes_stopped_and_resumed_train_the_network_that_one_does(uneve
     resumed = launch(ACCELERATE, "train.py", uneven, "--resume", folder)
     assert (resumed.returncode, resumed.stderr) == (0, "")
     assert resumed.stdout.count("Trained in") == resumed.stdout.count("The report: ") == 1
-    run(uneven, TrainConfig(**WHOLE_NETWORK, output=tmp_path / "one"))
+    run_training(uneven, TrainConfig(**WHOLE_NETWORK, output=tmp_path / "one"))
     assert_same_epochs(epochs(folder), epochs(tmp_path / "one"), 1e-5)
     for name, value in weights(tmp_path / "one").items():
         torch.testing.assert_close(weights(folder)[name], value, atol=1e-5, rtol=0)
@@ -166,7 +166,7 @@ def test_two_processes_train_the_head_that_one_does(uneven, tmp_path):
     done = launch(ACCELERATE, "train.py", uneven, *options)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("Trained in") == done.stdout.count("The report: ") == 1
-    run(uneven, TrainConfig(**HEAD, output=tmp_path / "one"))
+    run_training(uneven, TrainConfig(**HEAD, output=tmp_path / "one"))
     two, one = epochs(tmp_path / "two"), epochs(tmp_path / "one")
     assert [row["stage"] for row in two] == [*["head"] * 4, "network"]
     assert_same_epochs(two[:4], one[:4], 1e-5)
@@ -233,7 +233,7 @@ def test_runs_of_several_precisions_follow_each_other_in_one_process(uneven, tmp
     losses = {}
     for precision in ("float32", "bfloat16"):
         config = TrainConfig(**settings, precision=precision, output=tmp_path / precision)
-        run(uneven, config)
+        run_training(uneven, config)
         losses[precision] = epochs(tmp_path / precision)[0]["train_loss"]
         assert foodvision.load(config.output).classes == tuple(COLOURS)
     assert losses["float32"] != losses["bfloat16"]

@@ -29,7 +29,7 @@ from foodvision.runs import read_run, write_state
 from foodvision.training.config import TrainConfig
 from foodvision.training.fit import fit
 from foodvision.training.recorder import Recorder, kept, locked, told_how_to_go_on
-from foodvision.training.run import run
+from foodvision.training.run import run_training
 from foodvision.training.stages import Run, Stage
 
 # All that has a state at once, so that nothing of it is forgotten.
@@ -90,7 +90,7 @@ def test_killed_run_ends_in_the_same_weights_bit_for_bit(settings, seed, fruit, 
     deaths = re.findall(r"^(in a write|after seconds) \S+ killed$", done.stdout, re.MULTILINE)
     assert deaths.count("in a write") >= 2, done.stdout
     assert done.stdout.endswith("status 0\n")
-    run(fruit, TrainConfig(**settings, output=tmp_path / "whole"))
+    run_training(fruit, TrainConfig(**settings, output=tmp_path / "whole"))
     assert_same_weights(tmp_path / "cut", tmp_path / "whole")
     cut, whole = (
         json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("cut", "whole")
@@ -137,7 +137,7 @@ sys.exit(main(sys.argv[1:]))
         foodvision.load(config.output)
     assert main(["train", str(fruit), "--resume", str(config.output)]) == 0
     whole = TrainConfig(**settings, output=tmp_path / "whole")
-    run(fruit, whole)
+    run_training(fruit, whole)
     assert_same_weights(config.output, whole.output)
 
 
@@ -216,13 +216,13 @@ def test_second_run_into_a_folder_refuses(fruit, tmp_path):
     assert done.stderr == (
         f"foodvision: another run is writing to {config.output}: name another --output\n"
     )
-    run(fruit, config)
+    run_training(fruit, config)
     with pytest.raises(SettingsError, match="holds a run: go on with --resume"):
-        run(fruit, config)
+        run_training(fruit, config)
     with pytest.raises(SettingsError, match="is finished: there is nothing to go on with"):
-        run(fruit, config, resume=True)
+        run_training(fruit, config, resume=True)
     with pytest.raises(SettingsError, match="holds no run to go on with"):
-        run(fruit, TrainConfig(output=tmp_path / "none"), resume=True)
+        run_training(fruit, TrainConfig(output=tmp_path / "none"), resume=True)
 
 
 @pytest.mark.parametrize(("harm", "said"), [("removed", "no such file"), ("cut", "is cut off or")])

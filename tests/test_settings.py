@@ -16,7 +16,8 @@ def configs(monkeypatch):
     """The settings that `train` would run with, instead of the run."""
     seen = []
     monkeypatch.setattr(
-        "foodvision.training.run.run", lambda data, config, console, resume: seen.append(config)
+        "foodvision.training.run.run_training",
+        lambda data, config, console, resume: seen.append(config),
     )
     return seen
 

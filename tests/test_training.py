@@ -21,7 +21,7 @@ from foodvision.evaluation import choose_split, evaluate
 from foodvision.image import load_image
 from foodvision.models import create_model, load_network
 from foodvision.training.config import TrainConfig
-from foodvision.training.run import choose_photos, run, sweep_learning_rates
+from foodvision.training.run import choose_photos, run_training, sweep_learning_rates
 
 
 def quick(output, **settings):
@@ -80,7 +80,7 @@ def test_weights_are_the_graphs(fruit, fruit_checkpoint):
 @pytest.mark.slow
 def test_same_seed_gives_the_same_weights_bit_for_bit(fruit, tmp_path):
     one, same, other = (
-        load_file(run(fruit, quick(tmp_path / name, seed=seed)) / "model.safetensors")
+        load_file(run_training(fruit, quick(tmp_path / name, seed=seed)) / "model.safetensors")
         for name, seed in (("one", 1), ("same", 1), ("other", 2))
     )
     assert all(torch.equal(one[name], same[name]) for name in one)
@@ -89,7 +89,7 @@ def test_same_seed_gives_the_same_weights_bit_for_bit(fruit, tmp_path):
 
 def test_class_folders_alone_are_split_and_trained_on(tmp_path):
     make_split(tmp_path / "heap", 10)
-    folder = run(tmp_path / "heap", quick(tmp_path / "run"))
+    folder = run_training(tmp_path / "heap", quick(tmp_path / "run"))
     data = foodvision.load(folder).config.data
     assert (data["train"], data["val"], data["test"]) == (18, 6, 6)
 
@@ -98,7 +98,7 @@ def test_class_folders_alone_are_split_and_trained_on(tmp_path):
 def test_evaluation_of_the_photos_of_a_training_takes_those_it_set_aside(tmp_path):
     make_split(tmp_path / "photos", 10)
     photos = find_photos(tmp_path / "photos")
-    trained = foodvision.load(run(tmp_path / "photos", quick(tmp_path / "run")))
+    trained = foodvision.load(run_training(tmp_path / "photos", quick(tmp_path / "run")))
     test = choose_split(photos, "test", trained.config)
     assert len(test) == trained.config.data["test"] == 6
     assert evaluate(trained, test).to_dict() == trained.config.figures["test"]
@@ -113,20 +113,20 @@ def test_evaluation_of_the_photos_of_a_training_takes_those_it_set_aside(tmp_pat
 
 @pytest.mark.slow
 def test_checkpoint_of_a_wide_tinyvgg_starts_another_and_is_read_again(fruit, tmp_path):
-    wide = run(fruit, quick(tmp_path / "1", hidden_units=16))
-    next_one = run(fruit, quick(tmp_path / "2", model=str(wide)))
+    wide = run_training(fruit, quick(tmp_path / "1", hidden_units=16))
+    next_one = run_training(fruit, quick(tmp_path / "2", model=str(wide)))
     network = load_network(foodvision.load(next_one).checkpoint)
     assert network.conv_block_1[0].out_channels == 16
 
 
 def test_accumulating_more_than_all_batches_is_told(fruit, tmp_path):
     with pytest.raises(SettingsError, match="the network sees 4 batches in all"):
-        run(fruit, quick(tmp_path / "run", accumulate=5))
+        run_training(fruit, quick(tmp_path / "run", accumulate=5))
 
 
 def test_frozen_backbone_keeps_its_weights_and_learns_a_head(fruit, tmp_path):
     config = TrainConfig(model="efficientnet_lite0", image_size=64, epochs=6, output=tmp_path)
-    folder = run(fruit, config)
+    folder = run_training(fruit, config)
     weights = load_file(folder / "model.safetensors")
     before = create_model("efficientnet_lite0", 3).state_dict()
     changed = {name for name in before if not torch.equal(before[name], weights[name])}
@@ -146,7 +146,7 @@ def test_whole_network_is_trained_without_freezing(fruit, tmp_path):
         batch_size=16,
         output=tmp_path,
     )
-    weights = load_file(run(fruit, config) / "model.safetensors")
+    weights = load_file(run_training(fruit, config) / "model.safetensors")
     before = create_model("efficientnet_lite0", 3).state_dict()
     assert not torch.equal(before["conv_stem.weight"], weights["conv_stem.weight"])
     assert not torch.equal(before["bn1.running_mean"], weights["bn1.running_mean"])
@@ -156,7 +156,7 @@ def test_failed_run_writes_nothing(tmp_path):
     make_split(tmp_path / "data" / "train", 3)
     (tmp_path / "data" / "test" / "kiwi").mkdir(parents=True)
     with pytest.raises(DataError):
-        run(tmp_path / "data", quick(tmp_path / "run"))
+        run_training(tmp_path / "data", quick(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 
 
@@ -166,7 +166,7 @@ def test_unreadable_train_photos_are_skipped_counted_and_named(tmp_path, capsys)
     (tmp_path / "data" / "train" / "kiwi" / "0.jpg").write_text("no photo")
     cut = tmp_path / "data" / "train" / "tomato" / "3.jpg"
     cut.write_bytes(cut.read_bytes()[:700])
-    folder = run(tmp_path / "data", quick(tmp_path / "run"), print_event)
+    folder = run_training(tmp_path / "data", quick(tmp_path / "run"), print_event)
     assert (
         "Left out: 2 unreadable (train/kiwi/0.jpg, train/tomato/3.jpg)" in capsys.readouterr().out
     )
@@ -179,7 +179,7 @@ def test_listed_photos_are_left_out(tmp_path):
     make_split(tmp_path / "data" / "test", 1)
     (tmp_path / "list.txt").write_text("# twice there\ntrain/kiwi/0.jpg\n")
     config = quick(tmp_path / "run", exclude=tmp_path / "list.txt")
-    data = foodvision.load(run(tmp_path / "data", config)).config.data
+    data = foodvision.load(run_training(tmp_path / "data", config)).config.data
     assert data["train"] + data["val"] == 17
 
 
@@ -190,7 +190,7 @@ def test_photos_of_other_things_choose_how_known_is_decided(fruit, tmp_path):
         noise = rng.integers(0, 255, (64, 64, 3), dtype=np.uint8)
         Image.fromarray(noise).save(tmp_path / f"{number}.png")
     config = quick(tmp_path / "run", unknown=tmp_path, epochs=8, learning_rate=0.003)
-    figures = foodvision.load(run(fruit, config)).config.figures
+    figures = foodvision.load(run_training(fruit, config)).config.figures
     aurocs = figures["known_by"]["auroc_on_validation"]
     assert len(aurocs) == 2
     assert aurocs[figures["known_by"]["score"]] == max(aurocs.values())
@@ -203,7 +203,7 @@ def test_photo_of_other_things_that_is_spoiled_is_told_before_the_training(fruit
     (tmp_path / "other" / "cup.jpg").write_bytes(b"no photo")
     config = quick(tmp_path / "run", unknown=tmp_path / "other")
     with pytest.raises(PhotoError, match=r"cup\.jpg"):
-        run(fruit, config)
+        run_training(fruit, config)
     assert not (tmp_path / "run").exists()
 
 
@@ -219,7 +219,7 @@ RECIPES = {
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_ends_in_a_model_that_answers(name, fruit, tmp_path):
-    folder = run(fruit, quick(tmp_path / "run", epochs=6, **RECIPES[name]))
+    folder = run_training(fruit, quick(tmp_path / "run", epochs=6, **RECIPES[name]))
     figures = foodvision.load(folder).config.figures
     assert figures["test"]["n"] == 15
     losses = [row["train_loss"] for row in figures["epochs"]]
@@ -240,9 +240,9 @@ def test_head_then_whole_network_keeps_the_head(fruit, tmp_path):
         batch_size=16,
         output=tmp_path / "both",
     )
-    both = load_file(run(fruit, config) / "model.safetensors")
+    both = load_file(run_training(fruit, config) / "model.safetensors")
     alone = replace(config, finetune_epochs=0, output=tmp_path / "alone")
-    head = load_file(run(fruit, alone) / "model.safetensors")
+    head = load_file(run_training(fruit, alone) / "model.safetensors")
     torch.testing.assert_close(both["classifier.weight"], head["classifier.weight"])
     rows = json.loads((tmp_path / "both" / "metrics.json").read_text())
     assert [(row["stage"], row["epoch"]) for row in rows] == [
@@ -259,21 +259,23 @@ def test_own_checkpoint_is_a_backbone_and_a_teacher(fruit, tmp_path):
         half_storage=True,
         output=tmp_path / "1",
     )
-    start = load_file(run(fruit, first) / "model.safetensors")
+    start = load_file(run_training(fruit, first) / "model.safetensors")
     second = TrainConfig(model=str(tmp_path / "1"), epochs=2, output=tmp_path / "2")
-    classifier = foodvision.load(run(fruit, second))
+    classifier = foodvision.load(run_training(fruit, second))
     weights = load_file(tmp_path / "2" / "checkpoint" / "model.safetensors")
     assert classifier.config.architecture == "tf_efficientnet_lite0"
     assert classifier.config.preprocess.size == 32
     assert torch.equal(weights["conv_stem.weight"], start["conv_stem.weight"].float())
     taught = quick(tmp_path / "3", teacher=str(tmp_path / "1"), teacher_share=0.9)
-    assert foodvision.load(run(fruit, taught)).config.training["teacher"] == str(tmp_path / "1")
+    assert foodvision.load(run_training(fruit, taught)).config.training["teacher"] == str(
+        tmp_path / "1"
+    )
 
 
 @pytest.mark.slow
 def test_model_that_ships_is_a_backbone(fruit, tmp_path):
     config = TrainConfig(model="foodvision_101", image_size=64, epochs=3, output=tmp_path)
-    classifier = foodvision.load(run(fruit, config))
+    classifier = foodvision.load(run_training(fruit, config))
     assert classifier.config.architecture == "tf_efficientnet_lite0"
     assert classifier.classes == ("blueberry", "kiwi", "tomato")
 
@@ -292,7 +294,7 @@ def test_what_the_network_cannot_be_trained_with_is_told_before_its_head_is(
         model=str(fruit_checkpoint), finetune_epochs=2, **setting, output=tmp_path / "run"
     )
     with pytest.raises(SettingsError, match=message):
-        run(fruit, config)
+        run_training(fruit, config)
     assert not (tmp_path / "run" / "metrics.csv").exists()
 
 
@@ -343,7 +345,7 @@ def test_unreadable_test_photo_is_told_before_the_training(tmp_path):
     make_split(tmp_path / "data" / "test", 1)
     (tmp_path / "data" / "test" / "kiwi" / "0.jpg").write_text("no photo")
     with pytest.raises(PhotoError, match=r"0\.jpg is no photo"):
-        run(tmp_path / "data", quick(tmp_path / "run", epochs=10**9))
+        run_training(tmp_path / "data", quick(tmp_path / "run", epochs=10**9))
 
 
 @pytest.mark.slow
@@ -352,7 +354,7 @@ def test_single_photo_left_over_does_not_stop_the_training(tmp_path):
     make_split(tmp_path / "data" / "val", 1)
     make_split(tmp_path / "data" / "test", 1)
     config = TrainConfig(image_size=32, epochs=1, freeze=False, output=tmp_path / "run")
-    assert run(tmp_path / "data", config).exists()  # 33 photos, in batches of 32
+    assert run_training(tmp_path / "data", config).exists()  # 33 photos, in batches of 32
 
 
 def test_settings_out_of_range_are_told_all_at_once():
@@ -366,7 +368,7 @@ def test_settings_out_of_range_are_told_all_at_once():
 
 @pytest.mark.slow
 def test_classic_photos_end_to_end(classic, tmp_path):
-    folder = run(classic, TrainConfig(output=tmp_path))
+    folder = run_training(classic, TrainConfig(output=tmp_path))
     classifier = foodvision.load(folder)
     figures = classifier.config.figures["test"]
     assert figures["n"] == 75
@@ -381,7 +383,7 @@ def test_classic_photos_end_to_end(classic, tmp_path):
 @pytest.mark.slow
 def test_lectures_run_on_the_classic_photos(classic, tmp_path):
     config = TrainConfig(model="tinyvgg", image_size=64, output=tmp_path)
-    classifier = foodvision.load(run(classic, config))
+    classifier = foodvision.load(run_training(classic, config))
     weights = load_file(tmp_path / "checkpoint" / "model.safetensors")
     assert sum(tensor.numel() for tensor in weights.values()) == 10_693
     assert len(classifier.config.figures["epochs"]) == 20

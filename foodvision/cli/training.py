@@ -57,12 +57,12 @@ def train(
 
     # Only now: torch takes seconds to import.
     from foodvision.cli.progress import print_event
-    from foodvision.training.run import run
+    from foodvision.training.run import run_training
 
     if preset and is_first():
         values = ", ".join(f"{name} {value}" for name, value in PRESETS[preset].items())
         say(f"Preset {preset}: {values}")
-    folder = run(data, settings, print_event, resume=resume is not None)
+    folder = run_training(data, settings, print_event, resume=resume is not None)
     if push and is_first():
         from foodvision.checkpoint import read_checkpoint
 

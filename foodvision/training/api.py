@@ -89,7 +89,7 @@ def train(
     >>> run.classifier.predict("photo.jpg").label
     'pizza'
     """
-    from foodvision.training.run import run  # torch takes seconds to import
+    from foodvision.training.run import run_training  # torch takes seconds to import
 
     if resume is not None:
         if preset or settings:
@@ -98,7 +98,9 @@ def train(
     if preset and preset not in PRESETS:
         raise SettingsError(f"preset {preset} is none of {', '.join(PRESETS)}")
     config = _config({**PRESETS.get(preset or "", {}), **settings})
-    return TrainingRun(run(os.fspath(data), config, listener, resume=resume is not None).parent)
+    return TrainingRun(
+        run_training(os.fspath(data), config, listener, resume=resume is not None).parent
+    )
 
 
 def _config(settings: dict[str, Any]) -> TrainConfig:

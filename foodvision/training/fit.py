@@ -28,24 +28,24 @@ from foodvision.training.config import TrainConfig
 from foodvision.training.stages import Run, Stage, loss_function
 
 
-def fit(stage: Stage, this: Run) -> list[Row]:
+def fit(stage: Stage, run: Run) -> list[Row]:
     """Train a stage and return its epochs.
 
     Raises Stopped, the state saved, if the run is asked to stop.
     """
-    return _Fitting(stage, this).run()
+    return _Fitting(stage, run).run()
 
 
-def try_rates(stage: Stage, this: Run) -> RateSweep:
+def try_rates(stage: Stage, run: Run) -> RateSweep:
     """Try learning rates on a stage, which is as before when it returns."""
-    network, optimizer = this.accelerator.prepare(stage.network, _optimizer_of(stage, this.config))
+    network, optimizer = run.accelerator.prepare(stage.network, _optimizer_of(stage, run.config))
     return find_learning_rate(
         network,
         stage.teach(stage.train_batches),
         optimizer,
-        loss_function(this),
-        device=this.accelerator.device,
-        backward=this.accelerator.backward,
+        loss_function(run),
+        device=run.accelerator.device,
+        backward=run.accelerator.backward,
     )
 
 
@@ -78,18 +78,18 @@ class EpochLog:
 
 
 class _Fitting:
-    def __init__(self, stage: Stage, this: Run) -> None:
-        self._stage, self._this = stage, this
+    def __init__(self, stage: Stage, run: Run) -> None:
+        self._stage, self._run = stage, run
         batches = stage.epochs * len(stage.train_batches)
-        if batches < this.config.accumulate:
+        if batches < run.config.accumulate:
             raise SettingsError(
-                f"accumulate {this.config.accumulate}: the {stage.name} sees {batches} batches in "
+                f"accumulate {run.config.accumulate}: the {stage.name} sees {batches} batches in "
                 "all, which is less than one step: take fewer"
             )
         self._results, self._log = Results(), EpochLog()
-        self._tally = Tally(this.accelerator.device)
+        self._tally = Tally(run.accelerator.device)
         self._optimizer, self._schedule = self._create_optimizer()
-        config, accelerator = this.config, this.accelerator
+        config, accelerator = run.config, run.accelerator
         self._wrapped, stepping = accelerator.prepare(stage.network, self._optimizer)
         self._averaged = (
             EMAModel(stage.network, config.ema, self._optimizer) if config.ema else None
@@ -103,12 +103,12 @@ class _Fitting:
             else None
         )
         self._snapshot = Snapshot(
-            this.folder / "state" / f"{stage.name}.safetensors", self._parts(), this.fingerprint
+            run.folder / "state" / f"{stage.name}.safetensors", self._parts(), run.fingerprint
         )
 
     def run(self) -> list[Row]:
         restored = self._snapshot.restore()
-        self._this.accelerator.wait_for_everyone()  # the first may write over what others read
+        self._run.accelerator.wait_for_everyone()  # the first may write over what others read
         self._started = time.perf_counter()
         if not (restored and self._stopping and self._stopping.is_enough(self._results)):
             self._train()
@@ -116,12 +116,12 @@ class _Fitting:
             self._stopping.keep_best()
         if self._averaged:
             self._averaged.keep_average()
-        self._this.accelerator.unwrap_model(self._wrapped, keep_fp32_wrapper=False).cpu()
-        self._this.accelerator.free_memory()  # a next stage trains some of the same weights
+        self._run.accelerator.unwrap_model(self._wrapped, keep_fp32_wrapper=False).cpu()
+        self._run.accelerator.free_memory()  # a next stage trains some of the same weights
         return self._log.rows
 
     def _create_optimizer(self) -> tuple[torch.optim.Optimizer, Schedule]:
-        stage, config = self._stage, self._this.config
+        stage, config = self._stage, self._run.config
         optimizer = _optimizer_of(stage, config)
         steps = len(stage.train_batches) / config.accumulate
         schedule = Schedule(
@@ -146,30 +146,30 @@ class _Fitting:
         return {name: part for name, part in parts.items() if part is not None}
 
     def _train(self) -> None:
-        stage, this = self._stage, self._this
+        stage, run = self._stage, self._run
         try:
-            with this.stop.heard():
+            with run.stop.heard():
                 train(
                     self._model(),
                     stage.teach(stage.train_batches),
                     stage.val_batches,
                     self._stepping,
-                    loss_function(this),
+                    loss_function(run),
                     stage.epochs,
-                    this.accelerator.device,
+                    run.accelerator.device,
                     results=self._results,
                     tally=self._tally,
                     after_epoch=self._after_epoch,
-                    backward=this.accelerator.backward,
+                    backward=run.accelerator.backward,
                 )
-                this.stop.check()  # what came while the last epoch was judged
+                run.stop.check()  # what came while the last epoch was judged
         except Stopped:
             self._tally.pool()
             self._save()
             raise
 
     def _model(self) -> nn.Module:
-        if self._this.accelerator.num_processes > 1:
+        if self._run.accelerator.num_processes > 1:
             return DistributedModel(self._wrapped, self._averaged or self._stage.network)
         return self._averaged or self._stage.network
 
@@ -177,12 +177,12 @@ class _Fitting:
         self._log.rows.append(self._row(results))
         enough = self._stopping is not None and self._stopping(results)
         self._save()
-        if self._this.accelerator.is_main_process:
-            self._this.on_epoch(self._log.rows)
+        if self._run.accelerator.is_main_process:
+            self._run.on_epoch(self._log.rows)
         return enough
 
     def _save(self) -> None:
-        if self._this.accelerator.is_main_process:
+        if self._run.accelerator.is_main_process:
             self._snapshot.save()
 
     def _row(self, results: Results) -> Row:

@@ -62,37 +62,37 @@ _LIBRARIES = (
 )
 
 
-def body_of_start(this: Run) -> bytes | None:
+def body_of_start(run: Run) -> bytes | None:
     """Return the body of the checkpoint that a run starts from, if it fits."""
-    start = this.start.checkpoint
+    start = run.start.checkpoint
     # What is white in deep photos is none of the body's business.
-    if start and replace(start.config.preprocess, white=this.preprocess.white) == this.preprocess:
+    if start and replace(start.config.preprocess, white=run.preprocess.white) == run.preprocess:
         return find_body(start.graph)
     return None
 
 
 def compute_features(
-    network: nn.Module, body: bytes, photos: Sequence[LabelledPhoto], this: Run, views: int = 1
+    network: nn.Module, body: bytes, photos: Sequence[LabelledPhoto], run: Run, views: int = 1
 ) -> torch.Tensor:
     """Return what the network's head sees of photos, (n, views, d) float32; cached.
 
     body: what `export_body` made of the network.
     """
     headless, _ = split_head(network)
-    device = this.accelerator.device
+    device = run.accelerator.device
     on_cpu = device.type == "cpu"
     cache = FeatureCache(
-        embed_with_graph(body) if on_cpu else embed_with_network(headless, this.preprocess, device),
+        embed_with_graph(body) if on_cpu else embed_with_network(headless, run.preprocess, device),
         weights_fingerprint(headless),
-        this.preprocess,
-        this.config.seed,
+        run.preprocess,
+        run.config.seed,
     )
     return cache.features(photos, views)
 
 
 @torch.inference_mode()
 def calibrate(
-    network: nn.Module, body: bytes, this: Run, unknown: Sequence[LabelledPhoto] = ()
+    network: nn.Module, body: bytes, run: Run, unknown: Sequence[LabelledPhoto] = ()
 ) -> tuple[Calibration, dict[str, float]]:
     """Fit what makes the model honest: scores on train, the rest on val.
 
@@ -102,14 +102,14 @@ def calibrate(
     """
     _, head = split_head(network)
     head = head.cpu()
-    splits = this.photos.splits
+    splits = run.photos.splits
     parts = {"train": splits["train"], "val": splits["val"], "unknown": unknown}
     seen = {
-        name: compute_features(network, body, photos, this)[:, 0].numpy()
+        name: compute_features(network, body, photos, run)[:, 0].numpy()
         for name, photos in parts.items()
         if photos
     }
-    train_labels, val_labels = np.array(this.labels("train")), np.array(this.labels("val"))
+    train_labels, val_labels = np.array(run.labels("train")), np.array(run.labels("val"))
     known = fit_prototypes(seen["train"], train_labels)
     aurocs: dict[str, float] = {}
     if unknown:
@@ -156,7 +156,7 @@ def choose_known(
 
 
 def build_checkpoint(
-    network: nn.Module, body: bytes, calibration: Calibration, this: Run
+    network: nn.Module, body: bytes, calibration: Calibration, run: Run
 ) -> Checkpoint:
     """Complete the graph and hold it against the network on real photos; nothing is written yet.
 
@@ -166,15 +166,15 @@ def build_checkpoint(
     _, head = split_head(network)
     graph = complete_graph(body, head, calibration)
     checkpoint = Checkpoint(
-        folder=this.folder / "checkpoint",
-        config=describe(this, calibration),
-        graph=store_in_half(graph) if this.config.half_storage else graph,
+        folder=run.folder / "checkpoint",
+        config=describe(run, calibration),
+        graph=store_in_half(graph) if run.config.half_storage else graph,
     )
     classifier = Classifier(checkpoint)
-    checked = this.photos.splits["val"][:_CHECKED_PHOTOS]
+    checked = run.photos.splits["val"][:_CHECKED_PHOTOS]
     pixels = np.stack([classifier.pixels(photo.path) for photo in checked])
     difference = largest_difference(
-        network, this.preprocess, checkpoint.graph, calibration.temperature, pixels
+        network, run.preprocess, checkpoint.graph, calibration.temperature, pixels
     )
     half = is_half(checkpoint.graph)
     tolerated = _TOLERATED_DIFFERENCE_IN_HALF if half else _TOLERATED_DIFFERENCE
@@ -187,27 +187,27 @@ def build_checkpoint(
     return replace(checkpoint, config=replace(checkpoint.config, export=export))
 
 
-def describe(this: Run, calibration: Calibration) -> CheckpointConfig:
+def describe(run: Run, calibration: Calibration) -> CheckpointConfig:
     """Return what `config.json` says of a run, the figures still missing."""
     settings = {
         name: str(value or "") if name in ("output", "exclude", "unknown") else value
-        for name, value in asdict(this.config).items()
+        for name, value in asdict(run.config).items()
     }
-    if start := this.start.checkpoint:
+    if start := run.start.checkpoint:
         settings["hidden_units"] = start.config.training.get(
             "hidden_units", TrainConfig.hidden_units
         )
-    counts = {split: len(members) for split, members in this.photos.splits.items()}
+    counts = {split: len(members) for split, members in run.photos.splits.items()}
     return CheckpointConfig(
-        classes=this.photos.classes,
-        preprocess=this.preprocess,
-        architecture=this.start.architecture,
+        classes=run.photos.classes,
+        preprocess=run.preprocess,
+        architecture=run.start.architecture,
         known_threshold=calibration.known_threshold,
         sure_from=calibration.sure_from,
         likely_from=calibration.likely_from,
-        base_model=this.start.base_model if this.config.pretrained else "",
+        base_model=run.start.base_model if run.config.pretrained else "",
         training=settings,
-        data={"fingerprint": this.fingerprint, **counts},
+        data={"fingerprint": run.fingerprint, **counts},
         versions={
             "foodvision": foodvision.__version__,
             "python": platform.python_version(),

@@ -72,7 +72,7 @@ _FEWEST_CORRUPTED, _ONE_OF = 10, 10
 _PATIENCE = timedelta(days=2)
 
 
-def run(
+def run_training(
     data: str | Path,
     config: TrainConfig,
     listener: Listener = ignore,
@@ -106,14 +106,14 @@ def run(
         # Who goes on with the run starts from the same commit.
         pinned = replace(config, model=start.name)
         with kept(folder, data, pinned, accelerator, tell, resume=resume) as recorder:
-            this = Run(pinned, photos, preprocess, folder, accelerator, start, recorder)
-            network = start_network(this)
-            if known := _known_classes(this):
+            run = Run(pinned, photos, preprocess, folder, accelerator, start, recorder)
+            network = start_network(run)
+            if known := _known_classes(run):
                 tell(ClassesKnown(config.model, len(known)))
-            exported = train_network(network, this, recorder)
+            exported = train_network(network, run, recorder)
             tell(Trained(recorder.rows[-1], recorder.seconds))
             if accelerator.is_main_process:
-                judgement = write_outcome(network, exported, this, unknown, recorder)
+                judgement = write_outcome(network, exported, run, unknown, recorder)
     if accelerator.is_main_process:
         tell(Finished(folder, judgement, few_photos_in_words(len(photos.splits["val"]))))
     return folder / "checkpoint"
@@ -132,15 +132,15 @@ def sweep_learning_rates(data: str | Path, config: TrainConfig) -> tuple[str, Ra
     with open_photos(data) as found, tempfile.TemporaryDirectory() as folder:
         photos = choose_photos(found, config)
         preprocess = replace(preprocess, white=photos.white or preprocess.white)
-        this = Run(config, photos, preprocess, Path(folder), accelerator, start)
-        network = start_network(this)
+        run = Run(config, photos, preprocess, Path(folder), accelerator, start)
+        network = start_network(run)
         if config.trains_head_first:
-            stage, _ = start_head(network, this)
+            stage, _ = start_head(network, run)
         if config.trains_network:
             if config.trains_head_first:
-                fit(stage, this)  # the network's stage begins with a trained head
-            stage = network_stage(network, this)
-        return stage.name, try_rates(stage, this)
+                fit(stage, run)  # the network's stage begins with a trained head
+            stage = network_stage(network, run)
+        return stage.name, try_rates(stage, run)
 
 
 def start_accelerator(config: TrainConfig) -> Accelerator:
@@ -203,59 +203,59 @@ def _learnt(photos: Photos) -> set[str]:
     return {photo.label for photo in members}
 
 
-def train_network(network: nn.Module, this: Run, recorder: Recorder) -> bytes:
+def train_network(network: nn.Module, run: Run, recorder: Recorder) -> bytes:
     """Train a network as the settings say, and return the graph of its body."""
     exported = None
-    if this.config.trains_head_first:
-        stage, exported = start_head(network, this)
-        recorder.finish(fit(stage, this))
-    if this.config.trains_network:
-        recorder.finish(fit(network_stage(network, this), this))
+    if run.config.trains_head_first:
+        stage, exported = start_head(network, run)
+        recorder.finish(fit(stage, run))
+    if run.config.trains_network:
+        recorder.finish(fit(network_stage(network, run), run))
         exported = None
-    return exported or export_body(network, this.preprocess)
+    return exported or export_body(network, run.preprocess)
 
 
-def start_network(this: Run) -> nn.Module:
+def start_network(run: Run) -> nn.Module:
     """Return the network that the settings name, its head new for classes that are new to it.
 
     Raises SettingsError if it does not take the photos, does not end in a head, or cannot be
     trained as the settings say.
     """
-    config = this.config
+    config = run.config
     torch.manual_seed(config.seed)
     network = create_model(
-        this.start,
-        len(this.photos.classes),
+        run.start,
+        len(run.photos.classes),
         pretrained=config.pretrained,
         hidden_units=config.hidden_units,
-        classes=this.photos.classes,
+        classes=run.photos.classes,
     )
-    check_network(network, config.model, this.preprocess.size)
+    check_network(network, config.model, run.preprocess.size)
     if config.trains_network:
-        check_network_stage(network, this)
+        check_network_stage(network, run)
     return network
 
 
-def start_head(network: nn.Module, this: Run) -> tuple[Stage, bytes]:
+def start_head(network: nn.Module, run: Run) -> tuple[Stage, bytes]:
     """Return the stage that trains the head, and the graph of the body that it stands on."""
-    exported = body_of_start(this) or export_body(network, this.preprocess)
-    return head_stage(network, head_features(network, exported, this), this), exported
+    exported = body_of_start(run) or export_body(network, run.preprocess)
+    return head_stage(network, head_features(network, exported, run), run), exported
 
 
-def head_features(network: nn.Module, exported: bytes, this: Run) -> dict[str, torch.Tensor]:
+def head_features(network: nn.Module, exported: bytes, run: Run) -> dict[str, torch.Tensor]:
     """Return what the head learns from: several views of train photos, one of val photos."""
     # The other processes of a run find in the cache what the first one computed.
-    with this.accelerator.main_process_first():
+    with run.accelerator.main_process_first():
         return {
-            split: compute_features(network, exported, this.photos.splits[split], this, views)
-            for split, views in (("train", this.config.views), ("val", 1))
+            split: compute_features(network, exported, run.photos.splits[split], run, views)
+            for split, views in (("train", run.config.views), ("val", 1))
         }
 
 
 def write_outcome(
     network: nn.Module,
     exported: bytes,
-    this: Run,
+    run: Run,
     unknown: Sequence[LabelledPhoto],
     recorder: Recorder,
 ) -> Judgement:
@@ -263,14 +263,14 @@ def write_outcome(
 
     unknown: photos of other things: half to calibrate by, half to measure on.
     """
-    test = this.photos.splits["test"]
-    calibration, aurocs = calibrate(network, exported, this, unknown[::2])
-    checkpoint = build_checkpoint(network, exported, calibration, this)
+    test = run.photos.splits["test"]
+    calibration, aurocs = calibrate(network, exported, run, unknown[::2])
+    checkpoint = build_checkpoint(network, exported, calibration, run)
     classifier = Classifier(checkpoint)
     answers = answer(classifier, test)
     corrupted = min(MOST_PHOTOS, max(_FEWEST_CORRUPTED, len(test) // _ONE_OF))
     judgement = judge(classifier, test, answers, unknown[1::2], corrupted)
-    weights = weights_of(network, half=this.config.half_storage)
+    weights = weights_of(network, half=run.config.half_storage)
     measured = {
         "measured_on": measured_on(checkpoint.graph, weights),
         "test": judgement.figures.to_dict(),
@@ -279,8 +279,8 @@ def write_outcome(
         "epochs": recorder.rows,
         "training_seconds": recorder.seconds,
     }
-    listed = list_answers(this.photos.root, test, this.photos.classes, answers)
-    record = read_run(this.folder)
+    listed = list_answers(run.photos.root, test, run.photos.classes, answers)
+    record = read_run(run.folder)
     data = checkpoint.config.data | {"source": record.data}
     config = replace(checkpoint.config, figures=measured, data=data)
     checkpoint = replace(checkpoint, config=config)
@@ -288,20 +288,20 @@ def write_outcome(
         checkpoint.folder,
         checkpoint.config,
         checkpoint.graph,
-        write_card(checkpoint, this.folder.name, record.command_line),
+        write_card(checkpoint, run.folder.name, record.command_line),
         weights,
         draw_pictures(judgement.figures, listed),
     )
     sheet = augmentation_sheet(
-        this.photos.splits["train"][:_ON_THE_SHEET],
-        ProgressiveResize(this.preprocess, this.config)(0),
-        this.preprocess,
-        this.config.seed,
+        run.photos.splits["train"][:_ON_THE_SHEET],
+        ProgressiveResize(run.preprocess, run.config)(0),
+        run.preprocess,
+        run.config.seed,
     )
-    write_answers(this.folder, listed)
-    write_figures(this.folder, judgement)
+    write_answers(run.folder, listed)
+    write_figures(run.folder, judgement)
     recorder.close(judgement.figures)
-    write_report(this.folder, this.photos.root, test, sheet, this.preprocess.white)
+    write_report(run.folder, run.photos.root, test, sheet, run.preprocess.white)
     return judgement
 
 
@@ -322,7 +322,7 @@ def ended_together(accelerator: Accelerator) -> Iterator[None]:
         raise stopped
 
 
-def _known_classes(this: Run) -> set[str]:
+def _known_classes(run: Run) -> set[str]:
     """Return the classes that the checkpoint knows from which a run starts."""
-    known = this.start.checkpoint if this.config.pretrained else None
-    return set(known.config.classes if known else ()) & set(this.photos.classes)
+    known = run.start.checkpoint if run.config.pretrained else None
+    return set(known.config.classes if known else ()) & set(run.photos.classes)

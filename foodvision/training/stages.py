@@ -130,35 +130,35 @@ class Stage:
     teach: Callable[[Batches], AnyBatches] = lambda batches: batches
 
 
-def head_stage(network: nn.Module, features: Mapping[str, torch.Tensor], this: Run) -> Stage:
+def head_stage(network: nn.Module, features: Mapping[str, torch.Tensor], run: Run) -> Stage:
     """Return the stage that trains the head on what a frozen backbone saw.
 
     features: by split, (n, views, d) float32; of each photo a view is chosen by chance.
     """
     _, head = split_head(network)
-    train_set = TensorDataset(features["train"], torch.tensor(this.labels("train")))
-    val_set = TensorDataset(features["val"][:, 0], torch.tensor(this.labels("val")))
+    train_set = TensorDataset(features["train"], torch.tensor(run.labels("train")))
+    val_set = TensorDataset(features["val"][:, 0], torch.tensor(run.labels("val")))
     return Stage(
         "head",
         head,
-        this.batches(
+        run.batches(
             train_set,
-            weights=_draws(this),
+            weights=_draws(run),
             transform_of=lambda _: _any_view,
-            before_batch=this.stop.check,
+            before_batch=run.stop.check,
         ),
-        this.batches(val_set, shuffle=False),
-        this.config.epochs,
-        this.config.learning_rate or 3e-3,
+        run.batches(val_set, shuffle=False),
+        run.config.epochs,
+        run.config.learning_rate or 3e-3,
     )
 
 
-def network_stage(network: nn.Module, this: Run) -> Stage:
+def network_stage(network: nn.Module, run: Run) -> Stage:
     """Return the stage that trains the whole network on photos."""
-    config, square = this.config, this.preprocess
-    if this.accelerator.device.type == "cpu":
+    config, square = run.config, run.preprocess
+    if run.accelerator.device.type == "cpu":
         keep_freed_memory()
-    elif this.accelerator.num_processes > 1:
+    elif run.accelerator.num_processes > 1:
         # The statistics of the whole batch; names and answers of the layers stay what they were.
         network = convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
     # The order of memory in which a CPU's and a GPU's convolutions are about twice as fast.
@@ -166,10 +166,10 @@ def network_stage(network: nn.Module, this: Run) -> Stage:
     return Stage(
         "network",
         network,
-        _photo_batches(this),
-        this.batches(
+        _photo_batches(run),
+        run.batches(
             in_memory(
-                photo_dataset(this.photos, "val", Square(square), square.short_side), square.size
+                photo_dataset(run.photos, "val", Square(square), square.short_side), square.size
             ),
             shuffle=False,
             finish=BatchTransform(square),
@@ -177,36 +177,36 @@ def network_stage(network: nn.Module, this: Run) -> Stage:
         config.network_epochs,
         _network_rate(config),
         config.layer_decay,
-        this.teach,
+        run.teach,
     )
 
 
-def check_network_stage(network: nn.Module, this: Run) -> None:
+def check_network_stage(network: nn.Module, run: Run) -> None:
     """See that a network can be trained as the settings say, before its head is.
 
     Raises SettingsError, and what a teacher that cannot be loaded raises.
     """
-    config = this.config
+    config = run.config
     create_optimizer(network, "sgd", 1.0, layer_decay=config.layer_decay)
-    full = this.preprocess.size
+    full = run.preprocess.size
     if config.start_size and config.start_size > full:
         raise SettingsError(
             f"start-size {config.start_size} is above the {full} pixels that {config.model} sees: "
             "take a smaller one, or give a larger --image-size"
         )
-    for size in ProgressiveResize(this.preprocess, config).sizes():
+    for size in ProgressiveResize(run.preprocess, config).sizes():
         check_training(network, config.model, size)
-    _ = this.teach
+    _ = run.teach
 
 
-def loss_function(this: Run) -> LossFunction:
+def loss_function(run: Run) -> LossFunction:
     """Return the cross entropy that the settings ask for, on the run's device."""
     weights = None
-    if this.config.balance == "loss":
-        weights = class_weights(this.labels("train"), len(this.photos.classes))
-    smoothing = this.config.label_smoothing
+    if run.config.balance == "loss":
+        weights = class_weights(run.labels("train"), len(run.photos.classes))
+    smoothing = run.config.label_smoothing
     loss_fn = nn.CrossEntropyLoss(weights, label_smoothing=smoothing, reduction="none")
-    loss_fn.to(this.accelerator.device)
+    loss_fn.to(run.accelerator.device)
     # torch's own mean divides by the weights of the batch: in one of a single class they would
     # count for nothing.
     return lambda logits, labels: loss_fn(logits, labels).mean()
@@ -260,18 +260,16 @@ class BatchTransform:
         return images, labels
 
 
-def _photo_batches(this: Run) -> Batches:
-    config, square = this.config, this.preprocess
+def _photo_batches(run: Run) -> Batches:
+    config, square = run.config, run.preprocess
     room = math.ceil(max(_ROOM_TO_CROP, 1 / square.crop) * square.size)
     before_crop = Shorten(room) if square.resize == "short" else Square(square)
-    return this.batches(
-        in_memory(photo_dataset(this.photos, "train", before_crop, room), room),
-        weights=_draws(this),
+    return run.batches(
+        in_memory(photo_dataset(run.photos, "train", before_crop, room), room),
+        weights=_draws(run),
         transform_of=ProgressiveResize(square, config),
-        finish=BatchTransform(
-            square, mixing(config.mixup, config.cutmix, len(this.photos.classes))
-        ),
-        before_batch=this.stop.check,
+        finish=BatchTransform(square, mixing(config.mixup, config.cutmix, len(run.photos.classes))),
+        before_batch=run.stop.check,
     )
 
 
@@ -281,12 +279,12 @@ def _network_rate(config: TrainConfig) -> float:
     return config.learning_rate or (5e-4 if config.starts_from_weights else 1e-3)
 
 
-def _draws(this: Run) -> torch.Tensor | None:
+def _draws(run: Run) -> torch.Tensor | None:
     """How often each training photo is drawn, if not in turn."""
-    if this.config.balance != "sampler":
+    if run.config.balance != "sampler":
         return None
-    labels = this.labels("train")
-    return class_weights(labels, len(this.photos.classes))[labels]
+    labels = run.labels("train")
+    return class_weights(labels, len(run.photos.classes))[labels]
 
 
 def _any_view(views: torch.Tensor) -> torch.Tensor:

@@ -182,11 +182,11 @@ def main() -> None:
             lessons = tuple(map(once, lessons))
         # What other settings began is not gone on with.
         state = states / f"{crc32(repr((HEAD, trainings, lessons)).encode()):08x}"
-        this = Run(HEAD, sharp, SERVED, state, Accelerator(cpu=True), find_start(BACKBONE), tell)
-        network = train_network(this, small, trainings, lessons)
-        body = export_body(network, this.preprocess)
-        calibration, aurocs = calibrate(network, body, this, not_food[::2])
-        checkpoint = build_checkpoint(network, body, calibration, this)
+        run = Run(HEAD, sharp, SERVED, state, Accelerator(cpu=True), find_start(BACKBONE), tell)
+        network = train_network(run, small, trainings, lessons)
+        body = export_body(network, run.preprocess)
+        calibration, aurocs = calibrate(network, body, run, not_food[::2])
+        checkpoint = build_checkpoint(network, body, calibration, run)
         classic = find_photos(classic_folder).splits["test"]
         figures, pictures = figures_of(checkpoint, sharp, classic, not_food[1::2], other_food)
         figures["known_by"] = {"score": calibration.known.kind, "auroc_on_validation": aurocs}
@@ -200,17 +200,17 @@ def main() -> None:
 
 
 def train_network(
-    this: Run,
+    run: Run,
     small: Sequence[LabelledPhoto],
     trainings: Sequence[Training],
     lessons: Sequence[Phase],
 ) -> nn.Module:
     """Return the network after all four steps."""
     torch.manual_seed(HEAD.seed)
-    start = create_model(BACKBONE, len(this.photos.classes))
-    fit_head("first head", start, [this.photos.splits["train"]], this)
+    start = create_model(BACKBONE, len(run.photos.classes))
+    fit_head("first head", start, [run.photos.splits["train"]], run)
     keep_freed_memory()
-    networks = [train_by_labels(start, training, small, this) for training in trainings]
+    networks = [train_by_labels(start, training, small, run) for training in trainings]
     student, teacher = deepcopy(networks[0]), Together(networks)
     with held(student, trainings[0].frozen, statistics=True):
         for phase in lessons:
@@ -218,21 +218,21 @@ def train_network(
                 phase,
                 student,
                 small,
-                this,
+                run,
                 lambda batches: DistillationLoader(batches, teacher, 1.0, 1.0),
             )
     return student
 
 
 def train_by_labels(
-    start: nn.Module, training: Training, small: Sequence[LabelledPhoto], this: Run
+    start: nn.Module, training: Training, small: Sequence[LabelledPhoto], run: Run
 ) -> nn.Module:
     """Return a network trained from `start`, its weights averaged with that, with a new head."""
     network = deepcopy(start)
     with held(network, training.frozen, statistics=training.holds_statistics):
         for phase in training.phases:
             named = replace(phase, name=f"{training.name} {phase.name}")
-            fit_phase(named, network, small, this)
+            fit_phase(named, network, small, run)
     before = start.state_dict()
     averaged = {
         name: torch.lerp(before[name], value, training.trained_share)
@@ -241,7 +241,7 @@ def train_by_labels(
         for name, value in network.state_dict().items()
     }
     network.load_state_dict(averaged)
-    fit_head(f"{training.name} head", network, [this.photos.splits["train"], small], this)
+    fit_head(f"{training.name} head", network, [run.photos.splits["train"], small], run)
     return network
 
 
@@ -280,12 +280,12 @@ class Together:
 
 
 def fit_head(
-    name: str, network: nn.Module, parts: Sequence[Sequence[LabelledPhoto]], this: Run
+    name: str, network: nn.Module, parts: Sequence[Sequence[LabelledPhoto]], run: Run
 ) -> None:
     """Train the network's head on what its frozen backbone sees of sharp, and small, photos."""
     _, head = split_head(network)
-    body = export_body(network, this.preprocess)
-    train_sets = [embedded(network, body, photos, this) for photos in parts]
+    body = export_body(network, run.preprocess)
+    train_sets = [embedded(network, body, photos, run) for photos in parts]
     weights = [
         weight
         for part, weight in zip(train_sets, HEAD_WEIGHTS, strict=False)
@@ -294,29 +294,29 @@ def fit_head(
     stage = Stage(
         name,
         head,
-        this.batches(
-            ConcatDataset(train_sets), weights=torch.tensor(weights), before_batch=this.stop.check
+        run.batches(
+            ConcatDataset(train_sets), weights=torch.tensor(weights), before_batch=run.stop.check
         ),
-        this.batches(embedded(network, body, this.photos.splits["val"], this), shuffle=False),
+        run.batches(embedded(network, body, run.photos.splits["val"], run), shuffle=False),
         HEAD.epochs,
         HEAD.learning_rate or 0.0,
     )
-    fit(stage, this)
+    fit(stage, run)
 
 
 def fit_phase(
     phase: Phase,
     network: nn.Module,
     small: Sequence[LabelledPhoto],
-    this: Run,
+    run: Run,
     teach: Callable[[Batches], DistillationLoader | Batches] = lambda batches: batches,
 ) -> None:
     """Train the whole network on sharp and small photos."""
     square = replace(SERVED, size=phase.size)
     # By one seed, phases as long as each other would draw and crop the same photos alike.
     config = replace(phase.config, seed=crc32(phase.name.encode()))
-    then = replace(this, config=config, preprocess=square)
-    photos = this.photos
+    then = replace(run, config=config, preprocess=square)
+    photos = run.photos
     few = small[:: phase.every]
     train_sets = [
         InMemory(photo_dataset(photos, "train", Shorten(224))),
@@ -350,11 +350,11 @@ def fit_phase(
 
 
 def embedded(
-    network: nn.Module, body: bytes, photos: Sequence[LabelledPhoto], this: Run
+    network: nn.Module, body: bytes, photos: Sequence[LabelledPhoto], run: Run
 ) -> TensorDataset:
     """Return (embedding (d,), class index) of photos."""
-    index = {name: place for place, name in enumerate(this.photos.classes)}
-    features = compute_features(network, body, photos, this)[:, 0]
+    index = {name: place for place, name in enumerate(run.photos.classes)}
+    features = compute_features(network, body, photos, run)[:, 0]
     return TensorDataset(features, torch.tensor([index[photo.label] for photo in photos]))
 
 
