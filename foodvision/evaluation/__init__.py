@@ -11,7 +11,7 @@ from foodvision.evaluation.calibration import (
     fit_temperature,
 )
 from foodvision.evaluation.figures import ClassFigures, Figures, Pair, find_pairs, measure
-from foodvision.evaluation.intervals import Interval, Share, wilson_interval
+from foodvision.evaluation.intervals import Interval, Share, as_json, wilson_interval
 from foodvision.evaluation.judge import Judgement, answer, choose_split, evaluate, judge
 from foodvision.evaluation.reliability import ReliabilityBin
 from foodvision.evaluation.robustness import MOST_PHOTOS, Corrupted, Robustness, measure_robustness
@@ -35,6 +35,7 @@ __all__ = [
     "Share",
     "Speed",
     "answer",
+    "as_json",
     "choose_split",
     "evaluate",
     "few_photos_in_words",

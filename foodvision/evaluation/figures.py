@@ -1,14 +1,16 @@
 """Figures that can be believed: each with the number of photos behind it and an interval."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter, computed_field
+from pydantic.dataclasses import dataclass
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from foodvision.evaluation.intervals import (
     Interval,
+    as_json,
     percentile_interval,
     resample,
     wilson_interval,
@@ -26,7 +28,8 @@ from foodvision.evaluation.reliability import (
 _PAIRS = 10
 
 
-class Pair(NamedTuple):
+@dataclass(frozen=True)
+class Pair:
     """A confusion: so many of the n photos of a class got another class's name."""
 
     label: str
@@ -51,38 +54,19 @@ class ClassFigures:
     answered: int | None = None
     f1_interval: Interval | None = None
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def recall_interval(self) -> Interval:
         """Wilson's interval of the recall."""
         return wilson_interval(round(self.recall * self.n), self.n)
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def precision_interval(self) -> Interval | None:
         """Wilson's interval of the precision; none if no photo got the class's name."""
         if not self.answered:
             return None
         return wilson_interval(round(self.precision * self.answered), self.answered)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The class's figures as JSON types, intervals included."""
-        return {
-            **asdict(self),
-            "precision_interval": _plain(self.precision_interval),
-            "recall_interval": _plain(self.recall_interval),
-            "f1_interval": _plain(self.f1_interval),
-        }
-
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> "ClassFigures":
-        """Return what `to_dict` wrote, in this version or an older one."""
-        return cls(
-            n=raw["n"],
-            precision=raw["precision"],
-            recall=raw["recall"],
-            f1=raw["f1"],
-            answered=raw.get("answered"),
-            f1_interval=_interval(raw.get("f1_interval")),
-        )
 
 
 @dataclass(frozen=True)
@@ -122,41 +106,15 @@ class Figures:
 
     def to_dict(self) -> dict[str, Any]:
         """The figures as JSON types."""
-        return {
-            **asdict(self),
-            "top1_interval": _plain(self.top1_interval),
-            "top5_interval": _plain(self.top5_interval),
-            "macro_f1_interval": _plain(self.macro_f1_interval),
-            "ece_interval": _plain(self.ece_interval),
-            "per_class": {name: figures.to_dict() for name, figures in self.per_class.items()},
-            "reliability": [asdict(part) for part in self.reliability],
-            "confused": [pair._asdict() for pair in self.confused],
-        }
+        return as_json(self)
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> "Figures":
         """Return what `to_dict` wrote, in this version or an older one.
 
-        Raises KeyError or TypeError for something else.
+        Raises ValueError for something else.
         """
-        per_class = raw["per_class"].items()
-        return cls(
-            n=raw["n"],
-            top1=float(raw["top1"]),
-            top1_interval=Interval(*raw["top1_interval"]),
-            top5=float(raw["top5"]),
-            macro_f1=float(raw["macro_f1"]),
-            per_class={name: ClassFigures.from_dict(values) for name, values in per_class},
-            top5_interval=_interval(raw.get("top5_interval")),
-            macro_f1_interval=_interval(raw.get("macro_f1_interval")),
-            nll=raw.get("nll"),
-            brier=raw.get("brier"),
-            ece=raw.get("ece"),
-            ece_interval=_interval(raw.get("ece_interval")),
-            ece_by_chance=raw.get("ece_by_chance"),
-            reliability=tuple(ReliabilityBin(**part) for part in raw.get("reliability", ())),
-            confused=tuple(Pair(**pair) for pair in raw.get("confused", ())),
-        )
+        return TypeAdapter(cls).validate_python(raw)
 
 
 def measure(
@@ -244,11 +202,3 @@ def _resample_f1(labels: np.ndarray, guesses: np.ndarray, classes: int) -> np.nd
         return np.where(there > 0, f1, np.nan)
 
     return resample(f1_of_classes, len(labels))
-
-
-def _plain(interval: Interval | None) -> list[float] | None:
-    return None if interval is None else list(interval)
-
-
-def _interval(raw: Sequence[float] | None) -> Interval | None:
-    return None if raw is None else Interval(*raw)

@@ -1,10 +1,11 @@
 """Shares with the number of photos behind them, and 95% intervals: Wilson's and the bootstrap's."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from pydantic import TypeAdapter, computed_field
+from pydantic.dataclasses import dataclass
 from scipy.stats import binomtest
 
 RESAMPLES = 1000
@@ -25,29 +26,23 @@ class Share:
     count: int
     n: int
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def value(self) -> float:
         """The share, 0 to 1."""
         return self.count / self.n
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def interval(self) -> Interval:
         """Wilson's 95% interval of the share."""
         return wilson_interval(self.count, self.n)
 
-    def to_dict(self) -> dict[str, Any]:
-        """The share as JSON types: count, n, value, interval."""
-        return {
-            "count": self.count,
-            "n": self.n,
-            "value": self.value,
-            "interval": list(self.interval),
-        }
 
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> "Share":
-        """Return what `to_dict` wrote."""
-        return cls(raw["count"], raw["n"])
+def as_json(figures: Any) -> dict[str, Any]:
+    """Return one of this package's dataclasses as JSON types, what it computes included."""
+    plain: dict[str, Any] = TypeAdapter(type(figures)).dump_python(figures, mode="json")
+    return plain
 
 
 def wilson_interval(correct: int, n: int) -> Interval:

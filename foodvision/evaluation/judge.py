@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from foodvision.checkpoint import CheckpointConfig
 from foodvision.classifier import Certainty, Classifier, in_words
 from foodvision.data import LabelledPhoto, Photos, exclude, split_photos
 from foodvision.errors import DataError
 from foodvision.evaluation.figures import Figures, measure
-from foodvision.evaluation.intervals import Share
+from foodvision.evaluation.intervals import Share, as_json
 from foodvision.evaluation.robustness import MOST_PHOTOS, Robustness, measure_robustness
 from foodvision.evaluation.speed import Speed, measure_speed
 from foodvision.evaluation.unknown import KnownFigures, measure_known
@@ -43,29 +44,16 @@ class Judgement:
 
     def beside(self) -> dict[str, Any]:
         """What was measured besides the figures, as JSON types."""
-        rest = {"robustness": self.robustness, "speed": self.speed, "known": self.known}
-        told = {name: part.to_dict() for name, part in rest.items() if part}
-        if self.certainty:
-            told["certainty"] = {word: share.to_dict() for word, share in self.certainty.items()}
-        return told
+        everything = as_json(self)
+        return {name: part for name, part in everything.items() if name != "figures" and part}
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> "Judgement":
         """Return what `to_dict` wrote, in this version or an older one.
 
-        Raises KeyError or TypeError for something else.
+        Raises ValueError for something else.
         """
-        return cls(
-            figures=Figures.from_dict(raw),
-            robustness=Robustness.from_dict(raw["robustness"]) if "robustness" in raw else None,
-            speed=Speed.from_dict(raw["speed"]) if "speed" in raw else None,
-            known=KnownFigures.from_dict(raw["known"]) if "known" in raw else None,
-            certainty=(
-                {word: Share.from_dict(share) for word, share in raw["certainty"].items()}
-                if "certainty" in raw
-                else None
-            ),
-        )
+        return TypeAdapter(cls).validate_python({**raw, "figures": raw})
 
 
 def choose_split(photos: Photos, split: str, config: CheckpointConfig) -> tuple[LabelledPhoto, ...]:

@@ -5,9 +5,9 @@ mean the same for every network.
 """
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
@@ -60,23 +60,6 @@ class Robustness:
 
     untouched: Share
     corrupted: tuple[Corrupted, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """The figures as JSON types."""
-        rows = [
-            {"corruption": it.corruption, "strength": it.strength, "right": it.right.to_dict()}
-            for it in self.corrupted
-        ]
-        return {"untouched": self.untouched.to_dict(), "corrupted": rows}
-
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> "Robustness":
-        """Return what `to_dict` wrote."""
-        rows = (
-            Corrupted(row["corruption"], row["strength"], Share.from_dict(row["right"]))
-            for row in raw["corrupted"]
-        )
-        return cls(Share.from_dict(raw["untouched"]), tuple(rows))
 
 
 def measure_robustness(

@@ -2,9 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import onnxruntime
@@ -27,15 +25,6 @@ class Speed:
     milliseconds: float
     runs: int
     bytes: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """The speed as JSON types."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> "Speed":
-        """Return what `to_dict` wrote."""
-        return cls(raw["milliseconds"], raw["runs"], raw["bytes"])
 
 
 def measure_speed(classifier: Classifier) -> Speed:

@@ -1,8 +1,6 @@
 """Known or not: whether photos of other things are refused."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
@@ -26,29 +24,6 @@ class KnownFigures:
     threshold: float
     kept: Share
     refused: Share
-
-    def to_dict(self) -> dict[str, Any]:
-        """The figures as JSON types."""
-        return {
-            "auroc": self.auroc,
-            "auroc_interval": list(self.auroc_interval),
-            "refused_at_95": self.refused_at_95.to_dict(),
-            "threshold": self.threshold,
-            "kept": self.kept.to_dict(),
-            "refused": self.refused.to_dict(),
-        }
-
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> "KnownFigures":
-        """Return what `to_dict` wrote."""
-        return cls(
-            auroc=raw["auroc"],
-            auroc_interval=Interval(*raw["auroc_interval"]),
-            refused_at_95=Share.from_dict(raw["refused_at_95"]),
-            threshold=raw["threshold"],
-            kept=Share.from_dict(raw["kept"]),
-            refused=Share.from_dict(raw["refused"]),
-        )
 
 
 def measure_known(known: np.ndarray, unknown: np.ndarray, threshold: float) -> KnownFigures:

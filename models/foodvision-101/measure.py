@@ -8,7 +8,7 @@ import numpy as np
 from foodvision.checkpoint import Checkpoint
 from foodvision.classifier import Answers, Classifier
 from foodvision.data import LabelledPhoto, Photos
-from foodvision.evaluation import Share, answer, judge, measure, measure_known
+from foodvision.evaluation import Share, answer, as_json, judge, measure, measure_known
 from foodvision.reports.card import draw_pictures
 from foodvision.runs import list_answers
 
@@ -44,9 +44,9 @@ def figures_of(
         "test": judgement.figures.to_dict(),
         "test_well_shown": _part(answers, test, well_shown, classifier.classes),
         "test_others": _part(answers, test, ~well_shown, classifier.classes),
-        "classic": _restricted(classifier, classic).to_dict(),
+        "classic": as_json(_restricted(classifier, classic)),
         **judgement.beside(),
-        "known_other_food": measure_known(answers.known_score, dishes, threshold).to_dict(),
+        "known_other_food": as_json(measure_known(answers.known_score, dishes, threshold)),
     }
     return figures, draw_pictures(judgement.figures, listed)
 
