@@ -1,6 +1,5 @@
 """What a static Space's README says to the Hub, and to people."""
 
-import json
 from typing import Any
 
 from foodvision.safety.escaping import markdown
@@ -35,24 +34,16 @@ def site_front_matter(title: str, description: str) -> dict[str, Any]:
 
 def site_readme(title: str, description: str) -> str:
     """Return the README of an exported folder."""
-    lines = [
-        f"{key}:\n" + "\n".join(f"  {name}: {said}" for name, said in value.items())
-        if isinstance(value, dict)
-        else f"{key}: {_quoted(value)}"
-        for key, value in site_front_matter(title, description).items()
-    ]
-    return "---\n" + "\n".join(lines) + "\n---\n\n" + _TEXT.format(title=markdown(title))
+    from huggingface_hub import SpaceCardData
+
+    head = SpaceCardData(**site_front_matter(title, description)).to_yaml()
+    return f"---\n{head}\n---\n\n{_TEXT.format(title=markdown(title))}"
 
 
 def _shorten(text: str) -> str:
     if len(text) <= _LONGEST_DESCRIPTION:
         return text
     return text[: _LONGEST_DESCRIPTION - 1].rsplit(" ", 1)[0].rstrip(" ,.") + "…"
-
-
-def _quoted(value: str) -> str:
-    """Return a string as YAML, of which JSON is a part: a title may hold colons and quotes."""
-    return json.dumps(value, ensure_ascii=False)
 
 
 _TEXT = """# {title}
