@@ -136,7 +136,7 @@ def ask_page(page: Page, photos: Sequence[Path]) -> list[dict[str, str]]:
     """Return the rows of the page's CSV for photos, in order."""
     page.get_by_role("tab", name="Many photos").click()
     page.locator("#many input[type=file]").set_input_files(photos)
-    page.get_by_role("button", name="Answer them").click()
+    page.get_by_role("button", name="Classify photos").click()
     count = page.locator("#many .count")
     expect(count).to_contain_text(f"{len(photos)} of {len(photos)}", timeout=PATIENCE)
     with page.expect_download() as download:

@@ -38,7 +38,7 @@ with gr.Blocks(analytics_enabled=False) as page:
     photo, answer = gr.File(), gr.JSON()
     gr.Button().click(lambda path: {}, photo, answer, api_name="predict")
 page.launch(quiet=True, prevent_thread_lock=True, run_history=False, ssr_mode=False)
-print("floor answers at", page.local_url, flush=True)
+print("floor Serving at", page.local_url, flush=True)
 page.block_thread()
 """
 
@@ -62,7 +62,7 @@ def served(command: list[str]) -> Iterator[httpx.Client]:
     """Start a page and give a connection to it."""
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
         try:
-            line = next(line for line in process.stdout or () if "answers at" in line)
+            line = next(line for line in process.stdout or () if "Serving at" in line)
             address = next(word for word in line.split() if word.startswith("http"))
             with httpx.Client(base_url=address, timeout=60) as client:
                 yield client

@@ -125,7 +125,7 @@ def served(folder: Path) -> Iterator[Server]:
 def wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> None:
     """Wait until the page says its address."""
     end = time.monotonic() + START_SECONDS
-    while "answers at" not in log.read_text("utf-8", "replace"):
+    while "Serving at" not in log.read_text("utf-8", "replace"):
         if process.poll() is not None or time.monotonic() > end:
             raise RuntimeError(f"the page did not start: {log.read_text('utf-8', 'replace')}")
         time.sleep(0.1)

@@ -98,7 +98,7 @@ def served(python: Path, folder: Path) -> Iterator[str]:
         [python, "app.py"], cwd=folder, env=environment, stdout=subprocess.PIPE, text=True
     ) as process:
         try:
-            if not any("answers at" in line for line in process.stdout or ()):
+            if not any("Serving at" in line for line in process.stdout or ()):
                 sys.exit("the page did not start")
             yield f"http://127.0.0.1:{port}"
         finally:

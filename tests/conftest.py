@@ -124,9 +124,9 @@ def running_page(*options, cwd=REPOSITORY, **environment):
         text=True,
     ) as app:
         try:
-            line = next((line for line in app.stdout if "answers at" in line), "")
+            line = next((line for line in app.stdout if "Serving at" in line), "")
             assert line, f"app.py ended with status {app.wait()}"
-            said = re.fullmatch(r"foodvision answers at (.+)/ \(Ctrl-C stops it\)\n", line)
+            said = re.fullmatch(r"Serving at (.+)/ \(Ctrl-C stops it\)\n", line)
             yield app, said[1]
         finally:
             app.terminate()

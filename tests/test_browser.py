@@ -89,7 +89,7 @@ def upload(page, path):
 def open_until_kept(page, url):
     page.goto(url)
     expect(page.locator("#kept")).to_have_text(
-        "From now on this page works without a connection.", timeout=PATIENCE
+        "This page now works offline.", timeout=PATIENCE
     )
 
 
@@ -112,9 +112,9 @@ def answer_many(page, photos):
     """Give photos to the page, and return the rows of its CSV."""
     page.get_by_role("tab", name="Many photos").click()
     page.locator("#many input[type=file]").set_input_files(photos)
-    page.get_by_role("button", name="Answer them").click()
+    page.get_by_role("button", name="Classify photos").click()
     expect(page.locator("#many .count")).to_have_text(
-        f"{len(photos)} of {len(photos)} photos answered.", timeout=PATIENCE
+        f"{len(photos)} of {len(photos)} photos classified.", timeout=PATIENCE
     )
     with page.expect_download() as download:
         page.get_by_role("link", name="Download as CSV").click()
@@ -176,7 +176,7 @@ def test_stopped_answers_are_kept(page, tmp_path):
     photos = [make_photo(tmp_path / f"{seed}.jpg", (200, 90, 40), seed) for seed in range(150)]
     page.get_by_role("tab", name="Many photos").click()
     page.locator("#many input[type=file]").set_input_files(photos)
-    page.get_by_role("button", name="Answer them").click()
+    page.get_by_role("button", name="Classify photos").click()
     expect(page.locator("#many figure")).not_to_have_count(0, timeout=PATIENCE)
     page.get_by_role("button", name="Stop", exact=True).click()
     expect(page.get_by_role("link", name="Download as CSV")).to_be_visible(timeout=PATIENCE)
@@ -193,7 +193,7 @@ def test_photo_without_food_is_not_known(page):
 def test_answer_comes_with_where_it_looked_and_a_card(page):
     upload(page, EXAMPLES / "pizza.jpg")
     expect(headline(page)).to_have_text("Pizza", timeout=PATIENCE)
-    expect(page.get_by_label("How much of the map is shown")).to_be_enabled()
+    expect(page.get_by_label("Opacity of the map")).to_be_enabled()
     plain, lit = page.evaluate(
         """[...document.querySelectorAll("#looked canvas")].map((canvas) => {
             const { data } = canvas.getContext("2d").getImageData(0, 0, 448, 448);
@@ -202,7 +202,7 @@ def test_answer_comes_with_where_it_looked_and_a_card(page):
     )
     assert 0.2 * plain < lit < plain
     with page.expect_download() as download:
-        page.get_by_role("button", name="A card to share").click()
+        page.get_by_role("button", name="Share as a card").click()
     with Image.open(download.value.path()) as card:
         assert card.format == "JPEG"
         assert card.width == 720
@@ -221,7 +221,7 @@ def test_removed_photo_clears_the_answer(page):
     expect(headline(page)).to_have_text("Waffles", timeout=PATIENCE)
     page.get_by_role("button", name="Remove the photo").click()
     expect(headline(page)).to_have_text("Which dish is it?")
-    expect(page.get_by_role("button", name="A card to share")).to_be_disabled()
+    expect(page.get_by_role("button", name="Share as a card")).to_be_disabled()
 
 
 def test_camera_answers_while_it_is_pointed(page):
@@ -270,7 +270,7 @@ def test_answer_that_may_not_be_copied_is_selected_to_copy_by_hand(page):
             navigator.clipboard.writeText = () => Promise.reject(new Error("not permitted"));
         }"""
     )
-    page.get_by_role("button", name="Copy the answer").click()
+    page.get_by_role("button", name="Copy result").click()
     assert page.evaluate("getSelection().toString()").startswith("Waffles")
 
 
@@ -363,7 +363,7 @@ def test_frames_of_the_camera_do_not_stay_open(page):
 def test_model_tab_tells_what_it_knows_and_how_well(page, classifier):
     page.get_by_role("tab", name="The model").click()
     figures = classifier.config.figures["test"]
-    said = f"{100 * figures['top1']:.1f}% of {figures['n']} test photos were answered right"
+    said = f"{100 * figures['top1']:.1f}% of {figures['n']} test photos were classified correctly"
     expect(page.get_by_text(said)).to_be_visible()
     expect(page.get_by_role("rowheader", name="Baklava")).to_be_attached()
 
@@ -486,7 +486,7 @@ def test_page_is_kept_though_the_host_puts_a_script_into_it(newcomer, own_host):
     script = b"<head><script>window.huggingface = {variables: {}}</script>"
     own_host.files["index.html"] = own_host.files["index.html"].replace(b"<head>", script)
     open_until_kept(newcomer, f"{own_host.url}/index.html")
-    expect(newcomer.locator("#kept")).to_contain_text("works without a connection")
+    expect(newcomer.locator("#kept")).to_contain_text("works offline")
 
 
 def test_page_whose_script_does_not_come_says_so(newcomer, own_host):
@@ -518,7 +518,7 @@ def test_spoiled_file_does_not_run_and_a_mended_one_does(newcomer, own_host, pat
     newcomer.goto(f"{own_host.url}/index.html?example=pizza.jpg")
     status = newcomer.locator("#status")
     expect(status).to_contain_text(
-        f"{path.split('/')[1]} is not the file that this page was made with", timeout=PATIENCE
+        f"{path.split('/')[1]} is not the file that this page was built with", timeout=PATIENCE
     )
     own_host.files[path] = whole
     status.get_by_role("button", name="Try again").click()
@@ -539,7 +539,7 @@ def test_download_that_breaks_off_is_told_and_tried_again(newcomer, own_host):
     ("option", "line"),
     [
         ("--js-flags=--no-enable-sse4-1", "This browser cannot run the model."),
-        ("--disable-reading-from-canvas", "This browser alters the pixels that pages read"),
+        ("--disable-reading-from-canvas", "This browser changes the pixels that pages read"),
     ],
     ids=["no simd", "no canvas"],
 )
@@ -595,12 +595,12 @@ def test_what_is_no_photo_cut_off_or_too_large_is_told(page, tmp_path):
     (tmp_path / "cut.jpg").write_bytes(whole[: len(whole) // 2])
     Image.new("1", (8001, 8001)).save(tmp_path / "huge.png")
     for name, said in (
-        ("menu.jpg", "menu.jpg is no photo that this browser reads: it should be JPEG"),
-        ("cut.jpg", "cut.jpg is cut off or damaged: copy or download it again"),
-        ("huge.png", "huge.png is too large: the limit is 64 megapixels"),
+        ("menu.jpg", "menu.jpg is not a photo that this browser can read. Use JPEG"),
+        ("cut.jpg", "cut.jpg is cut off or damaged. Copy or download it again."),
+        ("huge.png", "huge.png is too large. The limit is 64 megapixels"),
     ):
         upload(page, tmp_path / name)
-        expect(headline(page)).to_have_text("That I cannot read", timeout=PATIENCE)
+        expect(headline(page)).to_have_text("This photo cannot be read", timeout=PATIENCE)
         expect(answer_of(page)).to_contain_text(said)
 
 

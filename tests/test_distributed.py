@@ -146,7 +146,7 @@ def test_two_processes_stopped_and_resumed_train_the_network_that_one_does(uneve
     stopped = launch(TORCHRUN, program, uneven, "--config", settings, "--output", folder)
     assert stopped.returncode != 0
     assert told(stopped) == [
-        f"foodvision: stopped, the state is saved: go on with foodvision train {uneven} "
+        f"foodvision: stopped, the state is saved: resume with foodvision train {uneven} "
         f"--resume {folder}"
     ]
     assert json.loads((folder / "run.json").read_text())["state"] == "stopped"
@@ -224,7 +224,7 @@ def test_batch_that_processes_cannot_share_is_refused(monkeypatch):
     monkeypatch.setattr("foodvision.training.run.Accelerator.num_processes", 3)
     with pytest.raises(SettingsError) as caught:
         start_accelerator(TrainConfig(batch_size=32))
-    assert str(caught.value) == "batch-size 32 is shared out to 3 processes: take a multiple of 3"
+    assert str(caught.value) == "batch-size 32 is not divisible by 3 processes: use a multiple of 3"
 
 
 @pytest.mark.slow

@@ -79,7 +79,7 @@ def test_three_photos_a_class_are_enough(tmp_path):
 
 def test_one_class_is_too_few(tmp_path):
     make_photo(tmp_path / "photos" / "kiwi" / "1.jpg", COLOURS["kiwi"], 0)
-    with pytest.raises(DataError, match="has one class, kiwi: it takes at least two to choose"):
+    with pytest.raises(DataError, match="has one class, kiwi: at least two classes are required"):
         foodvision.train(tmp_path / "photos", **SMALL, output=tmp_path / "run")
 
 

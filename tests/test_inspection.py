@@ -373,8 +373,8 @@ def test_command_for_people_names_what_is_wrong(faulty, capsys):
     assert "- train/tomato/leaked.jpg: the same photo as test/tomato/2.jpg" in out
     assert KINDS["leak"].advice in out
     assert out.endswith(
-        "105 photos in 4 classes: 7 severe, 7 warnings, 3 notes. Training is better without 10 of "
-        "the photos: --write-exclude FILE lists them, and train --exclude FILE leaves them out."
+        "105 photos in 4 classes: 7 severe, 7 warnings, 3 notes. 10 photos are best excluded from "
+        "training: --write-exclude FILE lists them, and train --exclude FILE leaves them out."
     )
 
 

@@ -266,7 +266,7 @@ def test_nothing_of_an_earlier_run_stays_beside_the_new_one(
 
 def test_name_that_is_none_is_told_before_the_training(script, capsys):
     assert script.main(["hf://you/dishes", "you/dishes/model"]) == 2
-    assert "'you/dishes/model' is no name of a Hub repository" in capsys.readouterr().err
+    assert "'you/dishes/model' is not a valid repository name" in capsys.readouterr().err
 
 
 def test_script_starts_a_process_a_device(script):

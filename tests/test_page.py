@@ -71,7 +71,7 @@ def test_uploaded_photo_is_answered(page):
     upload(page, EXAMPLES / "pizza_dad.jpg")
     expect(page.locator(".answer h2")).to_have_text("Pizza", timeout=20_000)
     expect(page.locator(".answer p")).to_have_text(
-        re.compile(r"(sure|Likely|Perhaps).*\d+%.* Answered in \d+ ms\.")
+        re.compile(r"(certainly|Probably|Not sure).*\d+%.* Answered in \d+ ms\.")
     )
     expect(page.locator(".guesses li")).to_have_count(5)
     SCREENSHOTS.mkdir(exist_ok=True)
@@ -95,11 +95,11 @@ def test_photo_without_food_is_not_known(page):
 def test_answer_comes_with_where_it_looked_and_a_card(page):
     upload(page, EXAMPLES / "pizza.jpg")
     expect(page.locator(".answer h2")).to_have_text("Pizza", timeout=20_000)
-    expect(page.get_by_text("Bright is what spoke for the answer")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("Bright areas supported the prediction")).to_be_visible(timeout=20_000)
     seen = page.locator("#looked img")
     expect(seen).to_have_count(2)
     with page.expect_download() as download:
-        page.get_by_role("button", name="A card to share").click()
+        page.get_by_role("button", name="Share as a card").click()
     with Image.open(download.value.path()) as card:
         assert card.width == 720
 
@@ -108,7 +108,7 @@ def test_answer_can_be_copied_by_hand_where_the_page_may_not(page):
     upload(page, EXAMPLES / "pizza.jpg")
     expect(page.locator(".guesses li")).to_have_count(5, timeout=20_000)
     page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
-    page.get_by_role("button", name="Copy the answer").click()
+    page.get_by_role("button", name="Copy result").click()
     page.wait_for_function("getSelection().toString().startsWith('Pizza')")
 
 
@@ -125,7 +125,7 @@ def test_link_reopens_an_example(browser, url):
 def test_nothing_moves_when_the_answer_arrives(browser, url, width):
     page = browser.new_page(viewport={"width": width, "height": 900})
     page.goto(url)
-    expect(page.get_by_role("button", name="A card to share")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("button", name="Share as a card")).to_be_visible(timeout=30_000)
     expect(page.get_by_role("button", name="waffles").locator("img")).to_be_visible()
     page.evaluate(
         """() => {
@@ -169,8 +169,8 @@ def test_many_photos_are_answered_filtered_and_taken_home(page, tmp_path):
     photos = [EXAMPLES / f"{name}.jpg" for name in ("pizza", "pizza_dad", "sushi", "not_food_cat")]
     page.locator("input[type=file]").last.set_input_files([*photos, tmp_path / "menu.mpo"])
     expect(page.get_by_role("button", name="Remove this file")).to_have_count(5, timeout=20_000)
-    page.get_by_role("button", name="Answer them").click()
-    expect(page.locator("#status")).to_contain_text("5 of 5 photos answered.", timeout=30_000)
+    page.get_by_role("button", name="Classify photos").click()
+    expect(page.locator("#status")).to_contain_text("5 of 5 photos classified.", timeout=30_000)
     expect(page.locator("#status li")).to_have_text(re.compile("^menu.mpo is no photo"))
     expect(page.locator("#gallery figure")).to_have_count(4)
     page.screenshot(path=SCREENSHOTS / "many.png", full_page=True)
@@ -200,7 +200,7 @@ def test_stopped_answers_are_kept(page, tmp_path):
     page.get_by_role("tab", name="Many photos").click()
     page.locator("input[type=file]").last.set_input_files(photos)
     expect(page.get_by_role("button", name="Remove this file")).to_have_count(30, timeout=30_000)
-    page.get_by_role("button", name="Answer them").click()
+    page.get_by_role("button", name="Classify photos").click()
     expect(page.locator("#gallery figure")).not_to_have_count(0, timeout=30_000)
     page.get_by_role("button", name="Stop").click()
     # There is a link after 8 photos, too: what is shown holds when Gradio tells no progress.
@@ -218,9 +218,9 @@ def test_stopped_answers_are_kept(page, tmp_path):
 def test_model_tab_tells_what_it_knows_and_how_well(page):
     page.get_by_role("tab", name="The model").click()
     figures = foodvision.load().config.figures["test"]
-    said = f"{100 * figures['top1']:.1f}% of {figures['n']} test photos were answered right"
+    said = f"{100 * figures['top1']:.1f}% of {figures['n']} test photos were classified correctly"
     expect(page.get_by_text(said)).to_be_visible(timeout=20_000)
-    expect(page.get_by_role("img", name="Is it as sure as it is right?")).to_be_visible()
+    expect(page.get_by_role("img", name="Is its confidence accurate?")).to_be_visible()
     expect(page.get_by_text("Baklava", exact=True).first).to_be_visible()
     page.screenshot(path=SCREENSHOTS / "model.png", full_page=True)
 
@@ -390,7 +390,7 @@ def test_text_file_gets_a_clear_message(page, tmp_path):
 def test_text_file_that_calls_itself_a_photo_gets_a_clear_message(page, tmp_path):
     (tmp_path / "menu.jpg").write_text("pizza 8.50")
     upload(page, tmp_path / "menu.jpg")
-    expect(page.locator(".answer h2")).to_have_text("That I cannot read", timeout=20_000)
+    expect(page.locator(".answer h2")).to_have_text("This photo cannot be read", timeout=20_000)
     expect(page.locator(".answer p")).to_have_text(
         "menu.jpg is no photo: it should be JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC"
     )

@@ -128,7 +128,7 @@ def test_splits_that_are_there_are_left_alone(fruit):
     ("names", "message"),
     [
         (["train/a/1.jpg", "train/b/1.jpg", "test/c/1.jpg"], "test/ has none of the classes that"),
-        (["train/a/1.jpg"], "has one class, a: it takes at least two"),
+        (["train/a/1.jpg"], "has one class, a: at least two classes are required"),
         (["test/a/1.jpg", "test/b/1.jpg"], "has no photos in train/ to learn from"),
         (["a/1.jpg", "b/1.jpg", "b/2.jpg"], "class a has too few photos to set some aside"),
     ],

@@ -20,7 +20,7 @@ from foodvision.checkpoint import BUNDLED, read_checkpoint
 from foodvision.hub.card import hub_card
 from foodvision.runs import read_run
 
-PUSHED = re.compile(r"(\S+) has it, at commit ([0-9a-f]{40})\n")
+PUSHED = re.compile(r"Pushed to (\S+) \(commit ([0-9a-f]{40})\)\n")
 
 
 @pytest.fixture
@@ -346,7 +346,7 @@ def test_read_only_and_missing_and_revoked_tokens_say_the_way_out(hub, run, frui
 @pytest.mark.parametrize("option", [(), ("--dry-run",)])
 def test_name_of_another_form_is_refused(run, fruit_checkpoint, option):
     said = error_of(run("push", fruit_checkpoint, "fruit", *option))
-    assert said == "foodvision: 'fruit' is no name of a Hub repository: it should be user/name"
+    assert said == "foodvision: 'fruit' is not a valid repository name: it should be user/name"
 
 
 def test_card_that_the_hub_does_not_take_is_told(hub, run, fruit_checkpoint):

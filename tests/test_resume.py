@@ -129,7 +129,7 @@ sys.exit(main(sys.argv[1:]))
     )
     assert done.returncode == 130, done.stderr
     assert done.stderr == (
-        f"foodvision: stopped, the state is saved: go on with foodvision train {fruit} "
+        f"foodvision: stopped, the state is saved: resume with foodvision train {fruit} "
         f"--resume {config.output}\n"
     )
     assert json.loads((config.output / "run.json").read_text())["state"] == "stopped"
@@ -189,11 +189,11 @@ def test_spoiled_state_and_other_photos_are_told(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("left", "said"), [("run.json", "nothing was learnt yet"), ("state/x", "the state is saved")]
+    ("left", "said"), [("run.json", "before the first step"), ("state/x", "the state is saved")]
 )
 def test_run_that_is_stopped_says_what_is_kept(left, said, tmp_path):
     fill(tmp_path, left)
-    go_on = f"go on with foodvision train photos --resume {tmp_path}"
+    go_on = f"resume with foodvision train photos --resume {tmp_path}"
     with pytest.raises(Stopped) as caught, told_how_to_go_on("photos", tmp_path):
         raise KeyboardInterrupt
     assert str(caught.value) == f"stopped, {said}: {go_on}"
@@ -272,7 +272,7 @@ def test_time_of_a_run_is_counted_over_all_its_parts(tmp_path):
 def test_run_does_not_slip_into_one_that_began_meanwhile(tmp_path):
     config, accelerator = TrainConfig(), Accelerator(cpu=True)
     with (
-        pytest.raises(Stopped, match="go on with foodvision train 'my photos' --resume "),
+        pytest.raises(Stopped, match="resume with foodvision train 'my photos' --resume "),
         kept(tmp_path / "run", "my photos", config, accelerator, resume=False),
     ):
         raise Stopped("stopped")

@@ -54,7 +54,7 @@ def test_no_program_tells_anybody_that_it_runs(name, tmp_path):
         text=True,
     ) as program:
         if name == "page":
-            assert any("answers at" in line for line in program.stdout)
+            assert any("Serving at" in line for line in program.stdout)
             subprocess.run(["pkill", "-TERM", "-P", str(program.pid)], check=True)
         program.communicate(timeout=300)
     assert program.returncode in (0, -signal.SIGTERM)

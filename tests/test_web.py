@@ -159,7 +159,7 @@ def test_answer_is_remembered_as_long_as_the_file_is_the_same(fruit_checkpoint, 
     make_photo(photo, COLOURS["tomato"], seed=2)
     assert model.predict(str(photo)).label == "tomato" != first.label
     photo.unlink()
-    with pytest.raises(PhotoError, match=r"^a\.jpg is here no more"):
+    with pytest.raises(PhotoError, match=r"^a\.jpg is no longer available"):
         model.predict(str(photo))
 
 

@@ -29,9 +29,9 @@ def test_folder_names_become_words(label, name):
 @pytest.mark.parametrize(
     ("certainty", "sentence"),
     [
-        ("sure", "I am sure: 62%."),
-        ("likely", "Likely: 62%."),
-        ("perhaps", "Perhaps. I am only 62% sure."),
+        ("sure", "Almost certainly: 62%."),
+        ("likely", "Probably: 62%."),
+        ("perhaps", "Not sure: 62%."),
     ],
 )
 def test_answer_says_dish_certainty_and_time(certainty, sentence):
@@ -54,7 +54,7 @@ def test_languages_have_the_same_texts_and_the_same_places_to_fill_in(kind, lang
 
 def test_near_certainty_is_not_called_certain():
     html = answer_html(prediction(confidence=0.9999, certainty="sure"), WORDS)
-    assert "<p>I am sure: over 99%." in html
+    assert "<p>Almost certainly: over 99%." in html
     assert "<span>Pho</span>" in html
     assert "under 1%" in html
 
@@ -62,7 +62,7 @@ def test_near_certainty_is_not_called_certain():
 def test_what_is_not_known_is_said_first():
     html = answer_html(prediction(certainty="not known"), WORDS)
     assert "<h2>This does not look like a dish I know</h2>" in html
-    assert "The nearest is French toast (62%)" in html
+    assert "The closest match is French toast (62%)" in html
 
 
 def test_names_cannot_bring_markup_into_the_page():

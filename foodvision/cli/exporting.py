@@ -30,4 +30,7 @@ def export(
 
     write_site(read_checkpoint(find_checkpoint(checkpoint)), folder, cdn=cdn)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    say(f"{folder} is the page, {size / 1e6:.1f} MB: python -m http.server --directory {folder}")
+    say(
+        f"Wrote {folder} ({size / 1e6:.1f} MB). "
+        f"Preview it: python -m http.server --directory {folder}"
+    )

@@ -52,7 +52,7 @@ def push(
         say(f"would be pushed to {name}")
         return
     pushed = push_checkpoint(found, name, private=private, revision=revision, license=license)
-    say(f"{pushed.url} has it, at commit {pushed.commit}")
+    say(f"Pushed to {pushed.url} (commit {pushed.commit})")
 
 
 def verify(model: str, data: str, /, *, split: Split = "test") -> int:

@@ -54,8 +54,8 @@ def print_inspection(inspection: Inspection, *, listed: bool = False) -> None:
     terminal.print(inspection.in_words())
     if (spare := len(inspection.exclude())) and not listed:
         terminal.print(
-            f"Training is better without {spare:,} of the photos: "
-            "--write-exclude FILE lists them, and train --exclude FILE leaves them out."
+            f"{spare:,} photos are best excluded from training: --write-exclude FILE lists them, "
+            "and train --exclude FILE leaves them out."
         )
 
 

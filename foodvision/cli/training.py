@@ -67,7 +67,7 @@ def train(
         from foodvision.checkpoint import read_checkpoint
 
         pushed = push_checkpoint(read_checkpoint(folder), push, private=private)
-        say(f"{pushed.url} has it, at commit {pushed.commit}")
+        say(f"Pushed to {pushed.url} (commit {pushed.commit})")
 
 
 def find_lr(

@@ -180,9 +180,7 @@ def drop_unreadable(photos: Photos, splits: Sequence[str] = ("train", "val", "al
         spoiled = {pair: fault for pair, fault in zip(everything, bar, strict=True) if fault}
     for (split, _), fault in spoiled.items():
         if split not in splits:
-            raise PhotoError(
-                f"{fault}. It is one to judge by, and none is skipped: mend it or take it away"
-            )
+            raise PhotoError(f"{fault}. Test photos are never skipped: fix or remove it")
     kept = {
         split: tuple(photo for photo in members if (split, photo) not in spoiled)
         for split, members in photos.splits.items()
@@ -310,7 +308,7 @@ def _check_classes(train: Iterable[LabelledPhoto], root: Path) -> None:
     if len(expected) > MOST_CLASSES:
         raise DataError(f"{root} has {len(expected):,} classes, the limit is {MOST_CLASSES:,}")
     if len(expected) < 2:
-        raise DataError(f"{root} has one class, {min(expected)}: it takes at least two to choose")
+        raise DataError(f"{root} has one class, {min(expected)}: at least two classes are required")
 
 
 def _agreed(

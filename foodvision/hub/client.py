@@ -37,9 +37,9 @@ def is_repo_id(name: str) -> bool:
 
 
 def check_name(repo_id: str) -> None:
-    """Raise HubError for what is no name of a Hub repository."""
+    """Raise HubError for what is not a valid repository name."""
     if not is_repo_id(repo_id):
-        raise HubError(f"{repo_id!r} is no name of a Hub repository: it should be user/name")
+        raise HubError(f"{repo_id!r} is not a valid repository name: it should be user/name")
 
 
 def check_private(repo_id: str, info: "RepoInfo") -> None:
@@ -74,7 +74,7 @@ def translate_hub_errors(at: str) -> Iterator[None]:
         raise
     except errors.HFValidationError:
         name = at.split()[0]
-        raise HubError(f"{name!r} is no name of a Hub repository: it should be user/name") from None
+        raise HubError(f"{name!r} is not a valid repository name: it should be user/name") from None
     except Exception as error:
         reason = _reason_of(error)
         if reason is None:

@@ -87,7 +87,7 @@ def _state_of(photo: str) -> tuple[int, int]:
     try:
         file = Path(photo).stat()
     except OSError:
-        raise PhotoError(f"{Path(photo).name} is here no more: choose it again") from None
+        raise PhotoError(f"{Path(photo).name} is no longer available: choose it again") from None
     return file.st_size, file.st_mtime_ns
 
 

@@ -156,15 +156,15 @@ def kept(
 
 @contextmanager
 def told_how_to_go_on(data: str | Path, folder: Path) -> Iterator[None]:
-    """Say with which command a run goes on that is stopped."""
+    """Say with which command a stopped run is resumed."""
     try:
         yield
     except (Stopped, KeyboardInterrupt) as error:
         command = shlex.join(["foodvision", "train", str(data), "--resume", str(folder)])
         # What ends by itself saves its place; of several processes the first may still write it.
         is_saved = isinstance(error, Stopped) or (folder / "state").exists()
-        said = "the state is saved" if is_saved else "nothing was learnt yet"
-        raise Stopped(f"stopped, {said}: go on with {command}") from None
+        said = "the state is saved" if is_saved else "before the first step"
+        raise Stopped(f"stopped, {said}: resume with {command}") from None
 
 
 @contextmanager

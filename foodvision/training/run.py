@@ -126,7 +126,7 @@ def sweep_learning_rates(data: str | Path, config: TrainConfig) -> tuple[str, Ra
     """
     accelerator = start_accelerator(config)
     if accelerator.num_processes > 1:
-        raise SettingsError("the learning rate is tried by one process: start it without launcher")
+        raise SettingsError("find-lr runs in one process: drop the launcher")
     start = find_start(config.model, weights=config.pretrained)
     preprocess = preprocess_for(start, config.image_size)
     with open_photos(data) as found, tempfile.TemporaryDirectory() as folder:
@@ -159,7 +159,9 @@ def start_accelerator(config: TrainConfig) -> Accelerator:
             kwargs_handlers=[InitProcessGroupKwargs(timeout=_PATIENCE)],
         )
     except ValueError as error:
-        raise SettingsError(f"precision {config.precision} cannot be had here ({error})") from None
+        raise SettingsError(
+            f"precision {config.precision} is not supported here ({error})"
+        ) from None
     check_devices(config, accelerator)
     return accelerator
 
@@ -175,8 +177,8 @@ def check_devices(config: TrainConfig, accelerator: Accelerator) -> None:
     processes = accelerator.num_processes
     if config.batch_size % processes:
         raise SettingsError(
-            f"batch-size {config.batch_size} is shared out to {processes} processes: "
-            f"take a multiple of {processes}"
+            f"batch-size {config.batch_size} is not divisible by {processes} processes: "
+            f"use a multiple of {processes}"
         )
 
 
@@ -190,7 +192,7 @@ def choose_photos(found: Photos, config: TrainConfig) -> Photos:
     if gone := sorted(_learnt(found) - _learnt(photos)):
         raise DataError(
             f"{found.root} has no photo left of {a_few(gone)}, all are unreadable or excluded: "
-            "give others, or take the class out of the photos"
+            "add photos, or remove the class folder"
         )
     return split_photos(
         photos, val_share=config.val_share, test_share=config.test_share, seed=config.seed

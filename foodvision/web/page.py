@@ -168,7 +168,7 @@ def launch_page(
     refuse_addresses_of_assistants(page)
     behind.uploads.publish_what_is_there()
     end = _End() if wait else None  # before anybody knows that the page answers
-    say(f"foodvision answers at {share_url or local_url} (Ctrl-C stops it)")
+    say(f"Serving at {share_url or local_url} (Ctrl-C stops it)")
     if end:
         _wait_for_the_end(behind, end)
         # Gradio's own way out waits for pages that are open.
