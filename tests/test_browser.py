@@ -458,7 +458,7 @@ def test_new_model_is_kept_before_the_page_that_needs_it(newcomer, own_host, tmp
     own_host.files = {}  # the connection is lost
     newcomer.get_by_role("button", name="Load it").click()
     expect(newcomer).to_have_title("Newer", timeout=PATIENCE)
-    expect(newcomer.locator("#kept")).to_contain_text("works without a", timeout=PATIENCE)
+    expect(newcomer.locator("#kept")).to_contain_text("works offline", timeout=PATIENCE)
     upload(newcomer, EXAMPLES / "waffles.jpg")
     expect(headline(newcomer)).to_have_text("Waffles", timeout=PATIENCE)
 
@@ -468,7 +468,7 @@ def test_page_whose_model_had_no_room_goes_on_to_the_next_release(newcomer, own_
     session = newcomer.context.new_cdp_session(newcomer)
     session.send("Storage.overrideQuotaForOrigin", {"origin": own_host.url, "quotaSize": 3_000_000})
     newcomer.goto(f"{own_host.url}/index.html")
-    expect(newcomer.locator("#kept")).to_contain_text("could not be kept", timeout=PATIENCE)
+    expect(newcomer.locator("#kept")).to_contain_text("could not be stored", timeout=PATIENCE)
     newcomer.evaluate("() => navigator.serviceWorker.ready.then(() => true)")
     own_host.files = read_files(write_site(make_newer_model(tmp_path), tmp_path / "site"))
     newcomer.reload()
@@ -557,7 +557,7 @@ def test_full_storage_is_told_and_the_page_works(newcomer, own_host):
     session.send("Storage.overrideQuotaForOrigin", {"origin": own_host.url, "quotaSize": 3_000_000})
     newcomer.goto(f"{own_host.url}/index.html?example=pizza.jpg")
     expect(headline(newcomer)).to_have_text("Pizza", timeout=PATIENCE)
-    expect(newcomer.locator("#kept")).to_contain_text("could not be kept on this device")
+    expect(newcomer.locator("#kept")).to_contain_text("could not be stored on this device")
 
 
 def test_no_other_host_is_asked_and_the_policy_would_not_let_it(newcomer, own_host, site):
