@@ -17,7 +17,7 @@ from foodvision.safety.escaping import markdown
 from foodvision.web.about import _rows
 
 ODD = (
-    *("fish/chips", "back\\slash", ".hidden dish", "0", "01", "10", "1e5", "=sum(a)", "a|b*c_d"),
+    *("fish/chips", "back\\slash", ".hidden dish", "0", "01", "10", "1e5", "=sum(a)", "a*b_c~d"),
     *("🍕👩‍🍳", "فلافل", "פלאפל (חם)", "비빔밥", "x" * 255, "한" * 255, "Café", "con", "<b>"),
 )
 ALIKE = "the names differ only in case, accents or spaces, and are classes of their own."

@@ -14,6 +14,7 @@ from foodvision.errors import DataError, FoodVisionError, Stopped
 from foodvision.training.events import EpochEnded
 
 SMALL = {"model": "tinyvgg", "image_size": 32, "epochs": 2}
+TINY = ("--model", "tinyvgg", "--image-size", "32", "--epochs", "1")
 
 # A container's user that no file knows, so that nobody knows its home.
 NOBODY = """
@@ -44,7 +45,7 @@ def command(program, *arguments, env, cwd):
 
 def test_no_home_and_no_user_are_needed(fruit, tmp_path):
     ask = partial(command, NOBODY, env=environment(TMPDIR=str(tmp_path)), cwd=tmp_path)
-    trained = ask("train", fruit, "--epochs", 1, "--output", "run")
+    trained = ask("train", fruit, *TINY, "--output", "run")
     assert trained.returncode == 0, trained.stderr
     photo = next((fruit / "test" / "kiwi").iterdir())
     said = ask("predict", photo, "--model", "run")
@@ -57,7 +58,7 @@ def test_home_that_cannot_be_written_is_one_line(fruit, tmp_path):
     (tmp_path / "home").touch()
     program = NOBODY.partition("pwd.getpwuid")[0] + NOBODY[NOBODY.index("from foodvision") :]
     ask = partial(command, program, env=environment(HOME=str(tmp_path / "home")), cwd=tmp_path)
-    trained = ask("train", fruit, "--epochs", 1, "--output", "run")
+    trained = ask("train", fruit, *TINY, "--output", "run")
     assert trained.returncode == 0, trained.stderr
     lines = [line for line in trained.stderr.splitlines() if "FOODVISION_CACHE" in line]
     assert len(lines) == 1
@@ -122,12 +123,13 @@ def test_links_to_photos_and_folders_are_photos(fruit, tmp_path):
     assert len(find_photos(tmp_path / "photos").splits["all"]) == 16
 
 
+@pytest.mark.slow
 def test_two_runs_share_one_cache(fruit, tmp_path):
     program = "import sys; from foodvision.cli.main import main; sys.exit(main(sys.argv[1:]))"
     env = environment(HOME=str(tmp_path), FOODVISION_CACHE=str(tmp_path / "cache"))
     runs = [
         subprocess.Popen(
-            [sys.executable, "-c", program, "train", fruit, "--epochs", "2", "--output", name],
+            [sys.executable, "-c", program, "train", fruit, *TINY, "--output", name],
             env=env | {"PYTHONPATH": os.pathsep.join(sys.path)},
             cwd=tmp_path,
             stderr=subprocess.PIPE,

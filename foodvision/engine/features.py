@@ -18,7 +18,7 @@ from foodvision.data import LabelledPhoto
 from foodvision.data.batches import seeded
 from foodvision.data.transforms import augmentation, normalise
 from foodvision.errors import CacheWarning
-from foodvision.image import load_image
+from foodvision.image import load_image, read_photo
 from foodvision.preprocess import Preprocess
 from foodvision.system.progress import progress
 from foodvision.system.storage import cache_folder, write_atomically
@@ -159,4 +159,4 @@ def _sha256_of(features: torch.Tensor) -> str:
 
 
 def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return hashlib.sha256(read_photo(path)).hexdigest()

@@ -84,8 +84,8 @@ def few_photos_in_words(count: int) -> tuple[str, ...]:
     if count >= FEWEST_TO_REFUSE:
         return ()
     return (
-        f"The model refuses no photo: {count} validation photos are too few to tell what is none "
-        f"of the classes, it takes {FEWEST_TO_REFUSE}. Add photos, or set --val-share higher.",
+        f"{count} validation photos are too few to tell what is none of the classes (it takes "
+        f"{FEWEST_TO_REFUSE}): the model refuses no photo. Add photos, or set --val-share higher.",
     )
 
 
