@@ -1,4 +1,4 @@
-"""`foodvision serve` as programs meet it: a process of its own, real HTTP."""
+"""The API as programs meet it, from `foodvision serve` and from the page: processes, real HTTP."""
 
 import io
 import json
@@ -8,11 +8,12 @@ import socket
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 
 import httpx
 import pytest
-from conftest import COLOURS, EXAMPLES, free_port, make_photo
+from conftest import COLOURS, EXAMPLES, free_port, make_photo, running_page
 
 import foodvision
 
@@ -37,9 +38,28 @@ def url(fruit_checkpoint):
         yield url
 
 
+@pytest.fixture(scope="module")
+def page_url(fruit_checkpoint):
+    with running_page("--model", str(fruit_checkpoint), "--model", "foodvision_101") as (_, url):
+        yield url
+
+
+@pytest.fixture(params=["url", "page_url"])
+def client(request):
+    """A client of either: both keep the same contract."""
+    with httpx.Client(base_url=request.getfixturevalue(request.param), timeout=30) as client:
+        yield client
+
+
 @pytest.fixture
-def client(url):
+def plain_client(url):
     with httpx.Client(base_url=url, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture
+def page_client(page_url):
+    with httpx.Client(base_url=page_url, timeout=30) as client:
         yield client
 
 
@@ -90,7 +110,7 @@ def test_map_is_where_the_model_looked(client):
         (b"x", {"params": {"top": "many"}}, 422, 'top "many": Input should be a valid integer'),
         (b"x", {"headers": {"Content-Type": "multipart/form-data"}}, 400, "cannot be read"),
         (b"a=b", {"headers": {"Content-Type": "application/x-www-form-urlencoded"}}, 422, "no ph"),
-        (b"x", {"headers": {"Origin": "https://evil.example"}}, 403, "another website"),
+        (b"x", {"headers": {"Origin": "https://evil.example"}}, 403, "may not ask"),
         (bytes(50_000_001), {}, 413, "more than 50 MB"),
     ],
 )
@@ -109,20 +129,42 @@ def test_form_has_limits_too(client):
     assert client.post("/api/predict", files={"photo": ("a", b"")}).status_code == 422
 
 
-def test_unknown_routes_and_names_are_refused(client):
-    assert client.get("/").status_code == 404
-    assert client.get("/docs").status_code == 404
-    assert client.get("/api/predict").headers["Allow"] == "POST"
-    assert client.get("/api/health", headers={"Host": "evil.example"}).status_code == 400
+def test_unknown_routes_and_names_are_refused(plain_client):
+    assert plain_client.get("/").status_code == 404
+    assert plain_client.get("/docs").status_code == 404
+    assert plain_client.get("/api/predict").headers["Allow"] == "POST"
+    evil = plain_client.get("/api/health", headers={"Host": "evil.example"})
+    assert evil.status_code == 400
 
 
-def test_health_readiness_and_metrics(client):
+def test_guard_of_the_page_stands_before_the_api_too(page_client):
+    photo = (EXAMPLES / "pizza.jpg").read_bytes()
+    for headers, status in (
+        ({"Host": "evil.example"}, 421),
+        ({"X-Forwarded-Host": "evil.example"}, 421),
+        ({"Origin": "null"}, 403),
+    ):
+        answer = post(page_client, photo, headers=headers)
+        assert answer.status_code == status
+        assert list(answer.json()) == ["error"]
+        assert answer.headers["connection"] == "close"
+    answer = page_client.get("/api/nothing")
+    assert answer.status_code == 404
+    assert answer.headers["content-security-policy"]
+    assert page_client.get("/metrics").status_code == 404
+
+
+def test_health_and_readiness(client):
     assert client.get("/api/health").json() == {"status": "ok", "version": foodvision.__version__}
-    ready = client.get("/api/ready").json()
-    assert ready["classes"]["foodvision_101"] == 101
-    post(client, (EXAMPLES / "pizza.jpg").read_bytes())
-    metrics = client.get("/metrics").text
+    assert client.get("/api/ready").json()["classes"]["foodvision_101"] == 101
+
+
+def test_metrics(plain_client):
+    post(plain_client, (EXAMPLES / "pizza.jpg").read_bytes())
+    post(plain_client, b"no photo")
+    metrics = plain_client.get("/metrics").text
     assert 'foodvision_requests_total{path="/api/predict",status="200"}' in metrics
+    assert 'foodvision_photos_total{outcome="unreadable"}' in metrics
     assert "foodvision_request_seconds_bucket" in metrics
 
 
@@ -153,6 +195,17 @@ def test_keys_keep_others_out(fruit_checkpoint, tmp_path):
         assert httpx.get(f"{url}/metrics").status_code == 401
 
 
+def test_keys_keep_others_out_of_the_pages_api(fruit_checkpoint, tmp_path):
+    photo = make_photo(tmp_path / "kiwi.png", COLOURS["kiwi"], seed=1).read_bytes()
+    with running_page("--model", str(fruit_checkpoint), FOODVISION_API_KEYS="one") as (_, url):
+        asked = f"{url}/api/predict"
+        assert httpx.post(asked, content=photo, timeout=30).status_code == 401
+        headers = {"Authorization": "Bearer one"}
+        assert httpx.post(asked, content=photo, headers=headers, timeout=30).status_code == 200
+        assert httpx.get(f"{url}/api/ready").status_code == 200
+        assert httpx.get(url, timeout=30).status_code == 200
+
+
 def test_request_under_way_comes_before_the_end_and_nothing_is_left(fruit_checkpoint, tmp_path):
     photo = make_photo(tmp_path / "kiwi.png", COLOURS["kiwi"], seed=1).read_bytes()
     place = tmp_path / "temporary"
@@ -181,15 +234,51 @@ def test_request_under_way_comes_before_the_end_and_nothing_is_left(fruit_checkp
     ]
 
 
-def test_slow_senders_take_no_place_from_others(url, client, tmp_path):
-    photo = make_photo(tmp_path / "kiwi.png", COLOURS["kiwi"], seed=1).read_bytes()
+@contextmanager
+def slow_senders(url, count):
     host, port = url.removeprefix("http://").split(":")
     head = f"POST /api/predict HTTP/1.1\r\nHost: {host}\r\nContent-Length: 1000\r\n\r\n"
     with ExitStack() as stack:
-        for _ in range(20):
+        for _ in range(count):
             slow = stack.enter_context(socket.create_connection((host, int(port)), timeout=30))
             slow.sendall(head.encode() + b"a")
-        assert post(client, photo).status_code == 200
+        yield
+
+
+def test_slow_senders_take_no_place_from_others(url, plain_client, tmp_path):
+    photo = make_photo(tmp_path / "kiwi.png", COLOURS["kiwi"], seed=1).read_bytes()
+    with slow_senders(url, 20):
+        assert post(plain_client, photo).status_code == 200
+
+
+def test_slow_senders_fill_only_their_own_places_at_the_page(page_url, page_client, tmp_path):
+    photo = make_photo(tmp_path / "kiwi.png", COLOURS["kiwi"], seed=1).read_bytes()
+    with slow_senders(page_url, 8):
+        refused = post(page_client, photo)
+        while refused.status_code == 200:  # the last of them has not come yet
+            refused = post(page_client, photo)
+        assert refused.status_code == 503
+        assert refused.headers["Retry-After"] == "1"
+        page_client.get("/")  # another visitor has a cookie
+        assert post(page_client, photo).status_code == 200
+
+
+def test_eight_clients_are_all_answered(client, tmp_path):
+    photo = make_photo(tmp_path / "kiwi.png", COLOURS["kiwi"], seed=1).read_bytes()
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: post(client, photo), range(80)))
+    assert {answer.status_code for answer in answers} == {200}
+
+
+def test_page_leaves_no_photo_of_the_api_behind(fruit_checkpoint, tmp_path):
+    photo = make_photo(tmp_path / "kiwi.png", COLOURS["kiwi"], seed=1).read_bytes()
+    place = tmp_path / "temporary"
+    place.mkdir()
+    with running_page("--model", str(fruit_checkpoint), TMPDIR=str(place)) as (_, url):
+        answer = httpx.post(f"{url}/api/predict", files=[("photo", ("a.png", photo))], timeout=30)
+        assert answer.json()["predictions"][0]["label"] == "kiwi"
+        (folder,) = place.glob("foodvision-api-*/files")
+        assert list(folder.iterdir()) == []
 
 
 def test_port_that_is_taken_is_one_line(fruit_checkpoint):
@@ -204,6 +293,61 @@ def test_port_that_is_taken_is_one_line(fruit_checkpoint):
     assert done.returncode == 2
     assert f"cannot listen on 127.0.0.1:{port}" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("host", "address"), [("::1", "[::1]"), ("[::1]", "[::1]")])
+def test_listens_by_ipv6(fruit_checkpoint, host, address):
+    port = free_port()
+    command = [sys.executable, "-m", "foodvision", "serve", "--host", host, "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            url = f"http://{address}:{port}"
+            assert server.stdout.readline().startswith(f"Serving the API at {url}/api/predict")
+            assert httpx.get(f"{url}/api/health").status_code == 200
+        finally:
+            server.terminate()
+
+
+@pytest.mark.parametrize("path", ["/food", "food/"])
+def test_root_path_may_be_stripped_or_not(fruit_checkpoint, path):
+    with serving("--model", str(fruit_checkpoint), "--root-path", path) as (_, url):
+        for route in ("/api/health", "/food/api/health"):
+            assert httpx.get(f"{url}{route}").json()["status"] == "ok"
+        described = httpx.get(f"{url}/api/openapi.json").json()
+        assert described["servers"] == [{"url": "/food"}]
+
+
+@pytest.mark.parametrize("command", ["serve", "demo"])
+def test_root_path_that_is_no_path_is_one_line(command):
+    done = subprocess.run(
+        [sys.executable, "-m", "foodvision", command, "--root-path", "https://a.example/b c"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr == (
+        "foodvision: root path 'https://a.example/b c' is not a path: give one such as /food\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "client"),
+    [
+        ((), {"FORWARDED_ALLOW_IPS": "192.0.2.1"}, "127.0.0.1"),
+        (("--proxy-headers",), {}, "198.51.100.7"),
+        (("--proxy-headers",), {"FORWARDED_ALLOW_IPS": "192.0.2.1"}, "127.0.0.1"),
+    ],
+)
+def test_address_that_the_nearest_proxy_wrote_is_the_clients(
+    fruit_checkpoint, options, environment, client
+):
+    model = ("--model", str(fruit_checkpoint))
+    with serving(*model, *options, **environment) as (server, url):
+        # The first was written by the client itself, the last by a proxy within.
+        forwarded = {"X-Forwarded-For": "203.0.113.9, 198.51.100.7, 10.0.0.3"}
+        assert httpx.get(f"{url}/api/health", headers=forwarded).status_code == 200
+        assert json.loads(server.stdout.readline())["client"] == client
 
 
 def test_api_needs_neither_gradio_nor_torch(fruit_checkpoint):

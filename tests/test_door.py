@@ -234,7 +234,10 @@ def test_every_answer_has_the_headers_that_protect_its_reader(visitor):
 def test_too_much_is_refused_before_it_is_read(visitor):
     asked = {"fn_index": 0, "data": ["x" * 20_000_000], "session_hash": "a"}
     answer = visitor.post("/gradio_api/queue/join", json=asked)
-    assert (answer.status_code, answer.text) == (413, "Too much at once: the limit is 17 MB")
+    assert (answer.status_code, answer.text) == (
+        413,
+        "the request has more than 17 MB: send less at once",
+    )
     files = [("files", (f"{n}.jpg", bytes(45_000_000))) for n in range(6)]
     with contextlib.suppress(httpx.WriteError):  # it is told before all of it is sent
         assert visitor.post("/gradio_api/upload", files=files).status_code == 413

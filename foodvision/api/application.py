@@ -1,21 +1,18 @@
-"""The API as an ASGI application: `POST /api/predict`, health, readiness, metrics."""
+"""The API as an ASGI application: `POST /api/predict`, health, readiness, metrics.
+
+`foodvision serve` serves it alone, with `Door` before it; the page has its routes behind its guard.
+"""
 
 import asyncio
-import hmac
 import json
-import time
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Query
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -23,6 +20,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 import foodvision
+from foodvision.api.bodies import RefusedError, failure
+from foodvision.api.keys import Keys
 from foodvision.api.schemas import (
     Failure,
     Guess,
@@ -31,7 +30,7 @@ from foodvision.api.schemas import (
     Predictions,
     Ready,
 )
-from foodvision.api.uploads import RefusedError, Sent, read_photos, request_folder
+from foodvision.api.uploads import Sent, read_photos, request_folder
 from foodvision.classifier import Classifier
 from foodvision.decoding import Decoder
 from foodvision.errors import BusyError, CheckpointError, PhotoError, printable, renamed
@@ -89,7 +88,6 @@ _FAILURES: dict[int | str, dict[str, Any]] = {
 }
 
 Log = Callable[[Mapping[str, Any]], None]
-Next = Callable[[Request], Awaitable[Response]]
 
 
 def build_api(
@@ -98,16 +96,32 @@ def build_api(
     *,
     keys: Collection[str] = (),
     hosts: Collection[str] | None = None,
+    root_path: str = "",
     log: Log = lambda line: None,
 ) -> FastAPI:
-    """Return the application.
+    """Return the application that is served alone.
 
     models: by name; the first answers where none is named.
     folder: where photos lie while they are answered.
     keys: one of them must come with a request, as `Authorization: Bearer KEY`; none if empty.
     hosts: names by which it may be asked for; any if None.
+    root_path: the path below which a proxy shows it, such as /food.
     log: takes a line for each request.
     """
+    from foodvision.api.door import Door  # needs prometheus-client, which the page does without
+
+    door = Door(log)
+    service = Service(models, folder, Decoder(_MOST_HEAVY_WAITING), door.count_photo)
+    api = plain_api(service, keys, root_path)
+    api.middleware("http")(door.guard)
+    if hosts is not None:
+        api.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
+    api.get("/metrics", include_in_schema=False)(door.metrics)
+    return api
+
+
+def plain_api(service: "Service", keys: Collection[str] = (), root_path: str = "") -> FastAPI:
+    """Return the routes of a service, and the check of keys; all other checks come before it."""
     api = FastAPI(
         title="foodvision",
         version=foodvision.__version__,
@@ -115,18 +129,16 @@ def build_api(
         openapi_url="/api/openapi.json",
         docs_url=None,  # its page would load scripts from another host
         redoc_url=None,
+        root_path=root_path,
     )
-    service = _Service(models, folder, keys, log)
     api.state.service = service
     api.add_exception_handler(RefusedError, _refused)
     api.add_exception_handler(HTTPException, _http_error)
     api.add_exception_handler(RequestValidationError, _invalid)
-    api.middleware("http")(service.guard)
-    if hosts is not None:
-        api.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
+    if keys:
+        api.middleware("http")(Keys(keys).guard)
     api.get("/api/health")(service.health)
     api.get("/api/ready")(service.ready)
-    api.get("/metrics", include_in_schema=False)(service.metrics)
     api.post(
         "/api/predict",
         response_model=Predictions,
@@ -137,68 +149,25 @@ def build_api(
     return api
 
 
-class _Service:
+class Service:
     """What the routes share."""
 
     def __init__(
-        self, models: Mapping[str, Classifier], folder: Path, keys: Collection[str], log: Log
+        self,
+        models: Mapping[str, Classifier],
+        folder: Path,
+        decoder: Decoder,
+        count_photo: Callable[[str], None] = lambda outcome: None,
     ) -> None:
-        self._models, self._folder, self._log = models, folder, log
-        self._keys = [key.encode() for key in keys]
-        self.decoder = Decoder(_MOST_HEAVY_WAITING)
+        """Take models by name, where photos lie while they are answered, and what decodes them.
+
+        count_photo: is told the outcome of each photo, in a word or two.
+        """
+        self._models, self._folder, self._count_photo = models, folder, count_photo
+        self.decoder = decoder
         self._running = BoundedSemaphore(_RUNNING)
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._under_way = 0
-        self._registry = CollectorRegistry()
-        self._requests = Counter(
-            "foodvision_requests", "Requests", ["path", "status"], registry=self._registry
-        )
-        self._seconds = Histogram(
-            "foodvision_request_seconds", "Seconds of a request", ["path"], registry=self._registry
-        )
-        self._photos = Counter(
-            "foodvision_photos", "Photos, by outcome", ["outcome"], registry=self._registry
-        )
-
-    async def guard(self, request: Request, answer: Next) -> Response:
-        """Check who asks, answer, and write down how it went."""
-        started = time.perf_counter()
-        response = self._refusal(request) or await answer(request)
-        seconds, status = time.perf_counter() - started, response.status_code
-        route = request.scope.get("route")
-        path = getattr(route, "path", "other")  # a stranger's paths are no labels of a metric
-        self._requests.labels(path, status).inc()
-        self._seconds.labels(path).observe(seconds)
-        self._log(
-            {
-                "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-                "client": request.client.host if request.client else "",
-                "method": request.method,
-                "path": request.url.path[:200],
-                "status": status,
-                "milliseconds": round(1000 * seconds, 1),
-            }
-        )
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        return response
-
-    def _refusal(self, request: Request) -> Response | None:
-        origin = request.headers.get("origin")
-        if origin and urlsplit(origin).netloc != request.headers.get("host"):
-            return _failure(403, "another website may not ask")
-        is_open = request.url.path in ("/api/health", "/api/ready")
-        if self._keys and not is_open and not self._has_key(request):
-            response = _failure(401, "send a valid key: -H 'Authorization: Bearer KEY'")
-            response.headers["WWW-Authenticate"] = "Bearer"
-            return response
-        return None
-
-    def _has_key(self, request: Request) -> bool:
-        scheme, _, key = request.headers.get("authorization", "").partition(" ")
-        given = key.strip().encode()
-        # All are compared, so that the time tells nothing.
-        matches = [hmac.compare_digest(given, known) for known in self._keys]
-        return scheme.lower() == "bearer" and any(matches)
 
     async def health(self) -> Health:
         """Say that the process answers."""
@@ -208,10 +177,6 @@ class _Service:
         """Say which models answer."""
         classes = {name: len(of.classes) for name, of in self._models.items()}
         return Ready(models=list(self._models), classes=classes)
-
-    async def metrics(self) -> Response:
-        """Return the counts for Prometheus."""
-        return Response(generate_latest(self._registry), media_type=CONTENT_TYPE_LATEST)
 
     async def predict(
         self,
@@ -255,15 +220,15 @@ class _Service:
             with self._running:
                 (prediction,) = classifier.predict_pixels(square[None], top)
         except BusyError:
-            self._photos.labels("busy").inc()
+            self._count_photo("busy")
             raise RefusedError(503, "other large photos wait: try again in a moment") from None
         except PhotoError as error:
-            self._photos.labels("unreadable").inc()
+            self._count_photo("unreadable")
             said = renamed(error, sent.path, printable(sent.name))
             return PhotoPrediction(name=sent.name, error=said)
         except CheckpointError as error:
             raise RefusedError(500, str(error)) from None
-        self._photos.labels("known" if prediction.known else "not known").inc()
+        self._count_photo("known" if prediction.known else "not known")
         evidence = prediction.evidence if has_map else None
         return PhotoPrediction(
             name=sent.name,
@@ -277,19 +242,14 @@ class _Service:
         )
 
 
-def _failure(status: int, text: str) -> JSONResponse:
-    headers = {"Retry-After": "1"} if status == 503 else None
-    return JSONResponse({"error": printable(text)}, status, headers)
-
-
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, RefusedError)
-    return _failure(error.status, str(error))
+    return failure(error.status, str(error))
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    response = _failure(
+    response = failure(
         error.status_code, f"{request.method} {request.url.path[:100]}: {error.detail}"
     )
     response.headers.update(error.headers or {})  # which methods there are
@@ -300,4 +260,4 @@ async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     fault = error.errors()[0]
     given = json.dumps(fault.get("input"), default=str)[:60]
-    return _failure(422, f"{fault['loc'][-1]} {given}: {fault['msg']}")
+    return failure(422, f"{fault['loc'][-1]} {given}: {fault['msg']}")

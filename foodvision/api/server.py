@@ -1,8 +1,6 @@
 """The API, served until it is stopped."""
 
-import os
 import signal
-import socket
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -10,15 +8,13 @@ from typing import Any
 import uvicorn
 
 from foodvision.api.application import build_api
+from foodvision.api.keys import keys_of_environment
 from foodvision.classifier import Classifier
 from foodvision.errors import SettingsError
+from foodvision.system.network import LOOPBACK, bare_host, clean_root_path, in_url, listen
 from foodvision.system.temporary import TemporaryFolder
 from foodvision.system.terminal import say, say_json
 
-KEYS = "FOODVISION_API_KEYS"
-"""The environment variable with the keys, between commas."""
-
-_LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "::1")
 _DRAIN_SECONDS = 10
 # Connections at a time: far more than are answered, each costs a descriptor.
 _MOST_CONNECTIONS = 512
@@ -30,27 +26,36 @@ def serve_api(
     host: str = "127.0.0.1",
     port: int = 8000,
     hosts: Collection[str] = (),
+    root_path: str = "",
     quiet: bool = False,
 ) -> None:
     """Serve the API; SIGTERM and Ctrl-C let requests that are under way finish.
 
     hosts: names by which it may be asked for. Without them, one that listens on this machine alone
         answers to this machine's names, one that listens to the network to all.
+    root_path: the path below which a proxy shows it, such as /food; the proxy may strip it or not.
     quiet: print no line for each request.
 
-    Raises SettingsError if the port is taken.
+    Raises SettingsError if the port is taken, or `root_path` is no path.
     """
-    is_local = host in _LOOPBACK
-    names = [*hosts, *_LOOPBACK] if hosts or is_local else None
-    keys = [key for part in os.environ.get(KEYS, "").split(",") if (key := part.strip())]
+    root_path = clean_root_path(root_path)
+    is_local = bare_host(host) in LOOPBACK
+    names = [*hosts, *LOOPBACK, "[::1]"] if hosts or is_local else None
     try:
-        listening = socket.create_server((host, port), reuse_port=False)
+        listening = listen(host, port)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise SettingsError(f"cannot listen on {host}:{port} ({reason}): choose --port") from None
     with TemporaryFolder("api") as folder, listening:
         log = _ignore if quiet else say_json
-        api = build_api(models, folder, keys=keys, hosts=names, log=log)
+        api = build_api(
+            models,
+            folder,
+            keys=keys_of_environment(),
+            hosts=names,
+            root_path=root_path,
+            log=log,
+        )
         config = uvicorn.Config(
             api,
             access_log=False,
@@ -59,7 +64,7 @@ def serve_api(
             limit_concurrency=_MOST_CONNECTIONS,
             timeout_graceful_shutdown=_DRAIN_SECONDS,
         )
-        address = f"http://{host}:{listening.getsockname()[1]}"
+        address = f"http://{in_url(host)}:{listening.getsockname()[1]}"
         say(f"Serving the API at {address}/api/predict (Ctrl-C stops it)")
         _Server(config).run([listening])
         api.state.service.decoder.close()

@@ -1,8 +1,6 @@
 """The photos of a request, read within limits of size and time into files of their own."""
 
-import asyncio
 import secrets
-import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,22 +10,12 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
+from foodvision.api.bodies import BodyLimit, RefusedError
+
 MAX_PHOTO, MAX_REQUEST, MAX_PHOTOS = 50_000_000, 200_000_000, 32
 """Bytes of a photo and of a request; photos of a request."""
 
-# A body has so many seconds to begin with, and one more for each so many bytes that came.
-_GRACE_SECONDS, _SLOWEST = 20.0, 20_000
-
 _BLOCK = 1 << 20
-
-
-class RefusedError(Exception):
-    """Why a request is refused: an HTTP status, and one line."""
-
-    def __init__(self, status: int, text: str) -> None:
-        """Take both."""
-        super().__init__(text)
-        self.status = status
 
 
 @dataclass(frozen=True)
@@ -98,24 +86,15 @@ async def _write(upload: UploadFile, path: Path, number: int) -> Sent:
 
 
 async def _bounded(request: Request, most: int) -> AsyncGenerator[bytes, None]:
-    """Give a request's body, as long as it is neither too long nor too slow."""
-    declared = request.headers.get("content-length", "")
-    too_long = RefusedError(413, f"the request has more than {most // 10**6} MB")
-    if declared.isdecimal() and int(declared) > most:
-        raise too_long
-    started, size = time.monotonic(), 0
+    """Give a request's body, as long as it is neither too large nor too slow."""
+    limit = BodyLimit(most, request.headers.get("content-length"))
     blocks = aiter(request.stream())
     while True:
-        left = started + _GRACE_SECONDS + size / _SLOWEST - time.monotonic()
         try:
-            block = await asyncio.wait_for(anext(blocks), max(0.0, left))
+            block = await limit.wait(anext(blocks))
         except StopAsyncIteration:
             return
-        except asyncio.TimeoutError:
-            raise RefusedError(408, "the photo came too slowly") from None
         except ClientDisconnect:
             raise RefusedError(400, "the connection was closed") from None
-        size += len(block)
-        if size > most:
-            raise too_long
+        limit.count(len(block))
         yield block

@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from foodvision.cli.options import ModelName, ModelNames, Port, Split, Switch
 from foodvision.errors import SettingsError
+from foodvision.system.network import believe_proxies
 from foodvision.system.terminal import say, say_json
 
 if TYPE_CHECKING:
@@ -133,22 +134,27 @@ def evaluate(
 def demo(
     *,
     model: ModelNames = (),
+    host: Annotated[str, Parameter(env_var="GRADIO_SERVER_NAME")] = "127.0.0.1",
     port: Port = None,
     share: Switch = False,
     feedback: Annotated[str | None, Parameter(env_var="FOODVISION_FEEDBACK")] = None,
     feedback_classes_only: Switch = False,
     mcp: Switch = False,
     allow_host: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    root_path: str | None = None,
+    proxy_headers: Switch = False,
 ) -> None:
-    """Serve the page.
+    """Serve the page, and POST /api/predict for programs.
 
     Parameters
     ----------
     model:
         A checkpoint folder, or user/name on the Hub; the model that ships if not given. Several
         let visitors choose.
+    host:
+        The address to listen on; 0.0.0.0 for the network.
     port:
-        Where to listen; 7860 or the next free one if not given.
+        The port to listen on; 7860 or the next free one if not given.
     share:
         Also make a public link to send.
     feedback:
@@ -161,6 +167,11 @@ def demo(
     allow_host:
         A name by which visitors ask for the page, such as food.example.org behind a proxy; may be
         given several times. A page on this machine alone answers to no other name.
+    root_path:
+        The path below which a proxy shows the page, such as /food. The proxy may strip it or not.
+    proxy_headers:
+        Take a visitor's address from the headers of a proxy in a private network, or of those that
+        FORWARDED_ALLOW_IPS names. Without it, only a proxy on this machine is believed.
     """
     from foodvision.web import build_page, launch_page, load_models, open_feedback
 
@@ -170,7 +181,17 @@ def demo(
         )
     kept = open_feedback(feedback, only_classes=feedback_classes_only) if feedback else None
     page = build_page(load_models(model), kept)
-    launch_page(page, port=port, share=share, mcp=mcp, hosts=allow_host)
+    if proxy_headers:
+        believe_proxies()
+    launch_page(
+        page,
+        host=host,
+        port=port,
+        share=share,
+        mcp=mcp,
+        hosts=allow_host,
+        root_path=root_path,
+    )
 
 
 def _told_of(answers: "Sequence[JudgedPhoto]") -> dict[str, Any]:

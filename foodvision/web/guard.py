@@ -1,39 +1,39 @@
 """Every request to the page passes here first: who may ask, what for, how much and how slowly."""
 
-import asyncio
 import json
 import secrets
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 
+from foodvision.api.bodies import BodyLimit, RefusedError, failure
+from foodvision.api.uploads import MAX_REQUEST
 from foodvision.page.words import Words
+from foodvision.system.network import LOOPBACK
 from foodvision.web.uploads import COOKIE, Uploads, owners_of
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+Application = Callable[..., Awaitable[None]]
 
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-"""The names of this machine itself."""
-
-# Of one request, in bytes: photos, what calls a function, and all else.
-_MAX_UPLOAD_REQUEST, _MAX_CALL, _MAX_OTHER = 200_000_000, 17_000_000, 100_000
-
-# A body has so many seconds to begin with, and one more for each so many bytes that came.
-_GRACE_SECONDS, _SLOWEST = 20.0, 20_000
+# Of one request, in bytes, beside MAX_REQUEST for photos: what calls a function, and all else.
+_MAX_CALL, _MAX_OTHER = 17_000_000, 100_000
 
 # Uploads at a time.
 _MOST_UPLOADS, _MOST_UPLOADS_OF_ONE = 16, 8
 
 _API = "/gradio_api"
 _FILE = f"{_API}/file="
+# What foodvision.api answers, not Gradio.
+_PLAIN_API = "/api/"
 # What the page and its programs ask for; all else that Gradio can do is not there.
 _PAGES = frozenset({"/", "/config", "/manifest.json", "/robots.txt", "/theme.css", "/favicon.ico"})
 _BELOW = (
@@ -73,12 +73,6 @@ _HEADERS = (
 )
 
 
-class _RefusedError(Exception):
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.status = status
-
-
 class Guard:
     """An ASGI application before the page's own.
 
@@ -87,13 +81,15 @@ class Guard:
 
     def __init__(
         self,
-        app: Callable[..., Awaitable[None]],
+        app: Application,
+        api: Application,
         uploads: Uploads,
         hosts: frozenset[str] | None,
         words: Callable[[Any], Words],
     ) -> None:
-        """Take the page, where its uploads go, and its texts in a visitor's language."""
-        self._app, self._uploads, self._hosts, self._words = app, uploads, hosts, words
+        """Take page, API, where the page's uploads go, and its texts in a visitor's language."""
+        self._app, self._api, self._uploads = app, api, uploads
+        self._hosts, self._words = hosts, words
         self._uploading: Counter[frozenset[str]] = Counter()
         self._answering, self._is_closing = 0, False
 
@@ -108,7 +104,7 @@ class Guard:
         self._answering += counted
         try:
             await self._pass_on(scope, exchange)
-        except _RefusedError as error:
+        except RefusedError as error:
             await exchange.refuse(error)
         finally:
             self._answering -= counted
@@ -127,36 +123,56 @@ class Guard:
     async def _pass_on(self, scope: Message, exchange: "_Exchange") -> None:
         request, path = exchange.request, exchange.path
         self._check_names(request)
-        if path not in _PAGES and not path.startswith(_BELOW):
-            raise _RefusedError(404, "Not found")
+        if path not in _PAGES and not path.startswith((*_BELOW, _PLAIN_API)):
+            raise RefusedError(404, "Not found")
         owners = owners_of(request)
         if path.startswith(_FILE):
             self._check_file(path, owners)
         if self._is_closing and request.method == "POST":
-            raise _RefusedError(503, self._words(request)("busy"))
+            raise RefusedError(503, self._words(request)("busy"))
         if path.rstrip("/") == f"{_API}/upload":
             await self._upload(scope, exchange, owners)
+        elif path.startswith(_PLAIN_API):
+            await self._ask_api(scope, exchange, owners)
         else:
             exchange.most = _MAX_CALL if path.startswith(_API) else _MAX_OTHER
             await exchange.run(self._app, scope)
 
     async def _upload(self, scope: Message, exchange: "_Exchange", owners: frozenset[str]) -> None:
-        exchange.most = _MAX_UPLOAD_REQUEST
+        exchange.most = MAX_REQUEST
+        exchange.before_answer = lambda answer: self._note(answer, owners)
+        try:
+            with self._place(exchange.request, owners):
+                await exchange.run(self._app, scope)
+        finally:
+            if not exchange.is_noted:
+                self._uploads.delete_unfinished(60 if self._uploading else 0)
+
+    async def _ask_api(self, scope: Message, exchange: "_Exchange", owners: frozenset[str]) -> None:
+        if exchange.request.method != "POST":
+            await exchange.run(self._api, scope)
+            return
+        exchange.most = MAX_REQUEST
+        with ExitStack() as place:
+            place.enter_context(self._place(exchange.request, owners))
+            exchange.before_answer = lambda _: place.close()
+            await exchange.run(self._api, scope)
+
+    @contextmanager
+    def _place(self, request: Request, owners: frozenset[str]) -> Iterator[None]:
+        """Hold a place for photos. Raises RefusedError where too many come at a time."""
         if (
             self._uploading.total() >= _MOST_UPLOADS
             or self._uploading[owners] >= _MOST_UPLOADS_OF_ONE
         ):
-            raise _RefusedError(503, self._words(exchange.request)("busy"))
+            raise RefusedError(503, self._words(request)("busy"))
         self._uploading[owners] += 1
-        exchange.before_answer = lambda answer: self._note(answer, owners)
         try:
-            await exchange.run(self._app, scope)
+            yield
         finally:
             self._uploading[owners] -= 1
             if not self._uploading[owners]:
                 del self._uploading[owners]
-            if not exchange.is_noted:
-                self._uploads.delete_unfinished(60 if self._uploading else 0)
 
     def _note(self, answer: bytes, owners: frozenset[str]) -> bool:
         """Note whose the files are that an upload's answer lists, and whether it lists any."""
@@ -171,16 +187,16 @@ class Guard:
         asked = [request.headers.get(name) for name in ("host", "x-forwarded-host")]
         names = {_host(f"//{name}") for name in asked if name}
         if self._hosts is not None and not names <= LOOPBACK | self._hosts:
-            raise _RefusedError(421, "This page has another name: see --allow-host")
+            raise RefusedError(421, "This page has another name: see --allow-host")
         origin = request.headers.get("origin")
         if origin and request.method not in ("GET", "HEAD"):
             own = names | (self._hosts or frozenset())
             if _host(origin) not in own:
-                raise _RefusedError(403, "Another site may not ask this page")
+                raise RefusedError(403, "Another site may not ask this page")
 
     def _check_file(self, path: str, owners: frozenset[str]) -> None:
         if not self._uploads.may_read(Path(path.removeprefix(_FILE)), owners):
-            raise _RefusedError(404, "Not found")
+            raise RefusedError(404, "Not found")
 
 
 class _Exchange:
@@ -189,21 +205,19 @@ class _Exchange:
     def __init__(self, request: Request, receive: Receive, send: Send) -> None:
         self.request, self.path, self.most = request, _path(request), _MAX_OTHER
         self._receive, self._send = receive, send
-        self._began, self._received = time.monotonic(), 0
+        self._limit: BodyLimit | None = None
         self._is_answered = self._is_received = False
-        self._refused: _RefusedError | None = None
+        self._refused: RefusedError | None = None
         # Called with the whole answer before its end is sent: who has it may ask at once.
-        self.before_answer: Callable[[bytes], bool] | None = None
+        self.before_answer: Callable[[bytes], bool | None] | None = None
         self.is_noted, self._answer = False, bytearray()
 
-    async def run(self, app: Callable[..., Awaitable[None]], scope: Message) -> None:
-        """Have the page answer."""
-        length = self.request.headers.get("content-length", "0")
-        if length.isdigit() and int(length) > self.most:
-            raise self._too_large()
+    async def run(self, app: Application, scope: Message) -> None:
+        """Have an application answer."""
+        self._limit = BodyLimit(self.most, self.request.headers.get("content-length"))
         try:
             await app(scope, self.receive, self.send)
-        except _RefusedError:
+        except RefusedError:
             raise
         except ClientDisconnect:
             return  # nobody waits for an answer
@@ -215,18 +229,15 @@ class _Exchange:
 
     async def receive(self) -> Message:
         """Receive a part of the body, as long as it is neither too much nor too slow."""
-        left = self._began + _GRACE_SECONDS + self._received / _SLOWEST - time.monotonic()
-        if self._is_answered or self._is_received:
+        if self._limit is None or self._is_answered or self._is_received:
             return await self._receive()  # waits for the client to go
         try:
-            message = await asyncio.wait_for(self._receive(), max(left, 0.01))
-        except asyncio.TimeoutError:
-            raise self._refuse(408, "The request came too slowly") from None
-        self._received += len(message.get("body", b""))
+            message = await self._limit.wait(self._receive())
+            self._limit.count(len(message.get("body", b"")))
+        except RefusedError as error:
+            self._refused = error
+            raise
         self._is_received = not message.get("more_body", False)
-        if self._received > self.most:
-            self._refused = self._too_large()
-            raise self._refused
         return message
 
     async def send(self, message: Message) -> None:
@@ -241,14 +252,17 @@ class _Exchange:
         elif self.before_answer:
             self._answer += message.get("body", b"")
             if not message.get("more_body", False):
-                self.is_noted = self.before_answer(bytes(self._answer))
+                self.is_noted = bool(self.before_answer(bytes(self._answer)))
         await self._send(message)
 
-    async def refuse(self, error: _RefusedError) -> None:
+    async def refuse(self, error: RefusedError) -> None:
         """Answer that it is not to be had."""
         if not self._is_answered:
             self._refused = None
-            response = PlainTextResponse(str(error), error.status, {"connection": "close"})
+            response: Response = PlainTextResponse(str(error), error.status)
+            if self.path.startswith(_PLAIN_API):
+                response = failure(error.status, str(error))
+            response.headers["connection"] = "close"
             await response(self.request.scope, self._receive, self.send)
 
     def _cookie(self) -> list[tuple[bytes, bytes]]:
@@ -259,13 +273,6 @@ class _Exchange:
         kind = "SameSite=None; Secure; Partitioned" if scheme == "https" else "SameSite=Lax"
         value = f"{COOKIE}={secrets.token_urlsafe(16)}; HttpOnly; Path=/; {kind}"
         return [(b"set-cookie", value.encode())]
-
-    def _too_large(self) -> _RefusedError:
-        return _RefusedError(413, f"Too much at once: the limit is {self.most // 10**6} MB")
-
-    def _refuse(self, status: int, text: str) -> _RefusedError:
-        self._refused = _RefusedError(status, text)
-        return self._refused
 
 
 def _path(request: Request) -> str:

@@ -2,29 +2,36 @@
 
 import os
 import signal
-import socket
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from fastapi import FastAPI
 from markupsafe import Markup
 
+from foodvision.api.application import Service, plain_api
+from foodvision.api.keys import keys_of_environment
 from foodvision.classifier import Classifier
 from foodvision.decoding import Decoder
 from foodvision.errors import SettingsError, first_line
 from foodvision.page.models import PageModel, name_of
 from foodvision.page.words import Words, introduce
 from foodvision.safety.escaping import markdown
+from foodvision.system.network import LOOPBACK, bare_host, clean_root_path, in_url, listen
+from foodvision.system.temporary import TemporaryFolder
 from foodvision.system.terminal import say
 from foodvision.web.about import about_tab
 from foodvision.web.camera import camera_tab, turn_off_when_left
 from foodvision.web.choice import ModelChoice
 from foodvision.web.feedback import Feedback
-from foodvision.web.guard import LOOPBACK, Guard
+from foodvision.web.guard import Guard
+from foodvision.web.manifest import link_manifest_relatively
 from foodvision.web.many import many_tab
 from foodvision.web.one import one_tab
 from foodvision.web.programs import add_endpoints, refuse_addresses_of_assistants
@@ -56,6 +63,7 @@ class Behind:
     """What works behind a page, which Gradio knows nothing of."""
 
     i18n: gr.I18n
+    models: Mapping[str, Classifier]
     uploads: Uploads
     decoder: Decoder
     words: Callable[[Any], Words]
@@ -104,47 +112,61 @@ def build_page(
         add_endpoints(shown, chosen, photo, photos)
         page.load(None, js=SCRIPT.read_text("utf-8"))
     protect_functions(page, uploads, first.words)
-    page.behind = Behind(i18n, uploads, decoder, first.words, feedback)
+    page.behind = Behind(i18n, models, uploads, decoder, first.words, feedback)
     return page.queue(max_size=50, default_concurrency_limit=_AT_ONCE)  # type: ignore[no-any-return]
 
 
 def launch_page(
     page: gr.Blocks,
     *,
+    host: str | None = None,
     port: int | None = None,
     share: bool = False,
     mcp: bool = False,
     hosts: Collection[str] = (),
+    root_path: str | None = None,
     wait: bool = True,
 ) -> None:
     """Serve the page until it is stopped, and say in one line where to look.
 
+    host: the address to listen on; GRADIO_SERVER_NAME, or else this machine alone, if None.
     port: 7860 or the next free one if None (a Space sets its own).
     hosts: names by which the page may be asked for, beside those of this machine itself. Without
         them a page that listens on this machine alone answers to no others, one that listens to
         the network to all.
     share: also make a public link, valid for some days, through Gradio's relay.
+    root_path: the path below which a proxy shows the page, such as /food; the proxy may strip it or
+        not. GRADIO_ROOT_PATH, or else none, if None.
     mcp: also serve `/predict` and `/predict_many` as tools of the Model Context Protocol.
     wait: if False, return as soon as it answers.
 
-    Raises SettingsError if the port is taken, or what `mcp` needs is not installed.
+    Raises SettingsError if the port is taken, `root_path` is no path, or what `mcp` needs is not
+    installed.
     """
+    if root_path is not None:
+        root_path = clean_root_path(root_path)
     if mcp and find_spec("mcp") is None:
         raise SettingsError(
             "--mcp needs the package mcp: pip install '.[mcp]' in foodvision's folder"
         )
     behind: Behind = page.behind  # type: ignore[attr-defined]
-    is_local = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1") in LOOPBACK
+    host = bare_host(host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1")
+    is_local = host in LOOPBACK
     names = frozenset(map(str.lower, hosts)) if hosts or is_local else None
 
     @asynccontextmanager
     async def guarded(app: Any) -> AsyncIterator[None]:
         # Here all of Gradio's middleware is there, and no request has come.
-        behind.guard = Guard(app.middleware_stack, behind.uploads, names, behind.words)
+        link_manifest_relatively(app)
+        behind.guard = Guard(
+            app.middleware_stack, _plain_api(behind), behind.uploads, names, behind.words
+        )
         app.middleware_stack = behind.guard
         yield
 
     options: dict[str, Any] = {
+        "server_name": in_url(host),  # Gradio wants the brackets of IPv6
+        "root_path": root_path,
         "share": share,
         "theme": THEME,
         "css_paths": CSS,
@@ -162,7 +184,7 @@ def launch_page(
         "ssr_mode": False,
         "strict_cors": True,
     }
-    _, local_url, share_url = _launch(page, port, options)
+    _, local_url, share_url = _launch(page, host, port, options)
     if share_url and behind.guard:
         behind.guard.also_called(share_url)
     refuse_addresses_of_assistants(page)
@@ -178,7 +200,20 @@ def launch_page(
             behind.feedback.close()
 
 
-def _launch(page: gr.Blocks, port: int | None, options: dict[str, Any]) -> tuple[Any, str, str]:
+@cache
+def _api_folder() -> Path:
+    """Return where photos to the API of all pages of this program lie while they are answered."""
+    return TemporaryFolder("api").path
+
+
+def _plain_api(behind: Behind) -> FastAPI:
+    service = Service(behind.models, _api_folder(), behind.decoder)
+    return plain_api(service, keys_of_environment())
+
+
+def _launch(
+    page: gr.Blocks, host: str, port: int | None, options: dict[str, Any]
+) -> tuple[Any, str, str]:
     """Launch on a port, or else on the first one from 7860 on that is free.
 
     Gradio would look for it, too, but starts its server for each one, which MCP allows only once.
@@ -188,8 +223,7 @@ def _launch(page: gr.Blocks, port: int | None, options: dict[str, Any]) -> tuple
     for number in ports:
         try:
             if number and not chosen:
-                host = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
-                socket.create_server((host, number)).close()
+                listen(host, number).close()
             return page.launch(server_port=number, **options)
         except OSError as error:
             reason = first_line(error)
