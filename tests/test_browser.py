@@ -88,9 +88,7 @@ def upload(page, path):
 
 def open_until_kept(page, url):
     page.goto(url)
-    expect(page.locator("#kept")).to_have_text(
-        "This page now works offline.", timeout=PATIENCE
-    )
+    expect(page.locator("#kept")).to_have_text("This page now works offline.", timeout=PATIENCE)
 
 
 def make_newer(folder):

@@ -170,7 +170,7 @@ def test_image_answers_as_a_user_without_rights_on_a_file_system_that_is_read_on
     started = stage.command(stage.said["ENTRYPOINT"] + stage.said["CMD"], is_build=False)
     with subprocess.Popen(started, stdout=subprocess.PIPE, text=True) as server:
         try:
-            assert "foodvision answers at" in server.stdout.readline()
+            assert "Serving at" in server.stdout.readline()
             assert subprocess.run(check).returncode == 0
             photo = (EXAMPLES / "pizza.jpg").read_bytes()
             answer = httpx.post(f"http://127.0.0.1:{port}/api/predict", content=photo, timeout=60)

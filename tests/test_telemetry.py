@@ -80,3 +80,14 @@ def test_variable_that_the_user_set_stays():
 def test_security_page_lists_every_switch():
     text = (REPOSITORY / "docs" / "security.md").read_text("utf-8")
     assert [name for name in SWITCHES if f"`{name}`" not in text] == []
+
+
+def test_ray_is_told_to_report_nothing_before_it_is_imported():
+    pytest.importorskip("ray")
+    code = (
+        "import sys, foodvision.cluster; from ray._common.usage import usage_lib; "
+        "print(usage_lib.usage_stats_enabled(), 'torch' in sys.modules)"
+    )
+    known = {key: value for key, value in os.environ.items() if key not in SWITCHES}
+    done = subprocess.run([*PYTHON, code], env=known, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]

@@ -5,12 +5,12 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
-from typing import IO, Any, TypeAlias
+from typing import IO, TypeAlias
 
 from foodvision.cli.many_photos import Answer
-from foodvision.errors import FoodVisionError, SettingsError
+from foodvision.errors import SettingsError
+from foodvision.rows import Row, columns_of, parquet_schema, parquet_table, row_of
 from foodvision.safety.escaping import from_cell, to_cell
 from foodvision.system.storage import replacing
 
@@ -42,16 +42,6 @@ class Before:
     def lacks(self, name: str) -> bool:
         """Whether a photo is not among them."""
         return hash(name) not in self.names
-
-
-def columns_of(top: int) -> list[str]:
-    """Return the columns' names.
-
-    top: how many guesses a row has.
-    """
-    more = [(f"top{rank}", f"top{rank}_confidence") for rank in range(2, top + 1)]
-    fixed = ["path", "label", "confidence", "certainty", "known", "known_score"]
-    return [*fixed, *chain.from_iterable(more), "error"]
 
 
 def read_before(path: Path, top: int) -> Before:
@@ -93,51 +83,30 @@ def csv_file(path: Path, top: int, before: Before) -> Iterator[Write]:
         writer = csv.writer(file, lineterminator="\n")
         if not before.end:
             writer.writerow(columns_of(top))
-        yield lambda name, answer: writer.writerow(map(_cell, _row(name, answer, top)))
+        yield lambda name, answer: writer.writerow(map(_cell, row_of(name, answer, top)))
 
 
 @contextmanager
 def parquet_file(path: Path, top: int) -> Iterator[Write]:
     """Write Parquet, a group of rows at a time, beside; it takes its name when it is whole."""
-    import pyarrow
     from pyarrow import parquet
 
-    kinds = {"known": pyarrow.bool_(), "known_score": pyarrow.float64()}
-    schema = pyarrow.schema(
-        (name, pyarrow.float64() if name.endswith("confidence") else kinds.get(name, _text()))
-        for name in columns_of(top)
-    )
-    rows: list[list[Any]] = []
+    rows: list[Row] = []
 
-    with replacing(path) as beside, parquet.ParquetWriter(beside, schema) as writer:
+    with replacing(path) as beside, parquet.ParquetWriter(beside, parquet_schema(top)) as writer:
 
         def flush() -> None:
-            columns = [list(column) for column in zip(*rows, strict=True)]
             if rows:
-                writer.write_table(pyarrow.table(columns, schema=schema))
+                writer.write_table(parquet_table(rows, top))
             rows.clear()
 
         def write(name: str, answer: Answer) -> None:
-            rows.append([_as_unicode(value) for value in _row(name, answer, top)])
+            rows.append(row_of(name, answer, top))
             if len(rows) == _ROWS:
                 flush()
 
         yield write
         flush()
-
-
-def _text() -> Any:
-    import pyarrow
-
-    return pyarrow.string()
-
-
-def _row(name: str, answer: Answer, top: int) -> list[str | float | bool | None]:
-    if isinstance(answer, FoodVisionError):
-        return [name, *[None] * (5 + 2 * (top - 1)), str(answer)]
-    guesses = [*answer.top[1:], *[(None, None)] * (top - len(answer.top))]
-    said = (answer.label, answer.confidence, answer.certainty, answer.known, answer.known_score)
-    return [name, *said, *chain.from_iterable(guesses), None]
 
 
 def _cell(value: str | float | bool | None) -> str | float:
@@ -146,11 +115,6 @@ def _cell(value: str | float | bool | None) -> str | float:
     if isinstance(value, bool):
         return str(value).lower()
     return "" if value is None else value
-
-
-def _as_unicode(value: Any) -> Any:
-    """Escape what is no Unicode of a file's name: Parquet has no place for it."""
-    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
 
 
 def _whole_rows(path: Path, file: IO[bytes]) -> Iterator[tuple[int, list[str]]]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from foodvision.cli.options import ModelName, ModelNames, Port, Split, Switch
+from foodvision.cli.options import ModelName, ModelNames, Port, Processors, Split, Switch
 from foodvision.errors import SettingsError
 from foodvision.system.network import believe_proxies
 from foodvision.system.terminal import say, say_json
@@ -21,9 +21,11 @@ def predict(
     top: int = 5,
     json: Switch = False,
     csv: Path | None = None,
-    parquet: Path | None = None,
+    parquet: str | None = None,
     resume: Switch = False,
     sort_into: Path | None = None,
+    ray: str | None = None,
+    ray_cpus: Processors = 1,
 ) -> int:
     """Say what is in photos.
 
@@ -31,7 +33,8 @@ def predict(
     ----------
     photos:
         Photos, folders of them, archives (.zip, .tar.gz), patterns such as 'photos/*.jpg', and -
-        for a list of paths on standard input, one a line.
+        for a list of paths on standard input, one a line. With --ray also .parquet, webdataset's
+        .tar, and s3://, gs:// and hf:// addresses of all these.
     model:
         A checkpoint folder, or user/name on the Hub; the model that ships if not given.
     top:
@@ -43,12 +46,19 @@ def predict(
         Write a CSV file instead: path, label, confidence, certainty, known, known_score, top2,
         top2_confidence and so on, error.
     parquet:
-        The same columns as a Parquet file. It needs the extra datasets.
+        The same columns as a Parquet file; with --ray as a folder of them, which may be an address.
+        It needs the extra datasets, or ray.
     resume:
-        Continue the CSV file of a call that was stopped: photos that are in it are skipped.
+        Continue the CSV file of a call that was stopped, or with --ray the Parquet folder: photos
+        that are in it are skipped.
     sort_into:
         Also link each photo into DIR/label/, and those that are not known into DIR/not known/.
         Photos are copied where links are not possible.
+    ray:
+        Predict on a Ray cluster: local starts one on this machine, HOST:PORT or auto joins one that
+        runs. Needs --parquet, and the extra ray.
+    ray_cpus:
+        Processors of each of Ray's actors. More save memory: each actor loads the model once.
     """
     from foodvision.checkpoint import read_checkpoint
     from foodvision.classifier import Classifier, check_top, find_checkpoint
@@ -57,13 +67,21 @@ def predict(
     from foodvision.cli.many_photos import check_photos, make_decoder
 
     check_top(top)
-    _check_outputs(json, csv, parquet, resume)
+    if ray:
+        _check_ray_outputs(json, csv, parquet, sort_into)
+        from foodvision.cli.cluster_photos import predict_with_ray
+        from foodvision.cluster import ClusterRun
+
+        run = ClusterRun(str(parquet), top, ray_cpus, resume)
+        return predict_with_ray(photos, model, ray, run)
+    table = Path(parquet) if parquet else None
+    _check_outputs(json, csv, table, resume)
     check_photos(photos)
-    check_table(csv or parquet, resume=resume)
+    check_table(csv or table, resume=resume)
     decoder = make_decoder(photos)
     try:
         classifier = Classifier(read_checkpoint(find_checkpoint(model)), threads=1)
-        output = Output(csv=csv, parquet=parquet, json=json, resume=resume, sort_into=sort_into)
+        output = Output(csv=csv, parquet=table, json=json, resume=resume, sort_into=sort_into)
         return answer_photos(classifier, decoder, photos, top, output)
     finally:
         decoder.close()
@@ -200,6 +218,15 @@ def _told_of(answers: "Sequence[JudgedPhoto]") -> dict[str, Any]:
 
     mistakes = [mistake._asdict() for mistake in find_mistakes(answers)]
     return {"confusion": confusion_counts(answers), "mistakes": mistakes}
+
+
+def _check_ray_outputs(
+    json: bool, csv: Path | None, parquet: str | None, sort_into: Path | None
+) -> None:
+    if json or csv or sort_into:
+        raise SettingsError("--ray writes Parquet alone: leave out --json, --csv and --sort-into")
+    if not parquet:
+        raise SettingsError("--ray writes a folder of Parquet files: add --parquet DIR")
 
 
 def _check_outputs(json: bool, csv: Path | None, parquet: Path | None, resume: bool) -> None:

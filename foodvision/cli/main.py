@@ -30,6 +30,7 @@ from foodvision.system.terminal import complain, guard_terminal
 _PACKAGES = {
     "evaluate": ("jinja2", "matplotlib", "scipy", "sklearn", "tqdm"),
     "datasets": ("datasets", "fsspec", "pyarrow"),
+    "ray": ("ray",),
     "serve": ("fastapi", "prometheus_client", "python_multipart", "uvicorn"),
     "track": ("tensorboard", "trackio"),
     "inspect": ("cleanlab", "imagehash"),

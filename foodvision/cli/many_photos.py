@@ -121,6 +121,12 @@ def predict_all(
             yield from predict_paths(classifier, decoder, wanted, top)
 
 
+def list_photos(photos: Iterable[str]) -> Iterator[FoundPhoto]:
+    """Give the photos that names stand for, as `predict_all` does; archives are not opened."""
+    for path in _named(photos):
+        yield from _listed(path, None)
+
+
 def predict_paths(
     classifier: Classifier, decoder: Decoder, photos: Iterable[FoundPhoto], top: int
 ) -> Answers:

@@ -17,6 +17,7 @@ ModelNames = Annotated[
     ),
 ]
 Port = Annotated[int | None, Parameter(validator=Number(gte=1, lte=65535))]
+Processors = Annotated[int, Parameter(validator=Number(gte=1))]
 Switch = Annotated[bool, Parameter(negative="")]
 
 STANDARD_INPUT = "\0-"

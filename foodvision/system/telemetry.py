@@ -10,6 +10,7 @@ SWITCHES = {
     "GRADIO_ANALYTICS_ENABLED": "False",
     "HF_HUB_DISABLE_TELEMETRY": "1",  # also what gradio, datasets and trackio send through it
     "HF_HUB_DISABLE_UPDATE_CHECK": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",  # a report to Ray's makers every hour, by who starts a cluster
 }
 """Environment variables, and the values that keep libraries silent."""
 

@@ -1,0 +1,47 @@
+"""`foodvision predict --ray`: the photos are found here, and predicted on a Ray cluster."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from foodvision.checkpoint import read_checkpoint
+from foodvision.classifier import find_checkpoint
+from foodvision.cli.answer_files import top_of
+from foodvision.cli.many_photos import check_photos, list_photos
+from foodvision.cluster import (
+    ClusterRun,
+    Found,
+    connected,
+    is_remote,
+    predict_on_cluster,
+    remote_files,
+)
+from foodvision.system.terminal import say
+
+
+def predict_with_ray(
+    photos: Sequence[str], model: str | None, address: str, run: ClusterRun
+) -> int:
+    """Predict photos and write the answers; return the exit status, 1 if any cannot be read.
+
+    photos: what `foodvision predict` takes, and addresses.
+    """
+    local = [name for name in photos if not is_remote(name)]
+    if local or not photos:
+        check_photos(local)
+    checkpoint = read_checkpoint(find_checkpoint(model))
+    run = replace(run, top=top_of(run.top, checkpoint.config.classes))
+    with connected(address):
+        outcome = predict_on_cluster(checkpoint, _found(photos), run)
+    unreadable = f", {outcome.unreadable:,} unreadable" if outcome.unreadable else ""
+    say(f"{run.out}: {outcome.photos:,} photos{unreadable}")
+    return 1 if outcome.unreadable else 0
+
+
+def _found(photos: Sequence[str]) -> Iterator[Found]:
+    for name in photos:
+        if is_remote(name):
+            yield from (Found(address, address) for address in remote_files(name))
+        else:
+            for photo in list_photos([name]):
+                path = str(photo.path.absolute())
+                yield Found(photo.name, path, str(photo.fault) if photo.fault else None)

@@ -1,0 +1,219 @@
+"""Predictions on a Ray cluster: equal to one machine's, whatever dies in the middle."""
+
+import os
+import subprocess
+import sys
+import tarfile
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pyarrow
+import pytest
+from conftest import COLOURS, EXAMPLES, REPOSITORY, make_photo, make_split
+from pyarrow import parquet
+
+import foodvision
+from foodvision.rows import columns_of
+
+pytest.importorskip("ray")
+pytestmark = pytest.mark.slow
+
+COMMAND = [sys.executable, "-m", "foodvision"]
+
+
+@contextmanager
+def running_cluster():
+    """Two nodes of a processor each; gives their address and what kills one of them."""
+    program = [sys.executable, str(Path(__file__).with_name("ray_cluster.py"))]
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    with subprocess.Popen(
+        program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as cluster:
+        try:
+            address = cluster.stdout.readline().strip()
+            assert address.startswith("127.0.0.2:")
+
+            def kill(what):
+                print(what, file=cluster.stdin, flush=True)
+                assert cluster.stdout.readline() == "killed\n"
+
+            yield address, kill
+        finally:
+            cluster.stdin.close()
+            cluster.wait(60)
+
+
+@pytest.fixture(scope="module")
+def address():
+    with running_cluster() as (address, _):
+        yield address
+
+
+def predict(*given, status=0):
+    done = subprocess.run(
+        [*COMMAND, "predict", *map(str, given)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == status, done.stderr
+    return done
+
+
+def rows_of(place: Path) -> dict[str, dict[str, object]]:
+    rows = parquet.read_table(place).to_pylist()
+    assert len({row["path"] for row in rows}) == len(rows)  # none twice
+    return {row["path"]: row for row in rows}
+
+
+def assert_same(found, expected):
+    assert found.keys() == expected.keys()
+    for path, row in expected.items():
+        for name, value in row.items():
+            same = pytest.approx(value, abs=1e-5) if isinstance(value, float) else value
+            assert found[path][name] == same, (path, name)
+
+
+def pack(folder: Path, target: Path) -> Path:
+    with tarfile.open(target, "w") as file:
+        for path in sorted(folder.rglob("*.jpg")):
+            file.add(path, path.relative_to(folder))
+    return target
+
+
+def test_answers_are_those_of_one_machine_row_by_row(address, fruit_checkpoint, tmp_path):
+    photos = make_split(tmp_path / "photos", 40)
+    (photos / "kiwi" / "1.jpg").write_text("no photo")
+    (tmp_path / "empty").mkdir()
+    pack(make_split(tmp_path / "more", 4, first_seed=50), tmp_path / "shard.tar")
+    pattern = f"{photos}/tomato/*.jpg"
+    given = [photos / "kiwi", photos / "blueberry", pattern, tmp_path / "missing.jpg"]
+    given += [tmp_path / "empty", tmp_path / "shard.tar", "--model", fruit_checkpoint, "--top", 2]
+    predict(*given, "--parquet", tmp_path / "one.parquet", status=1)
+    done = predict(*given, "--parquet", tmp_path / "many", "--ray", address, status=1)
+    expected = rows_of(tmp_path / "one.parquet")
+    assert len(expected) == 134
+    assert_same(rows_of(tmp_path / "many"), expected)
+    assert done.stdout == f"{tmp_path / 'many'}: 134 photos, 3 unreadable\n"
+    parts = sorted((tmp_path / "many").iterdir())
+    assert len(parts) > 2
+    assert [parquet.read_schema(part).names for part in parts] == [columns_of(2)] * len(parts)
+
+
+@pytest.mark.parametrize("kind", ["bytes", "paths", "hub's images", "bytes without names"])
+def test_parquet_of_bytes_or_paths(kind, address, fruit_checkpoint, tmp_path):
+    names = sorted(make_split(tmp_path / "photos", 3).rglob("*.jpg"))
+    contents = [path.read_bytes() for path in names]
+    paths = [str(path) for path in names]
+    table = {
+        "bytes": {"image": contents, "path": paths},
+        "paths": {"path": paths, "image_id": list(range(9))},
+        "hub's images": {"image": [{"bytes": of, "path": "1.jpg"} for of in contents]},
+        "bytes without names": {"jpg": contents, "label": [1] * 9},
+    }[kind]
+    parquet.write_table(pyarrow.table(table), tmp_path / "in.parquet", row_group_size=4)
+    place = tmp_path / "out"
+    given = [tmp_path / "in.parquet", "--model", fruit_checkpoint, "--ray", address]
+    predict(*given, "--parquet", place)
+    found = rows_of(place)
+    classifier = foodvision.load(fruit_checkpoint)
+    assert sorted(row["label"] for row in found.values()) == sorted(
+        classifier.predict(path).label for path in paths
+    )
+    if kind in ("bytes", "paths"):
+        assert sorted(found) == paths
+    else:
+        assert all(name.startswith(f"{tmp_path / 'in.parquet'}#") for name in found)
+    predict(*given, "--parquet", place, "--resume")
+    assert rows_of(place) == found
+
+
+def test_addresses_are_read_as_folders_patterns_and_files(address, fruit_checkpoint, tmp_path):
+    photos = make_split(tmp_path / "my photos 100%", 2)
+    base = f"file://{photos}"
+    given = [f"{base}/kiwi", f"{base}/tom*/*.jpg", f"{base}/blueberry/0.jpg"]
+    out = tmp_path / "out"
+    predict(*given, "--model", fruit_checkpoint, "--ray", address, "--parquet", f"file://{out}")
+    expected = [
+        f"{base}/blueberry/0.jpg",
+        *(f"{base}/{of}/{n}.jpg" for of in ("kiwi", "tomato") for n in (0, 1)),
+    ]
+    assert sorted(rows_of(out)) == expected
+    assert {row["error"] for row in rows_of(out).values()} == {None}
+
+
+@pytest.mark.parametrize("what", ["worker", "node"])
+def test_what_dies_in_the_middle_loses_nothing_and_doubles_nothing(what, tmp_path):
+    photos = many_photos(tmp_path / "photos", 500)
+    given = [photos, "--parquet", tmp_path / "one.parquet"]
+    predict(*given)
+    out = tmp_path / "many"
+    with running_cluster() as (address, kill):
+        command = [*COMMAND, "predict", photos, "--parquet", out, "--ray", address]
+        with subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE) as run:
+            wait_for_a_part(out, run)
+            kill(what)
+            assert run.poll() is None
+            assert run.wait(300) == 0
+    assert_same(rows_of(out), rows_of(tmp_path / "one.parquet"))
+
+
+def test_run_that_was_killed_is_resumed(address, tmp_path):
+    photos = many_photos(tmp_path / "photos", 500)
+    out = tmp_path / "many"
+    given = [photos, "--parquet", out, "--ray", address]
+    with subprocess.Popen(list(map(str, [*COMMAND, "predict", *given]))) as run:
+        wait_for_a_part(out, run)
+        run.kill()
+    before = {part: part.read_bytes() for part in out.iterdir() if is_whole(part)}
+    (out / f"{'0' * 32}_000000_000000-0.parquet").write_bytes(b"PAR1 cut off")
+    assert "exists already" in predict(*given, status=2).stderr
+    assert "with this --top" in predict(*given, "--resume", "--top", 1, status=2).stderr
+    predict(*given, "--resume")
+    assert len(rows_of(out)) == 500
+    assert before
+    assert {part: part.read_bytes() for part in before} == before
+
+
+def many_photos(folder: Path, count: int) -> Path:
+    """Photos of many names, enough to take seconds."""
+    folder.mkdir()
+    examples = sorted(EXAMPLES.glob("*.jpg"))
+    for number in range(count):
+        (folder / f"{number:04}.jpg").symlink_to(examples[number % len(examples)])
+    return folder
+
+
+def wait_for_a_part(out: Path, run: subprocess.Popen) -> None:
+    while not list(out.glob("*.parquet")):
+        assert run.poll() is None
+        with suppress(subprocess.TimeoutExpired):
+            run.wait(0.02)
+
+
+def is_whole(part: Path) -> bool:
+    try:
+        return parquet.read_metadata(part).num_rows > 0
+    except pyarrow.ArrowInvalid:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--csv", "a.csv"], "--ray writes Parquet alone"),
+        ([], "add --parquet DIR"),
+        (["--parquet", "out"], "--ray 127.0.0.1:1: no Ray cluster answers there"),
+    ],
+)
+def test_wrong_call_is_one_line(options, said, tmp_path):
+    photo = make_photo(tmp_path / "a.jpg", COLOURS["kiwi"], seed=1)
+    done = predict(photo, "--ray", "127.0.0.1:1", *options, status=2)
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_zip_is_refused_and_a_damaged_shard_is_named(address, tmp_path):
+    (tmp_path / "a.zip").write_bytes(b"PK")
+    (tmp_path / "a.parquet").write_text("no table")
+    for name, said in (("a.zip", "pack the photos as .tar"), ("a.parquet", "is no Parquet file")):
+        done = predict(tmp_path / name, "--ray", address, "--parquet", tmp_path / "out", status=2)
+        assert said in done.stderr
+        assert done.stderr.count("\n") == 1
