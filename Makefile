@@ -4,7 +4,7 @@ PYTHON ?= python3
 # Two workers with a thread each: torch's own threads would wait for each other on two cores.
 PYTEST = OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses 2 --dist worksteal
 
-.PHONY: help demo test test-quick slow fuzz chromium runtime lint docs model sbom release clean
+.PHONY: help demo test test-quick slow fuzz chromium runtime proxies lint docs model sbom release clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -20,7 +20,7 @@ test: .venv/ready chromium runtime ## set up everything and run the tests
 test-quick: .venv/ready ## a first verdict within two minutes: no browser, no training, no other process
 	$(PYTEST) -m 'not slow and not thorough'
 
-slow: .venv/ready chromium runtime ## run the tests that take long: killed, distributed, whole trainings, rare cases of the pages
+slow: .venv/ready chromium runtime proxies ## run the tests that take long: killed, distributed, whole trainings, rare cases of the pages
 	$(PYTEST) -m slow
 
 fuzz: .venv/ready ## read 10,000 damaged files of each kind (FOODVISION_FUZZ=1000 make fuzz: fewer)
@@ -32,6 +32,11 @@ chromium: .venv/ready
 		|| (apt-get update -qq && apt-get install -y -qq chromium) \
 		|| .venv/bin/playwright install --with-deps chromium
 	@command -v strace >/dev/null || (apt-get update -qq && apt-get install -y -qq strace) || true
+
+# The page is tested behind both; without them its test is skipped, which says so.
+proxies:
+	@(command -v nginx && command -v caddy) >/dev/null \
+		|| (apt-get update -qq && apt-get install -y -qq nginx caddy) || true
 
 # What the page in the browser runs on, checked and kept in the user's cache, and Node for its tests.
 runtime: .venv/ready
