@@ -256,12 +256,12 @@ def format_of(content: bytes) -> str | None:
         return None
 
 
-def depth_of(path: str | os.PathLike[str]) -> Depth:
+def depth_of(photo: str | os.PathLike[str] | bytes) -> Depth:
     """Return how deep the values of a photo's file are, and the largest one.
 
     Raises PhotoError as `load_image` does, but for floating point values that are numbers.
     """
-    content, name = read_photo(path), os.fspath(path)
+    content, name = photo if isinstance(photo, bytes) else read_photo(photo), _name(photo)
     with _decoder_errors_told(name):
         check_header(content, name)
         image = _identify(io.BytesIO(content))

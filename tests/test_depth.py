@@ -13,6 +13,7 @@ import foodvision
 from foodvision.browser.site import write_site
 from foodvision.checkpoint import read_checkpoint
 from foodvision.data import find_photos, find_white
+from foodvision.data.hub_datasets import shrink
 from foodvision.decoding import Decoder
 from foodvision.engine import FeatureCache
 from foodvision.errors import DataError, PhotoError, SiteError
@@ -194,6 +195,12 @@ def test_whole_numbers_beside_floats_are_told(tmp_path):
     save_float(tmp_path / "rings" / "float.tif", picture("rings", 0), 1)
     with pytest.raises(DataError, match="12 photos have 16 bits, and 1 floating point values"):
         find_white(find_photos(tmp_path))
+
+
+def test_deep_photo_of_a_dataset_is_not_made_smaller(tmp_path):
+    save_png(tmp_path / "photo.png", picture("rings", 0), 4095)
+    content = (tmp_path / "photo.png").read_bytes()
+    assert shrink(content, 32) == content
 
 
 def test_inspection_sees_deep_photos_as_training_does(tmp_path):

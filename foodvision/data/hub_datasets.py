@@ -25,7 +25,7 @@ from foodvision.data.dataset_names import HubDataset, parse_dataset
 from foodvision.data.dataset_stream import Answer, Stream, find_commit, open_stream
 from foodvision.data.photos import Photos
 from foodvision.errors import DataError, PhotoError, first_line, printable
-from foodvision.image import format_of, load_image
+from foodvision.image import depth_of, format_of, load_image
 from foodvision.system.progress import progress
 
 _JPEG_QUALITY = 90
@@ -62,9 +62,12 @@ def dataset_photos(source: str) -> Photos:
 def shrink(content: bytes, side: int) -> bytes:
     """Return a photo's file with a short side of `side` pixels, upright, sRGB, as JPEG.
 
-    A photo that is no larger stays as it is, and so does what is none: whoever opens it is told.
+    A photo that is no larger stays as it is, and so does one of more than eight bits, whose white
+    depends on the others, and what is none: whoever opens it is told.
     """
     try:
+        if depth_of(content).kind:
+            return content
         image = load_image(content, side + 1)  # so that what is larger comes out larger
     except PhotoError:
         return content
