@@ -65,6 +65,22 @@ def test_enough_photos_are_not_told(fruit, tmp_path):
     assert "whether it is none of them" in (run.folder / "checkpoint" / "README.md").read_text()
 
 
+def test_small_set_is_cross_validated(fruit_checkpoint, tmp_path, capsys):
+    make_split(tmp_path / "photos", 6)
+    run = foodvision.train(
+        tmp_path / "photos",
+        model=str(fruit_checkpoint),
+        epochs=2,
+        output=tmp_path / "run",
+        listener=print_event,
+    )
+    share = run.record.judgement.cross_validated
+    assert (run.figures.n, share.n) == (3, 18)
+    assert share.count >= 16  # each class has a colour of its own
+    assert "top-1, cross-validated (n = 18)" in capsys.readouterr().out
+    assert "Cross-validated over all 18 photos" in read_card(run.classifier.checkpoint)
+
+
 def test_two_photos_a_class_are_too_few(tmp_path):
     make_split(tmp_path / "photos", 2)
     with pytest.raises(DataError, match="class blueberry has too few photos to set some aside"):

@@ -28,7 +28,7 @@ from foodvision.system.terminal import complain, guard_terminal
 
 # The extra that brings a package, by the name that is imported.
 _PACKAGES = {
-    "evaluate": ("jinja2", "matplotlib", "scipy", "sklearn", "tqdm"),
+    "evaluate": ("jinja2", "matplotlib", "scipy", "sklearn", "threadpoolctl", "tqdm"),
     "datasets": ("datasets", "fsspec", "pyarrow"),
     "ray": ("ray",),
     "serve": ("fastapi", "prometheus_client", "python_multipart", "uvicorn"),

@@ -161,6 +161,9 @@ def overall_table(judgement: Judgement) -> Table:
     ):
         if value is not None and (name != "top-5" or len(figures.per_class) > 5):
             table.add_row(name, percent(value), interval_in_words(interval) if interval else "")
+    if share := judgement.cross_validated:
+        name = f"top-1, cross-validated (n = {share.n})"
+        table.add_row(name, percent(share.value), interval_in_words(share.interval))
     for name, value in (("negative log-likelihood", figures.nll), ("Brier score", figures.brier)):
         if value is not None:
             table.add_row(name, f"{value:.3f}", "")

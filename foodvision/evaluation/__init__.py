@@ -10,6 +10,7 @@ from foodvision.evaluation.calibration import (
     fit_known_threshold,
     fit_temperature,
 )
+from foodvision.evaluation.cross_validation import FEW_TEST_PHOTOS, cross_validate
 from foodvision.evaluation.figures import ClassFigures, Figures, Pair, find_pairs, measure
 from foodvision.evaluation.intervals import Interval, Share, as_json, wilson_interval
 from foodvision.evaluation.judge import Judgement, answer, choose_split, evaluate, judge
@@ -20,6 +21,7 @@ from foodvision.evaluation.unknown import KnownFigures, measure_known
 
 __all__ = [
     "FEWEST_TO_REFUSE",
+    "FEW_TEST_PHOTOS",
     "KEPT_SHARE",
     "CertaintyBounds",
     "MOST_PHOTOS",
@@ -37,6 +39,7 @@ __all__ = [
     "answer",
     "as_json",
     "choose_split",
+    "cross_validate",
     "evaluate",
     "few_photos_in_words",
     "find_pairs",

@@ -30,6 +30,8 @@ class Judgement:
 
     certainty: of the answers that were called "sure", "likely", ... how many were right; of those
         "not known", how many the nearest class was right for.
+    cross_validated: of all photos of a small set, how many a head like the model's got right that
+        was fitted without them.
     """
 
     figures: Figures
@@ -37,6 +39,7 @@ class Judgement:
     speed: Speed | None = None
     known: KnownFigures | None = None
     certainty: Mapping[str, Share] | None = None
+    cross_validated: Share | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The figures as JSON types, and beside them robustness, speed, known and certainty."""

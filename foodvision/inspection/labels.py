@@ -8,13 +8,8 @@ from collections import Counter
 
 import numpy as np
 from cleanlab.filter import find_label_issues
-from sklearn.decomposition import PCA
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import Normalizer
-from threadpoolctl import threadpool_limits
 
+from foodvision.evaluation.cross_validation import unseen_probabilities
 from foodvision.inspection.findings import Finding, Suspicion
 from foodvision.inspection.scan import ScannedPhoto, ScanResult
 
@@ -22,10 +17,7 @@ from foodvision.inspection.scan import ScannedPhoto, ScanResult
 _FOLDS = 5
 
 # The classic 300 photos: none suspected as they are; of 90 labels swapped in ten seeds, 9 at a
-# time, 72 found among 90 suspected. 64 or 200 components find as many; without reducing them,
-# 5,761 photos of 101 classes took 273 s instead of 8.
-_COMPONENTS = 128
-_STRENGTH = 3.0
+# time, 72 found among 90 suspected.
 _SUREST = 0.5
 
 
@@ -48,7 +40,7 @@ def find_suspects(scan: ScanResult, rows: list[int]) -> tuple[list[Finding], str
 
 def _suspicions(photos: list[ScannedPhoto], embeddings: np.ndarray) -> list[Finding]:
     classes, labels = np.unique([photo.place.label for photo in photos], return_inverse=True)
-    probabilities = _unseen_probabilities(embeddings, labels)
+    probabilities = unseen_probabilities(embeddings, labels)
     wrong = find_label_issues(labels, probabilities, n_jobs=1)
     best = probabilities.argmax(axis=1)
     sure = (probabilities.max(axis=1) >= _SUREST) & (best != labels)
@@ -56,23 +48,6 @@ def _suspicions(photos: list[ScannedPhoto], embeddings: np.ndarray) -> list[Find
         _finding(photos[row], str(classes[best[row]]), float(probabilities[row].max()))
         for row in np.flatnonzero(wrong & sure)
     ]
-
-
-def _unseen_probabilities(embeddings: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return (n, classes) probabilities, each row from a model fitted without that photo."""
-    components = min(_COMPONENTS, embeddings.shape[1], len(labels) * (_FOLDS - 1) // _FOLDS)
-    model = make_pipeline(
-        Normalizer(),
-        PCA(components, random_state=0),
-        LogisticRegression(C=_STRENGTH, max_iter=1000),
-    )
-    folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=0)
-    # The matrices are small: with more threads, waiting for each other takes ten times as long.
-    with threadpool_limits(1):
-        answers: np.ndarray = cross_val_predict(
-            model, embeddings, labels, cv=folds, method="predict_proba"
-        )
-    return answers
 
 
 def _finding(photo: ScannedPhoto, suggested: str, confidence: float) -> Finding:

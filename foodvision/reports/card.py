@@ -40,7 +40,7 @@ def write_card(
     chosen = f"{template.parent.name}/{template.name}" if template else "card.md"
     config = checkpoint.config
     return environment.get_template(chosen).render(
-        {"known": None} | config.figures,
+        {"known": None, "cross_validated": None} | config.figures,
         name=name,
         classes=config.classes,
         refuses=config.refuses,

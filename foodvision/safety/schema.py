@@ -238,6 +238,7 @@ class BesideClaims(TypedDict, total=False):
     speed: SpeedClaims
     known: KnownClaims
     certainty: Annotated[dict[Text, ShareClaims], _FEW]
+    cross_validated: ShareClaims
 
 
 class JudgementClaims(PhotoClaims, BesideClaims):

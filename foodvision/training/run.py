@@ -49,6 +49,7 @@ from foodvision.training.package import (
     build_checkpoint,
     calibrate,
     compute_features,
+    cross_validated,
     weights_of,
 )
 from foodvision.training.recorder import Recorder, agree_on_folder, kept
@@ -271,7 +272,10 @@ def write_outcome(
     classifier = Classifier(checkpoint)
     answers = answer(classifier, test)
     corrupted = min(MOST_PHOTOS, max(_FEWEST_CORRUPTED, len(test) // _ONE_OF))
-    judgement = judge(classifier, test, answers, unknown[1::2], corrupted)
+    judgement = replace(
+        judge(classifier, test, answers, unknown[1::2], corrupted),
+        cross_validated=cross_validated(network, exported, run),
+    )
     weights = weights_of(network, half=run.config.half_storage)
     measured = {
         "measured_on": measured_on(checkpoint.graph, weights),
