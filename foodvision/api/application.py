@@ -99,6 +99,7 @@ def build_api(
     keys: Collection[str] = (),
     hosts: Collection[str] | None = None,
     log: Log = lambda line: None,
+    running: int = _RUNNING,
 ) -> FastAPI:
     """Return the application.
 
@@ -107,6 +108,7 @@ def build_api(
     keys: one of them must come with a request, as `Authorization: Bearer KEY`; none if empty.
     hosts: names by which it may be asked for; any if None.
     log: takes a line for each request.
+    running: photos whose predictions are under way at a time.
     """
     api = FastAPI(
         title="foodvision",
@@ -116,7 +118,7 @@ def build_api(
         docs_url=None,  # its page would load scripts from another host
         redoc_url=None,
     )
-    service = _Service(models, folder, keys, log)
+    service = _Service(models, folder, keys, log, running)
     api.state.service = service
     api.add_exception_handler(RefusedError, _refused)
     api.add_exception_handler(HTTPException, _http_error)
@@ -141,12 +143,17 @@ class _Service:
     """What the routes share."""
 
     def __init__(
-        self, models: Mapping[str, Classifier], folder: Path, keys: Collection[str], log: Log
+        self,
+        models: Mapping[str, Classifier],
+        folder: Path,
+        keys: Collection[str],
+        log: Log,
+        running: int,
     ) -> None:
         self._models, self._folder, self._log = models, folder, log
         self._keys = [key.encode() for key in keys]
         self.decoder = Decoder(_MOST_HEAVY_WAITING)
-        self._running = BoundedSemaphore(_RUNNING)
+        self._running = BoundedSemaphore(running)
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._under_way = 0
         self._registry = CollectorRegistry()

@@ -40,9 +40,7 @@ def serve_api(
 
     Raises SettingsError if the port is taken.
     """
-    is_local = host in _LOOPBACK
-    names = [*hosts, *_LOOPBACK] if hosts or is_local else None
-    keys = [key for part in os.environ.get(KEYS, "").split(",") if (key := part.strip())]
+    names, keys = allowed_names(host, hosts), keys_given()
     try:
         listening = socket.create_server((host, port), reuse_port=False)
     except (OSError, OverflowError) as error:
@@ -63,6 +61,16 @@ def serve_api(
         say(f"Serving the API at {address}/api/predict (Ctrl-C stops it)")
         _Server(config).run([listening])
         api.state.service.decoder.close()
+
+
+def allowed_names(host: str, hosts: Collection[str]) -> list[str] | None:
+    """Return the names by which one that listens on `host` may be asked for; None for any."""
+    return [*hosts, *_LOOPBACK] if hosts or host in _LOOPBACK else None
+
+
+def keys_given() -> list[str]:
+    """Return the keys of the environment."""
+    return [key for part in os.environ.get(KEYS, "").split(",") if (key := part.strip())]
 
 
 class _Server(uvicorn.Server):

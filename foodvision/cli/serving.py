@@ -4,7 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from foodvision.cli.options import ModelNames, Port, Switch
+from foodvision.cli.options import ModelNames, Port, Processors, Switch
 
 
 def serve(
@@ -14,6 +14,10 @@ def serve(
     port: Port = 8000,
     allow_host: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     quiet: Switch = False,
+    ray: str | None = None,
+    ray_cpus: Processors = 1,
+    min_replicas: Processors = 1,
+    max_replicas: Processors = 1,
 ) -> None:
     """Serve predictions over HTTP, for programs: POST /api/predict.
 
@@ -33,8 +37,35 @@ def serve(
         times.
     quiet:
         Print no line for each request.
+    ray:
+        Serve on a Ray cluster: local starts one on this machine, HOST:PORT or auto joins one that
+        runs. Needs the extra ray.
+    ray_cpus:
+        Processors of each replica on Ray.
+    min_replicas:
+        Replicas on Ray that always run.
+    max_replicas:
+        The most replicas on Ray, started and ended with the load.
     """
-    from foodvision.api import serve_api
+    from foodvision.api import allowed_names, keys_given, serve_api
     from foodvision.page.models import load_models
+
+    if ray:
+        from foodvision.cluster.serving import Service, serve_on_cluster
+
+        replicas = min_replicas, max(min_replicas, max_replicas)
+        service = Service(
+            ray,
+            host,
+            port or 8000,
+            replicas,
+            ray_cpus,
+            allowed_names(host, allow_host),
+            keys_given(),
+            quiet,
+        )
+        checkpoints = {name: of.checkpoint for name, of in load_models(model).items()}
+        serve_on_cluster(checkpoints, service)
+        return
 
     serve_api(load_models(model), host=host, port=port or 8000, hosts=allow_host, quiet=quiet)

@@ -3,8 +3,10 @@
 import logging
 import os
 import re
+import signal
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,7 +42,7 @@ def connected(address: str) -> Iterator[None]:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else ray.init warns of it
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what is wrong comes as an exception
     try:
-        with _silent():
+        with _undisturbed():
             if address == LOCAL:
                 # Without the dashboard's web server.
                 options = {"num_cpus": processors(), "_node_ip_address": _LOOPBACK}
@@ -73,9 +75,12 @@ def _no_cluster(address: str, error: Exception) -> SettingsError:
 
 
 @contextmanager
-def _silent() -> Iterator[None]:
-    """Have nothing written to standard error: Ray's C++ says there which variables it read."""
-    kept = os.dup(2)
+def _undisturbed() -> Iterator[None]:
+    """Have nothing written to standard error, where Ray's C++ says which variables it read.
+
+    Ray also has SIGTERM abort the process; the handler from before comes back.
+    """
+    kept, handler = os.dup(2), signal.getsignal(signal.SIGTERM)
     try:
         with Path(os.devnull).open("wb") as nowhere:
             os.dup2(nowhere.fileno(), 2)
@@ -83,6 +88,8 @@ def _silent() -> Iterator[None]:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)
 
 
 def _set_up() -> None:
