@@ -205,11 +205,13 @@ def is_whole(part: Path) -> bool:
         (["--csv", "a.csv"], "--ray writes Parquet alone"),
         ([], "add --parquet DIR"),
         (["--parquet", "out"], "--ray 127.0.0.1:1: no Ray cluster answers there"),
+        (["--parquet", "out", "--ray", "local", "--ray-cpus", "9999"], "--ray-cpus 9999: this mac"),
     ],
 )
 def test_wrong_call_is_one_line(options, said, tmp_path):
     photo = make_photo(tmp_path / "a.jpg", COLOURS["kiwi"], seed=1)
-    done = predict(photo, "--ray", "127.0.0.1:1", *options, status=2)
+    given = [] if "--ray" in options else ["--ray", "127.0.0.1:1"]
+    done = predict(photo, *given, *options, status=2)
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
 

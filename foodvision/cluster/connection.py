@@ -30,13 +30,16 @@ _QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR
 
 
 @contextmanager
-def connected(address: str) -> Iterator[None]:
+def connected(address: str, cpus: int = 1) -> Iterator[None]:
     """Connect to a Ray cluster until the block ends.
 
     address: `LOCAL`, or what `ray.init` takes: HOST:PORT of the head, or auto.
+    cpus: processors of an actor or replica, which would wait for ever on a smaller machine.
 
-    Raises SettingsError if no cluster answers there.
+    Raises SettingsError if no cluster answers there, or if this machine has too few processors.
     """
+    if address == LOCAL and cpus > processors():
+        raise SettingsError(f"--ray-cpus {cpus}: this machine has {processors()}, give no more")
     if address != LOCAL:
         _check_answering(address)
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else ray.init warns of it

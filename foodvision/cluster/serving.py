@@ -114,7 +114,7 @@ def serve_on_cluster(models: Mapping[str, Checkpoint], service: Service) -> None
     """
     if service.address == LOCAL:
         _check_port(service.host, service.port)
-    with connected(service.address):
+    with connected(service.address, service.processors):
         least, most = service.replicas
         deployment = serve.deployment(
             serve.ingress()(Replica),
