@@ -1,15 +1,19 @@
 """Predictions on a Ray cluster: equal to one machine's, whatever dies in the middle."""
 
+import json
 import os
+import signal
 import subprocess
 import sys
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import httpx
 import pyarrow
 import pytest
-from conftest import COLOURS, EXAMPLES, REPOSITORY, make_photo, make_split
+from conftest import COLOURS, EXAMPLES, REPOSITORY, free_port, make_photo, make_split
 from pyarrow import parquet
 
 import foodvision
@@ -163,7 +167,7 @@ def test_run_that_was_killed_is_resumed(address, tmp_path):
         wait_for_a_part(out, run)
         run.kill()
     before = {part: part.read_bytes() for part in out.iterdir() if is_whole(part)}
-    (out / f"{'0' * 32}_000000_000000-0.parquet").write_bytes(b"PAR1 cut off")
+    (out / f"{'0' * 32}_000000-0.parquet").write_bytes(b"PAR1 cut off")
     assert "exists already" in predict(*given, status=2).stderr
     assert "with this --top" in predict(*given, "--resume", "--top", 1, status=2).stderr
     predict(*given, "--resume")
@@ -201,11 +205,13 @@ def is_whole(part: Path) -> bool:
         (["--csv", "a.csv"], "--ray writes Parquet alone"),
         ([], "add --parquet DIR"),
         (["--parquet", "out"], "--ray 127.0.0.1:1: no Ray cluster answers there"),
+        (["--parquet", "out", "--ray", "local", "--ray-cpus", "9999"], "--ray-cpus 9999: this mac"),
     ],
 )
 def test_wrong_call_is_one_line(options, said, tmp_path):
     photo = make_photo(tmp_path / "a.jpg", COLOURS["kiwi"], seed=1)
-    done = predict(photo, "--ray", "127.0.0.1:1", *options, status=2)
+    given = [] if "--ray" in options else ["--ray", "127.0.0.1:1"]
+    done = predict(photo, *given, *options, status=2)
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
 
@@ -217,3 +223,84 @@ def test_zip_is_refused_and_a_damaged_shard_is_named(address, tmp_path):
         done = predict(tmp_path / name, "--ray", address, "--parquet", tmp_path / "out", status=2)
         assert said in done.stderr
         assert done.stderr.count("\n") == 1
+
+
+@contextmanager
+def serving(*options, **environment):
+    port = free_port()
+    command = [*COMMAND, "serve", "--port", str(port), *map(str, options)]
+    with subprocess.Popen(
+        command, env=os.environ | environment, stdout=subprocess.PIPE, text=True
+    ) as server:
+        try:
+            assert "Serving the API at" in server.stdout.readline()
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+                yield client
+        finally:
+            server.send_signal(signal.SIGTERM)
+        assert server.wait(60) == 0
+
+
+def answers(client, fruit):
+    """What a server says to photos, good and bad, and to wrong requests."""
+    kiwi = make_photo(fruit / "kiwi.png", COLOURS["kiwi"], seed=1).read_bytes()
+    tomato = make_photo(fruit / "tomato.png", COLOURS["tomato"], seed=2).read_bytes()
+    files = [("photo", ("k.png", kiwi)), ("photo", ("no.txt", b"no")), ("photo", ("t.png", tomato))]
+    ask = client.post
+    for response in (
+        ask("/api/predict", content=kiwi, params={"top": 2}),
+        ask("/api/predict", content=kiwi, params={"map": "true"}),
+        ask("/api/predict", files=files),
+        ask("/api/predict", content=b""),
+        ask("/api/predict", content=b"no photo"),
+        ask("/api/predict", content=kiwi, params={"top": "0"}),
+        ask("/api/predict", content=kiwi, params={"model": "none"}),
+        ask("/api/predict", content=kiwi, headers={"Origin": "https://evil.example"}),
+        client.get("/api/predict"),
+        client.get("/api/health"),
+        client.get("/api/ready"),
+        client.get("/api/health", headers={"Host": "evil.example"}),
+        client.get("/api/openapi.json"),
+    ):
+        is_json = response.headers["content-type"] == "application/json"
+        yield response.status_code, rounded(response.json() if is_json else response.text)
+
+
+def rounded(content):
+    return json.loads(json.dumps(content), parse_float=lambda digits: round(float(digits), 4))
+
+
+def test_ray_serve_keeps_the_contract_of_the_api(address, fruit_checkpoint, tmp_path):
+    options = ["--model", fruit_checkpoint, "--quiet"]
+    with serving(*options) as plain, serving(*options, "--ray", address) as on_ray:
+        assert list(answers(on_ray, tmp_path)) == list(answers(plain, tmp_path))
+
+
+def test_photos_that_come_together_each_get_their_own_answer(address, fruit_checkpoint, tmp_path):
+    labels = list(COLOURS) * 8
+    photos = [make_photo(tmp_path / f"{n}.png", COLOURS[of], n) for n, of in enumerate(labels)]
+    classifier = foodvision.load(fruit_checkpoint)
+    with serving("--model", fruit_checkpoint, "--quiet", "--ray", address) as client:
+
+        def ask(number):
+            content, top = photos[number].read_bytes(), 1 + number % 3
+            (answer,) = client.post("/api/predict", content=content, params={"top": top}).json()[
+                "predictions"
+            ]
+            assert len(answer["top"]) == top
+            return answer
+
+        with ThreadPoolExecutor(8) as threads:
+            found = list(threads.map(ask, range(len(photos))))
+    for photo, answer in zip(photos, found, strict=True):
+        expected = classifier.predict(photo)
+        assert answer["label"] == expected.label
+        assert answer["confidence"] == pytest.approx(expected.confidence, abs=1e-4)
+
+
+def test_keys_keep_others_out_of_ray_too(address, fruit_checkpoint):
+    options = ["--model", fruit_checkpoint, "--quiet", "--ray", address]
+    with serving(*options, FOODVISION_API_KEYS="secret") as client:
+        assert client.post("/api/predict", content=b"x").status_code == 401
+        headers = {"Authorization": "Bearer secret"}
+        assert client.post("/api/predict", content=b"x", headers=headers).status_code == 422

@@ -98,6 +98,7 @@ def build_api(
     hosts: Collection[str] | None = None,
     root_path: str = "",
     log: Log = lambda line: None,
+    running: int = _RUNNING,
 ) -> FastAPI:
     """Return the application that is served alone.
 
@@ -107,11 +108,12 @@ def build_api(
     hosts: names by which it may be asked for; any if None.
     root_path: the path below which a proxy shows it, such as /food.
     log: takes a line for each request.
+    running: photos whose predictions are under way at a time.
     """
     from foodvision.api.door import Door  # needs prometheus-client, which the page does without
 
     door = Door(log)
-    service = Service(models, folder, Decoder(_MOST_HEAVY_WAITING), door.count_photo)
+    service = Service(models, folder, Decoder(_MOST_HEAVY_WAITING), door.count_photo, running)
     api = plain_api(service, keys, root_path)
     api.middleware("http")(door.guard)
     if hosts is not None:
@@ -158,14 +160,16 @@ class Service:
         folder: Path,
         decoder: Decoder,
         count_photo: Callable[[str], None] = lambda outcome: None,
+        running: int = _RUNNING,
     ) -> None:
         """Take models by name, where photos lie while they are answered, and what decodes them.
 
         count_photo: is told the outcome of each photo, in a word or two.
+        running: photos whose predictions are under way at a time.
         """
         self._models, self._folder, self._count_photo = models, folder, count_photo
         self.decoder = decoder
-        self._running = BoundedSemaphore(_RUNNING)
+        self._running = BoundedSemaphore(running)
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._under_way = 0
 

@@ -38,9 +38,7 @@ def serve_api(
 
     Raises SettingsError if the port is taken, or `root_path` is no path.
     """
-    root_path = clean_root_path(root_path)
-    is_local = bare_host(host) in LOOPBACK
-    names = [*hosts, *LOOPBACK, "[::1]"] if hosts or is_local else None
+    root_path, names = clean_root_path(root_path), allowed_names(host, hosts)
     try:
         listening = listen(host, port)
     except (OSError, OverflowError) as error:
@@ -68,6 +66,12 @@ def serve_api(
         say(f"Serving the API at {address}/api/predict (Ctrl-C stops it)")
         _Server(config).run([listening])
         api.state.service.decoder.close()
+
+
+def allowed_names(host: str, hosts: Collection[str]) -> list[str] | None:
+    """Return the names by which one that listens on `host` may be asked for; None for any."""
+    is_local = bare_host(host) in LOOPBACK
+    return [*hosts, *LOOPBACK, "[::1]"] if hosts or is_local else None
 
 
 class _Server(uvicorn.Server):

@@ -30,7 +30,7 @@ def predict_with_ray(
         check_photos(local)
     checkpoint = read_checkpoint(find_checkpoint(model))
     run = replace(run, top=top_of(run.top, checkpoint.config.classes))
-    with connected(address):
+    with connected(address, run.processors):
         outcome = predict_on_cluster(checkpoint, _found(photos), run)
     unreadable = f", {outcome.unreadable:,} unreadable" if outcome.unreadable else ""
     say(f"{run.out}: {outcome.photos:,} photos{unreadable}")

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from foodvision.cli.options import ModelNames, Port, Switch
-from foodvision.system.network import believe_proxies
+from foodvision.cli.options import ModelNames, Port, Processors, Switch
+from foodvision.system.network import believe_proxies, clean_root_path
 
 
 def serve(
@@ -17,6 +17,10 @@ def serve(
     root_path: str = "",
     proxy_headers: Switch = False,
     quiet: Switch = False,
+    ray: str | None = None,
+    ray_cpus: Processors = 1,
+    min_replicas: Processors = 1,
+    max_replicas: Processors = 1,
 ) -> None:
     """Serve predictions over HTTP, for programs: POST /api/predict.
 
@@ -41,12 +45,39 @@ def serve(
         FORWARDED_ALLOW_IPS names. Without it, only a proxy on this machine is believed.
     quiet:
         Print no line for each request.
+    ray:
+        Serve on a Ray cluster: local starts one on this machine, HOST:PORT or auto joins one that
+        runs. Needs the extra ray.
+    ray_cpus:
+        Processors of each replica on Ray.
+    min_replicas:
+        Replicas on Ray that always run.
+    max_replicas:
+        The most replicas on Ray, started and ended with the load.
     """
-    from foodvision.api import serve_api
+    from foodvision.api import allowed_names, keys_of_environment, serve_api
     from foodvision.page.models import load_models
 
     if proxy_headers:
         believe_proxies()
+    if ray:
+        from foodvision.cluster.serving import Service, serve_on_cluster
+
+        replicas = min_replicas, max(min_replicas, max_replicas)
+        service = Service(
+            ray,
+            host,
+            port or 8000,
+            replicas,
+            ray_cpus,
+            allowed_names(host, allow_host),
+            keys_of_environment(),
+            clean_root_path(root_path),
+            quiet,
+        )
+        checkpoints = {name: of.checkpoint for name, of in load_models(model).items()}
+        serve_on_cluster(checkpoints, service)
+        return
     serve_api(
         load_models(model),
         host=host,

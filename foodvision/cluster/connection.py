@@ -3,8 +3,10 @@
 import logging
 import os
 import re
+import signal
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,19 +30,22 @@ _QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR
 
 
 @contextmanager
-def connected(address: str) -> Iterator[None]:
+def connected(address: str, cpus: int = 1) -> Iterator[None]:
     """Connect to a Ray cluster until the block ends.
 
     address: `LOCAL`, or what `ray.init` takes: HOST:PORT of the head, or auto.
+    cpus: processors of an actor or replica, which would wait for ever on a smaller machine.
 
-    Raises SettingsError if no cluster answers there.
+    Raises SettingsError if no cluster answers there, or if this machine has too few processors.
     """
+    if address == LOCAL and cpus > processors():
+        raise SettingsError(f"--ray-cpus {cpus}: this machine has {processors()}, give no more")
     if address != LOCAL:
         _check_answering(address)
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else ray.init warns of it
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what is wrong comes as an exception
     try:
-        with _silent():
+        with _undisturbed():
             if address == LOCAL:
                 # Without the dashboard's web server.
                 options = {"num_cpus": processors(), "_node_ip_address": _LOOPBACK}
@@ -73,9 +78,12 @@ def _no_cluster(address: str, error: Exception) -> SettingsError:
 
 
 @contextmanager
-def _silent() -> Iterator[None]:
-    """Have nothing written to standard error: Ray's C++ says there which variables it read."""
-    kept = os.dup(2)
+def _undisturbed() -> Iterator[None]:
+    """Have nothing written to standard error, where Ray's C++ says which variables it read.
+
+    Ray also has SIGTERM abort the process; the handler from before comes back.
+    """
+    kept, handler = os.dup(2), signal.getsignal(signal.SIGTERM)
     try:
         with Path(os.devnull).open("wb") as nowhere:
             os.dup2(nowhere.fileno(), 2)
@@ -83,6 +91,8 @@ def _silent() -> Iterator[None]:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)
 
 
 def _set_up() -> None:
