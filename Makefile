@@ -14,7 +14,7 @@ demo: .venv-demo/ready ## serve the page on http://127.0.0.1:7860 or the next fr
 	@.venv-demo/bin/python app.py $(if $(PORT),--port $(PORT))
 
 test: .venv/ready chromium runtime ## set up everything and run the tests
-	node --test tests/javascript/*.test.js
+	node --test tests/browser/javascript/*.test.js
 	$(PYTEST)
 
 test-quick: .venv/ready ## a first verdict within two minutes: no browser, no training, no other process
@@ -24,7 +24,7 @@ slow: .venv/ready chromium runtime proxies ## run the tests that take long: kill
 	$(PYTEST) -m slow
 
 fuzz: .venv/ready ## read 10,000 damaged files of each kind (FOODVISION_FUZZ=1000 make fuzz: fewer)
-	FOODVISION_FUZZ=$${FOODVISION_FUZZ:-10000} $(PYTEST) tests/test_fuzz.py
+	FOODVISION_FUZZ=$${FOODVISION_FUZZ:-10000} $(PYTEST) tests/serving/test_fuzz.py
 
 # The page is tested in a real browser: the system's, or else one that Playwright brings.
 chromium: .venv/ready

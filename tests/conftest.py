@@ -30,6 +30,17 @@ SHARED = REPOSITORY.parent / "shared" / "data"
 COLOURS = {"blueberry": (40, 60, 200), "kiwi": (60, 190, 60), "tomato": (210, 50, 40)}
 
 
+# Folders whose tests need a browser, a server, a training or other processes.
+THOROUGH = ("api", "browser", "cluster", "deploy", "hub", "system", "training", "web")
+
+
+def pytest_collection_modifyitems(items):
+    """Leave these folders out of `make test-quick`."""
+    for item in items:
+        if item.path.parent.name in THOROUGH:
+            item.add_marker(pytest.mark.thorough)
+
+
 def make_photo(path: Path, colour: tuple[int, int, int], seed: int, size=(80, 64)) -> Path:
     """Write a photo of a coloured, noisy thing: easy to tell apart, never twice the same."""
     rng = np.random.default_rng(seed)

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { makeSquare } from "../../foodvision/browser/page/js/preprocess.js";
-import { draftFactor, reduce, shiftOf } from "../../foodvision/browser/page/js/reduce.js";
+import { makeSquare } from "../../../foodvision/browser/page/js/preprocess.js";
+import { draftFactor, reduce, shiftOf } from "../../../foodvision/browser/page/js/reduce.js";
 
 const fixtures = JSON.parse(readFileSync(new URL("fixtures.json", import.meta.url), "utf-8"));
 

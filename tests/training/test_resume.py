@@ -79,7 +79,12 @@ def assert_same_weights(one, other):
 def test_killed_run_ends_in_the_same_weights_bit_for_bit(settings, seed, fruit, tmp_path):
     done = subprocess.run(
         [
-            *(sys.executable, REPOSITORY / "tests" / "killed_run.py", fruit, tmp_path / "cut"),
+            *(
+                sys.executable,
+                REPOSITORY / "tests" / "training" / "killed_run.py",
+                fruit,
+                tmp_path / "cut",
+            ),
             *(json.dumps(settings), seed),
         ],
         capture_output=True,

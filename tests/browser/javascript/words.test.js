@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { toCsv } from "../../foodvision/browser/page/js/csv.js";
-import { Trouble } from "../../foodvision/browser/page/js/trouble.js";
-import { chooseLanguage, displayName, Words } from "../../foodvision/browser/page/js/words.js";
+import { toCsv } from "../../../foodvision/browser/page/js/csv.js";
+import { Trouble } from "../../../foodvision/browser/page/js/trouble.js";
+import { chooseLanguage, displayName, Words } from "../../../foodvision/browser/page/js/words.js";
 
 const words = new Words({
   language: "en",

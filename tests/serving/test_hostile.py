@@ -5,9 +5,9 @@ import io
 import json
 import random
 import shutil
-from pathlib import Path
 
 import pytest
+from conftest import REPOSITORY
 from rich.console import Console
 from runs_made import make_run
 
@@ -147,7 +147,7 @@ def test_mutated_config_is_shown_or_refused(seed, fruit_checkpoint, fruit, figur
 
 @pytest.mark.parametrize("name", ["about-24", "about-299", "load-40", "site-27"])
 def test_config_that_broke_a_page_is_refused_by_its_field(name, fruit_checkpoint, tmp_path):
-    given = Path(__file__).parents[2] / "shared" / "cases" / "config" / f"{name}.json"
+    given = REPOSITORY.parent / "shared" / "cases" / "config" / f"{name}.json"
     if not given.exists():
         pytest.skip(f"{given} is not here")
     folder = shutil.copytree(fruit_checkpoint, tmp_path / "checkpoint")

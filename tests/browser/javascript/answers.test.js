@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { findHeat, inWords, predict } from "../../foodvision/browser/page/js/classifier.js";
-import { isCutOff } from "../../foodvision/browser/page/js/image.js";
-import { hasEnd, orientationOf } from "../../foodvision/browser/page/js/jpeg.js";
+import { findHeat, inWords, predict } from "../../../foodvision/browser/page/js/classifier.js";
+import { isCutOff } from "../../../foodvision/browser/page/js/image.js";
+import { hasEnd, orientationOf } from "../../../foodvision/browser/page/js/jpeg.js";
 
 const bounds = { known_threshold: 1, sure_from: 0.9, likely_from: 0.5 };
-const photo = new Uint8Array(readFileSync(new URL("../../examples/pizza.jpg", import.meta.url)));
+const photo = new Uint8Array(readFileSync(new URL("../../../examples/pizza.jpg", import.meta.url)));
 
 test("how sure an answer is follows the checkpoint's bounds", () => {
   assert.equal(inWords(0.9, true, bounds), "sure");

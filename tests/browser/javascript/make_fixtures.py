@@ -1,8 +1,9 @@
 """What Pillow and Python make of a small picture, for the tests of the page's JavaScript.
 
-    python tests/javascript/make_fixtures.py
+    python tests/browser/javascript/make_fixtures.py
 
-writes fixtures.json beside this file; tests/test_site.py sees that it is still what they make.
+writes fixtures.json beside this file; tests/browser/test_site.py sees that it is still what they
+make.
 """
 
 import base64
