@@ -159,7 +159,7 @@ def test_many_photos_are_filtered_and_the_bad_one_is_named(page, tmp_path):
     rows = answer_many(page, [*photos, tmp_path / "menu.jpg"])
     assert [row["label"] for row in rows][:2] == ["pizza", "pizza"]
     assert rows[2]["certainty"] == "not known"
-    assert rows[3]["error"].startswith("menu.jpg is no photo that this browser reads")
+    assert rows[3]["error"].startswith("menu.jpg is not a photo that this browser can read")
     expect(page.locator("#many .bad li")).to_have_text(re.compile("^menu.jpg is no photo"))
     expect(page.locator("#many figure")).to_have_count(3)
     page.locator("#many select").select_option("Pizza")

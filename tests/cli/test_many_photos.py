@@ -243,7 +243,7 @@ def test_killed_process_is_resumed_with_every_photo_once(
     with subprocess.Popen(command(*options, model=fruit_checkpoint)) as process:
         wait_for_lines(table, 50, process)
         process.kill()
-    assert 50 <= len(paths_of(table)) < 600
+    assert 40 <= len(paths_of(table)) < 600
     with table.open("ab") as file:
         file.write(b'"' + str(many / "00599.jpg").encode())  # as if it was cut off in a row
     assert predict(*options, "--resume") == 0

@@ -48,7 +48,7 @@ def test_visitor_chooses_between_models(browser, two):
     page.get_by_role("option", name="fruit").click()
     expect(page.locator(".guesses li")).to_have_count(3, timeout=20_000)
     page.get_by_role("tab", name="The model").click()
-    expect(page.get_by_text("It is tinyvgg")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("tinyvgg, 0.1 MB, 3 classes")).to_be_visible(timeout=20_000)
     page.close()
 
 

@@ -236,7 +236,7 @@ def test_filter_of_forgotten_answers_says_so(fruit_checkpoint, monkeypatch):
     page.state_holder.set_blocks(page)
     page.state_holder["visitor"][done] = [Answered("kiwi.jpg", None)]
     page.state_holder.delete_all_expired_state()
-    with pytest.raises(many.gr.Error, match="These answers were kept for an hour"):
+    with pytest.raises(many.gr.Error, match="Results are kept for an hour"):
         show.fn(page.state_holder["visitor"][done], "kiwi", page.title, None)
     # The one choice that there is before anything was answered.
     assert show.fn([], "", page.title, None) == many.gr.skip()
