@@ -24,6 +24,8 @@ from foodvision.data.photos import photo_files
 from foodvision.errors import PhotoError, SettingsError
 from foodvision.system.processes import processors
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture
 def photos(tmp_path) -> Path:

@@ -13,6 +13,8 @@ from foodvision.data import find_photos
 from foodvision.errors import DataError, FoodVisionError, Stopped
 from foodvision.training.events import EpochEnded
 
+pytestmark = pytest.mark.thorough
+
 SMALL = {"model": "tinyvgg", "image_size": 32, "epochs": 2}
 TINY = ("--model", "tinyvgg", "--image-size", "32", "--epochs", "1")
 

@@ -31,6 +31,8 @@ from foodvision.runs import (
 from foodvision.runs.compare import compare
 from foodvision.training.config import TrainConfig
 
+pytestmark = pytest.mark.thorough
+
 SHEET = Image.new("RGB", (300, 100), COLOURS["kiwi"])
 
 

@@ -17,6 +17,8 @@ from foodvision.errors import BusyError, PhotoError
 from foodvision.image import load_image
 from foodvision.preprocess import Preprocess
 
+pytestmark = pytest.mark.thorough
+
 SQUARE = Preprocess(size=64)
 FAST = {"enc_params": {"preset": "ultrafast"}}
 CASES = REPOSITORY.parent / "shared" / "cases" / "photos"

@@ -18,6 +18,8 @@ from foodvision.errors import CheckpointError, SettingsError
 from foodvision.foreign import plain_name
 from foodvision.models import create_model, find_start
 
+pytestmark = pytest.mark.thorough
+
 NETWORK = "test_resnet.r160_in1k"  # timm's smallest: 0.5 million parameters
 AT_NOBODY = "http://127.0.0.1:9"
 
