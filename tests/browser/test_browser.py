@@ -160,7 +160,7 @@ def test_many_photos_are_filtered_and_the_bad_one_is_named(page, tmp_path):
     assert [row["label"] for row in rows][:2] == ["pizza", "pizza"]
     assert rows[2]["certainty"] == "not known"
     assert rows[3]["error"].startswith("menu.jpg is not a photo that this browser can read")
-    expect(page.locator("#many .bad li")).to_have_text(re.compile("^menu.jpg is no photo"))
+    expect(page.locator("#many .bad li")).to_have_text(re.compile("^menu.jpg is not a photo"))
     expect(page.locator("#many figure")).to_have_count(3)
     page.locator("#many select").select_option("Pizza")
     expect(page.locator("#many figure:visible")).to_have_count(2)
@@ -472,7 +472,7 @@ def test_page_whose_model_had_no_room_goes_on_to_the_next_release(newcomer, own_
     newcomer.reload()
     expect(newcomer).to_have_title("foodvision")
     status = newcomer.locator("#status")
-    expect(status).to_contain_text("There is a newer version", timeout=PATIENCE)
+    expect(status).to_contain_text("A newer version", timeout=PATIENCE)
     status.get_by_role("button", name="Load it").click()
     expect(newcomer).to_have_title("Newer", timeout=PATIENCE)
     expect(newcomer.locator("main")).to_be_visible()
