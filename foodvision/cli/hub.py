@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -21,6 +22,7 @@ def push(
     private: Switch = False,
     revision: str | None = None,
     license: Annotated[str | None, Parameter(name="--license")] = None,  # noqa: A002
+    examples: Path | None = None,
     dry_run: Switch = False,
 ) -> None:
     """Push a checkpoint to the Hub, with a card of what was measured.
@@ -38,14 +40,23 @@ def push(
     license:
         Of the weights, as the Hub names licences (apache-2.0, cc-by-nc-4.0, ...); "other" if not
         given.
+    examples:
+        A folder of photos for the model's page to offer. They are made smaller, lose place, time
+        and camera, and are put into the checkpoint, from where everybody can see them.
     dry_run:
         List what would be pushed, and ask nobody for anything.
     """
     from foodvision.checkpoint import read_checkpoint
     from foodvision.classifier import find_checkpoint
     from foodvision.hub import files_to_push, push_checkpoint
+    from foodvision.page.examples import add_examples, photos_to_show
 
     found = read_checkpoint(find_checkpoint(checkpoint))
+    if examples and not Path(checkpoint).is_dir():
+        raise SettingsError(f"examples are put into a folder, and {checkpoint} is none: name one")
+    if examples:
+        for photo, target in add_examples(found, photos_to_show(examples)):
+            say(f"{photo} is an example now: {target}")
     if dry_run:
         for path, content in files_to_push(found, name, license).items():
             say(f"{len(content):>12,} bytes  {path}")
@@ -53,6 +64,7 @@ def push(
         return
     pushed = push_checkpoint(found, name, private=private, revision=revision, license=license)
     say(f"Pushed to {pushed.url} (commit {pushed.commit})")
+    say(f"Make it a page: foodvision deploy {name}-page --model {name}")
 
 
 def verify(model: str, data: str, /, *, split: Split = "test") -> int:
@@ -159,7 +171,8 @@ def deploy(
         checked = check_space(space)
     else:
         checked = deploy_space(settings, secrets=secrets, variables=variables)
-    say(f"{checked.url} answers {checked.photos} example photos as the model does here")
+    photos = "a photo" if checked.photos == 1 else f"{checked.photos} photos"
+    say(f"{checked.url} answers {photos} as the model does here")
 
 
 def _from_environment(names: Sequence[str]) -> dict[str, str]:

@@ -68,6 +68,7 @@ def train(
 
         pushed = push_checkpoint(read_checkpoint(folder), push, private=private)
         say(f"Pushed to {pushed.url} (commit {pushed.commit})")
+        say(f"Make it a page: foodvision deploy {push}-page --model {push}")
 
 
 def find_lr(

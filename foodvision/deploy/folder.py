@@ -16,7 +16,8 @@ from foodvision.errors import SettingsError
 from foodvision.hub import is_repo_id
 from foodvision.hub.answers import RepoInfo
 from foodvision.hub.client import translate_hub_errors
-from foodvision.page.models import PageModel, example_photos, name_of
+from foodvision.page.examples import example_photos
+from foodvision.page.models import PageModel, name_of
 from foodvision.page.pictures import draw_card
 
 ZERO_GPU = "zero-a10g"
@@ -60,16 +61,10 @@ def write_space(folder: Path, settings: SpaceSettings, *, has_token: bool = Fals
 
     has_token: whether the Space will have an HF_TOKEN, by which it may read what is not public.
 
-    Raises CheckpointError or HubError if there is no such model, SettingsError for one without
-    example photos: the running page is asked about them, or one on the Hub that the Space could not
-    read; PhotoError for one that tells where it was taken.
+    Raises CheckpointError or HubError if there is no such model, SettingsError for one on the Hub
+    that the Space could not read, PhotoError for an example that tells where it was taken.
     """
     classifier = load(settings.model)
-    if not example_photos(classifier.checkpoint):
-        raise SettingsError(
-            f"{settings.model} has no examples/, which the running page is asked about: put some "
-            f"photos into {classifier.checkpoint.folder / 'examples'}"
-        )
     repo_id = settings.model.partition("@")[0]
     is_published = is_repo_id(repo_id) and not Path(settings.model).exists()
     if is_published:

@@ -90,7 +90,7 @@ def try_space(
     say(f"{settings.repo_id} would be created as a Gradio Space on {hardware}, if it is not there")
     for name in named:
         say(f"{name} would be set there")
-    say("it would be waited for, and asked about the example photos")
+    say("it would be waited for, and asked about photos")
     return folder
 
 

@@ -10,22 +10,18 @@ from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Any, TypeAlias
 
-import foodvision
-from foodvision.checkpoint import BUNDLED, Checkpoint, check_published, files_inside
+from foodvision.checkpoint import BUNDLED
 from foodvision.classifier import BUNDLED_NAME, Classifier, Prediction, load
 from foodvision.decoding import Decoded, Decoder
-from foodvision.errors import CheckpointError, PhotoError, SettingsError, renamed
+from foodvision.errors import PhotoError, SettingsError, renamed
 from foodvision.hub import is_repo_id
-from foodvision.image import SUFFIXES
+from foodvision.page.examples import example_photos
 from foodvision.page.words import Words, read_wording
 
 _REMEMBERED, _DECODED_REMEMBERED = 512, 8
 
 # More at a time would share the same cores.
 _RUNNING = BoundedSemaphore(2)
-
-# Each is decoded when the page starts, and loaded by every visitor.
-_MOST_EXAMPLES = 100
 
 
 class PageModel:
@@ -133,22 +129,3 @@ def name_in_errors(photo: str) -> Iterator[None]:
         yield
     except PhotoError as error:
         raise PhotoError(renamed(error, photo, Path(photo).name)) from None
-
-
-def example_photos(checkpoint: Checkpoint) -> list[Path]:
-    """Return the photos that the page offers to try a model with.
-
-    Raises as `foodvision.checkpoint.check_published` does, CheckpointError for too many.
-    """
-    folder = checkpoint.folder
-    if not (folder / "examples").is_dir() and folder == BUNDLED:
-        # In a checkout the photos lie at the top; a wheel puts them beside the model.
-        folder = Path(foodvision.__file__).parents[1]
-    found = [path for path in files_inside(folder, "examples") if path.suffix.lower() in SUFFIXES]
-    if len(found) > _MOST_EXAMPLES:
-        raise CheckpointError(
-            f"{folder / 'examples'} has {len(found):,} photos: keep at most {_MOST_EXAMPLES}"
-        )
-    for path in found:
-        check_published(path, folder)
-    return found

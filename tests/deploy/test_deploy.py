@@ -1,5 +1,6 @@
 """Models become Spaces: the real commands and client, a Hub on loopback, a page that runs."""
 
+import io
 import json
 import os
 import shutil
@@ -69,7 +70,7 @@ def test_space_is_filled_and_answers_as_the_model_does_here(hub, run, model, tmp
         changed = {f"{served}/config.json": json.dumps(config).encode()}
         hub.add("cook/page", changed, "space")
         differing = run("deploy", "cook/page", "--check")
-    said = f"http://127.0.0.1:{port} answers 3 example photos as the model does here\n"
+    said = f"http://127.0.0.1:{port} answers 3 photos as the model does here\n"
     assert checked.stdout == said, checked.stderr
     assert again.stdout.endswith(said)
     assert again.stdout.split("\n")[0] == f"cook/page has its files, at commit {head}"
@@ -167,13 +168,13 @@ def test_space_that_exists_keeps_its_hardware_or_gets_what_is_asked_for(hub, run
 
 
 @pytest.mark.slow
-def test_hardware_stays_where_the_page_cannot_be_made(hub, run, model, fruit_checkpoint):
+def test_hardware_stays_where_the_page_cannot_be_made(hub, run, model, tmp_path):
     hub.stages = ["BUILD_ERROR"]
     run("deploy", "cook/page", "--model", model)
     space = hub.repo("cook/page", "space").space
     own = space.hardware
-    done = run("deploy", "cook/page", "--model", fruit_checkpoint, "--hardware", "t4-small")
-    assert "has no examples/" in done.stderr
+    done = run("deploy", "cook/page", "--model", tmp_path / "none", "--hardware", "t4-small")
+    assert "no such folder" in done.stderr
     assert space.hardware == own
 
 
@@ -259,14 +260,50 @@ def test_space_has_what_belongs_to_the_model_and_nothing_else_of_its_folder(mode
     assert {path.stem for path in (copied / "examples").iterdir()} == set(COLOURS)
 
 
-def test_model_without_examples_is_refused_before_anything_is_created(
-    hub, run, fruit_checkpoint, tmp_path
-):
-    for option in ([], ["--dry-run"]):
-        done = run("deploy", "cook/page", "--model", fruit_checkpoint, *option)
-        assert f"{fruit_checkpoint} has no examples/" in done.stderr
-    assert not hub.asked("POST")
-    assert not (tmp_path / "page").exists()
+@pytest.mark.slow
+def test_freshly_trained_model_comes_to_a_link_without_a_stop(hub, run, fruit, tmp_path):
+    """Train, push, deploy, check: each command is the one that the last one named."""
+    small = ("--model", "tinyvgg", "--image-size", "32", "--epochs", "6")
+    run_folder = tmp_path / "runs" / "one"
+    trained = run("train", fruit, *small, "--output", run_folder)
+    assert f"foodvision demo --model {run_folder}" in trained.stdout, trained.stderr
+    pushed = run("push", run_folder, "cook/fruit")
+    named = pushed.stdout.splitlines()[-1].removeprefix("Make it a page: foodvision ").split()
+    assert named == ["deploy", "cook/fruit-page", "--model", "cook/fruit"], pushed.stderr
+    hub.stages = ["RUNNING"]
+    run(*named)  # the Space has no address yet
+    space = hub.repo("cook/fruit-page", "space")
+    checkout = space.checkout(tmp_path / "checkout")
+    port = free_port()
+    environment = {
+        "SYSTEM": "spaces",
+        "SPACE_ID": "cook/fruit-page",
+        "GRADIO_SERVER_PORT": str(port),
+    }
+    environment |= {"GRADIO_SERVER_NAME": "127.0.0.1", **hub.environment(tmp_path / "home")}
+    with running_page(cwd=checkout, **environment):
+        space.space.host = f"http://127.0.0.1:{port}"
+        done = run("deploy", "cook/fruit-page", "--check")
+    said = f"http://127.0.0.1:{port} answers a photo as the model does here\n"
+    assert done.stdout == said, done.stderr
+
+
+def test_examples_are_pushed_small_and_without_their_place(hub, run, fruit_checkpoint, tmp_path):
+    model = shutil.copytree(fruit_checkpoint, tmp_path / "model")
+    photo = make_photo(tmp_path / "mine" / "tart.JPG", COLOURS["kiwi"], 0, size=(2000, 1500))
+    exif = Image.Exif()
+    exif.get_ifd(0x8825)[1] = "N"  # a place
+    Image.open(photo).save(photo, exif=exif)
+    done = run("push", model, "cook/fruit", "--examples", photo.parent)
+    named = f"{photo} is an example now: {model / 'examples' / 'tart.jpg'}"
+    assert named in done.stdout, done.stderr
+    pushed = hub.repo("cook/fruit").read("examples/tart.jpg")
+    with Image.open(io.BytesIO(pushed)) as image:
+        assert (image.format, image.size) == ("JPEG", (1024, 768))
+        assert not image.getexif()
+    empty = run("push", model, "cook/fruit", "--examples", tmp_path / "none")
+    said = f"foodvision: examples {tmp_path / 'none'}: it is no folder with photos in it\n"
+    assert empty.stderr == said
 
 
 DOWNLOAD = "import foodvision.hub as hub; hub.download_checkpoint('cook/fruit', weights=True)"

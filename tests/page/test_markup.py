@@ -146,7 +146,7 @@ def test_page_runs_no_script_of_a_checkpoint(hostile, photos, page, tmp_path):
         page.locator("#examples button:has(img)").first.click()
         expect(page.locator("#answer .guesses li")).to_have_count(3, timeout=20_000)
         expect(page.locator("#answer")).to_contain_text("onerror")
-        expect(page.get_by_text("does not tell where it looked")).to_be_visible(timeout=20_000)
+        expect(page.get_by_text("cannot show where it looked")).to_be_visible(timeout=20_000)
         check(page)
         page.get_by_role("tab", name=re.compile("Many photos")).click()
         page.get_by_role("button", name=re.compile("Classify photos")).click()

@@ -1,0 +1,71 @@
+"""The photos that a page offers to try: found in a checkpoint, or put there by its owner."""
+
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from PIL import Image
+
+import foodvision
+from foodvision.checkpoint import BUNDLED, Checkpoint, check_published, files_inside
+from foodvision.errors import CheckpointError, SettingsError
+from foodvision.image import SUFFIXES, load_image
+from foodvision.system.storage import write_atomically
+
+# Each is decoded when the page starts, and loaded by every visitor.
+_MOST = 100
+
+_FOLDER = "examples"
+_SIDE, _QUALITY = 1024, 85
+
+
+def example_photos(checkpoint: Checkpoint) -> list[Path]:
+    """Return the photos that the page offers to try a model with.
+
+    Raises as `foodvision.checkpoint.check_published` does, CheckpointError for too many.
+    """
+    folder = checkpoint.folder
+    if not (folder / _FOLDER).is_dir() and folder == BUNDLED:
+        # In a checkout the photos lie at the top; a wheel puts them beside the model.
+        folder = Path(foodvision.__file__).parents[1]
+    found = [path for path in files_inside(folder, _FOLDER) if path.suffix.lower() in SUFFIXES]
+    if len(found) > _MOST:
+        raise CheckpointError(f"{folder / _FOLDER} has {len(found):,} photos: keep at most {_MOST}")
+    for path in found:
+        check_published(path, folder)
+    return found
+
+
+def add_examples(checkpoint: Checkpoint, photos: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
+    """Put photos into a checkpoint for its page to offer; give each with the file that was written.
+
+    They are made smaller, to 1024 pixels, and written anew as JPEG: without place, time and camera.
+    One of the same name takes the other's place.
+
+    Raises PhotoError for a photo that cannot be read, SettingsError for too many.
+    """
+    if len(photos) > _MOST:
+        raise SettingsError(f"examples: {len(photos):,} photos are too many, choose {_MOST}")
+    for photo in photos:
+        image = load_image(photo, _SIDE, checkpoint.config.preprocess.white)
+        image.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
+        content = io.BytesIO()
+        image.save(content, "JPEG", quality=_QUALITY)
+        target = checkpoint.folder / _FOLDER / f"{photo.stem}.jpg"
+        target.parent.mkdir(exist_ok=True)
+        write_atomically(target, content.getvalue())
+        yield photo, target
+
+
+def photos_to_show(source: Path) -> list[Path]:
+    """Return the photos of a folder, sorted by name; those in folders of it are left out.
+
+    Raises SettingsError if there are none.
+    """
+    found = list(source.iterdir()) if source.is_dir() else []
+    photos = sorted(
+        path for path in found if path.suffix.lower() in SUFFIXES and path.name[0] != "."
+    )
+    if not photos:
+        raise SettingsError(f"examples {source}: it is no folder with photos in it")
+    return photos
