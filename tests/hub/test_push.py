@@ -20,7 +20,10 @@ from foodvision.checkpoint import BUNDLED, read_checkpoint
 from foodvision.hub.card import hub_card
 from foodvision.runs import read_run
 
-PUSHED = re.compile(r"Pushed to (\S+) \(commit ([0-9a-f]{40})\)\n")
+PUSHED = re.compile(
+    r"Pushed to (\S+) \(commit ([0-9a-f]{40})\)\n"
+    r"Make it a page: foodvision deploy (\S+)-page --model \3\n"
+)
 
 
 @pytest.fixture
