@@ -17,7 +17,7 @@ test: .venv/ready chromium runtime ## set up everything and run the tests
 	node --test tests/browser/javascript/*.test.js
 	$(PYTEST)
 
-test-quick: .venv/ready ## a first verdict within two minutes: no browser, no training, no other process
+test-quick: .venv/ready ## a first verdict in about two minutes: no browser, no training
 	$(PYTEST) -m 'not slow and not thorough'
 
 slow: .venv/ready chromium runtime proxies ## run the tests that take long: killed, distributed, whole trainings, rare cases of the pages

@@ -31,7 +31,10 @@ COLOURS = {"blueberry": (40, 60, 200), "kiwi": (60, 190, 60), "tomato": (210, 50
 
 
 # Folders whose tests need a browser, a server, a training or other processes.
-THOROUGH = ("api", "browser", "cluster", "deploy", "hub", "system", "training", "web")
+THOROUGH = (
+    *("api", "browser", "cli", "cluster", "deploy", "export", "hub", "inspection"),
+    *("system", "training", "web"),
+)
 
 
 def pytest_collection_modifyitems(items):

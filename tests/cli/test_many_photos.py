@@ -24,8 +24,6 @@ from foodvision.data.photos import photo_files
 from foodvision.errors import PhotoError, SettingsError
 from foodvision.system.processes import processors
 
-pytestmark = pytest.mark.thorough
-
 
 @pytest.fixture
 def photos(tmp_path) -> Path:

@@ -23,6 +23,8 @@ from conftest import REPOSITORY
 from foodvision.data import Limits, open_source
 from foodvision.errors import DataError
 
+pytestmark = pytest.mark.thorough
+
 SPARSE = REPOSITORY.parent / "shared" / "cases" / "archives" / "sparse.tar"
 
 
