@@ -92,7 +92,7 @@ clean: ## remove the environments
 
 .venv-release/ready:
 	$(PYTHON) -m venv .venv-release
-	.venv-release/bin/python -m pip install --quiet 'build>=1.2,<2' 'twine>=6,<7'
+	.venv-release/bin/python -m pip install --quiet 'build>=1.2,<2' 'twine>=6,<8'
 	@touch $@
 
 node_modules/ready: package.json package-lock.json
