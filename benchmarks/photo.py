@@ -22,6 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from page import phone_photo
 from PIL import Image
 
 import foodvision
@@ -147,17 +148,6 @@ def enlarged(path: Path) -> bytes:
     width, height = (round(side * by) for side in image.size)
     content = io.BytesIO()
     image.resize((width, height), Image.Resampling.BICUBIC).save(content, "JPEG", quality=90)
-    return content.getvalue()
-
-
-def phone_photo() -> bytes:
-    """Return an example of the page as a phone would send it: lying on its side."""
-    with Image.open(ROOT / "examples" / "pizza.jpg") as image:
-        large = image.convert("RGB").resize((LONG, SHORT), Image.Resampling.BICUBIC)
-    exif = Image.Exif()
-    exif[0x0112] = 6  # orientation: turn a quarter to the right
-    content = io.BytesIO()
-    large.save(content, "JPEG", quality=90, exif=exif)
     return content.getvalue()
 
 

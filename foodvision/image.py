@@ -281,35 +281,30 @@ def depth_of(photo: str | os.PathLike[str] | bytes) -> Depth:
 
 def may_be_deep(path: str | os.PathLike[str]) -> bool:
     """Whether a file begins in a format that can have more than eight bits."""
-    try:
-        with open(path, "rb", opener=_open_at_once) as file:
-            is_regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
-            head = file.read(32) if is_regular else b""
-    except OSError:
-        return False
+    head = _head_of(path, 32)
     is_shallow_png = head.startswith(_DEEP_BEGINNINGS[0]) and head[24:25] != b"\x10"
     return head.startswith(_DEEP_BEGINNINGS) and not is_shallow_png
 
 
 def is_dicom(path: Path) -> bool:
     """Whether a file is of the format of medical devices, by its content."""
-    try:
-        with open(path, "rb", opener=_open_at_once) as file:
-            return stat.S_ISREG(os.fstat(file.fileno()).st_mode) and file.read(132)[128:] == b"DICM"
-    except OSError:
-        return False
+    return _head_of(path, 132)[128:] == b"DICM"
 
 
 def begins_like_photo(path: Path) -> bool:
     """Whether a file whose name does not tell begins like a photo."""
-    try:
-        with open(path, "rb", opener=_open_at_once) as file:
-            is_regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
-            head = file.read(32) if is_regular else b""
-    except OSError:
-        return False
+    head = _head_of(path, 32)
     is_further_on = any(head.startswith(of, at) for at, of in _FURTHER_ON)
     return head.startswith(_BEGINNINGS) or is_further_on or bool(_PNM.match(head))
+
+
+def _head_of(path: str | os.PathLike[str], count: int) -> bytes:
+    """Return the first bytes of a regular file; none of one that cannot be read."""
+    try:
+        with open(path, "rb", opener=_open_at_once) as file:
+            return file.read(count) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
+    except OSError:
+        return b""
 
 
 def size_in_file(path: str | os.PathLike[str]) -> tuple[int, int]:

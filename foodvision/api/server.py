@@ -10,8 +10,7 @@ import uvicorn
 from foodvision.api.application import build_api
 from foodvision.api.keys import keys_of_environment
 from foodvision.classifier import Classifier
-from foodvision.errors import SettingsError
-from foodvision.system.network import LOOPBACK, bare_host, clean_root_path, in_url, listen
+from foodvision.system.network import LOOPBACK, bare_host, claim_port, clean_root_path, in_url
 from foodvision.system.temporary import TemporaryFolder
 from foodvision.system.terminal import say, say_json
 
@@ -39,11 +38,7 @@ def serve_api(
     Raises SettingsError if the port is taken, or `root_path` is no path.
     """
     root_path, names = clean_root_path(root_path), allowed_names(host, hosts)
-    try:
-        listening = listen(host, port)
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise SettingsError(f"cannot listen on {host}:{port} ({reason}): choose --port") from None
+    listening = claim_port(host, port)
     with TemporaryFolder("api") as folder, listening:
         log = _ignore if quiet else say_json
         api = build_api(

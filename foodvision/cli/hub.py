@@ -3,13 +3,16 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from foodvision.cli.options import ModelName, Split, Switch
 from foodvision.errors import SettingsError
 from foodvision.system.terminal import say
+
+if TYPE_CHECKING:
+    from foodvision.hub import Pushed
 
 Named = Annotated[tuple[str, ...], Parameter(negative="")]
 
@@ -63,6 +66,11 @@ def push(
         say(f"would be pushed to {name}")
         return
     pushed = push_checkpoint(found, name, private=private, revision=revision, license=license)
+    say_pushed(pushed, name)
+
+
+def say_pushed(pushed: "Pushed", name: str) -> None:
+    """Say where a model is now, and the next command."""
     say(f"Pushed to {pushed.url} (commit {pushed.commit})")
     say(f"Make it a page: foodvision deploy {name}-page --model {name}")
 

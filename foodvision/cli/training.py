@@ -5,6 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from foodvision.cli.hub import say_pushed
 from foodvision.cli.options import Preset, Switch
 from foodvision.errors import SettingsError
 from foodvision.system.processes import is_first
@@ -67,8 +68,7 @@ def train(
         from foodvision.checkpoint import read_checkpoint
 
         pushed = push_checkpoint(read_checkpoint(folder), push, private=private)
-        say(f"Pushed to {pushed.url} (commit {pushed.commit})")
-        say(f"Make it a page: foodvision deploy {push}-page --model {push}")
+        say_pushed(pushed, push)
 
 
 def find_lr(

@@ -5,7 +5,6 @@ Each replica is the whole API: the same routes, limits and answers as in one pro
 """
 
 import asyncio
-import socket
 import threading
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from foodvision.classifier import Classifier, Prediction
 from foodvision.cluster.connection import LOCAL, connected
 from foodvision.errors import SettingsError, first_line
 from foodvision.graph.check import BATCH
+from foodvision.system.network import claim_port
 from foodvision.system.temporary import TemporaryFolder
 from foodvision.system.terminal import say, say_json
 
@@ -116,7 +116,7 @@ def serve_on_cluster(models: Mapping[str, Checkpoint], service: Service) -> None
     Raises SettingsError if no cluster answers, or if the port is taken on this machine.
     """
     if service.address == LOCAL:
-        _check_port(service.host, service.port)
+        claim_port(service.host, service.port).close()
     with connected(service.address, service.processors):
         least, most = service.replicas
         deployment = serve.deployment(
@@ -147,11 +147,3 @@ def serve_on_cluster(models: Mapping[str, Checkpoint], service: Service) -> None
             pass  # asked to stop
         finally:
             serve.shutdown()
-
-
-def _check_port(host: str, port: int) -> None:
-    try:
-        socket.create_server((host, port)).close()
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise SettingsError(f"cannot listen on {host}:{port} ({reason}): choose --port") from None

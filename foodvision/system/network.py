@@ -33,6 +33,15 @@ def listen(host: str, port: int) -> socket.socket:
     return socket.create_server((host, port), family=family)
 
 
+def claim_port(host: str, port: int) -> socket.socket:
+    """Return a socket that listens. Raises SettingsError, saying why, if it cannot."""
+    try:
+        return listen(host, port)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise SettingsError(f"cannot listen on {host}:{port} ({reason}): choose --port") from None
+
+
 def clean_root_path(path: str) -> str:
     """Return the path below which a proxy shows the server, as /food; empty for none.
 
