@@ -2,7 +2,8 @@
 
     python models/foodvision-101/train.py --data ../shared/data
 
-(`make model`.) The 40,400 small photos carry the classes, the 4,912 sharp ones the detail:
+(`make model`.) The small photos carry the classes, the sharp ones the detail. Steps 1 to 4 see the
+first lot (40,400 small photos and 4,912 sharp ones), step 5 both lots (58,971 and 11,085):
 
 1. a linear head on frozen ImageNet features of the sharp photos;
 2. two networks from there, but for their first stages, in phases of growing sizes and sharpness:
@@ -11,39 +12,46 @@
    models", CVPR 2022), which keeps what tells food from other things, and a new linear head on
    the frozen features of that;
 4. the first of them, taught twice by what both together answer to the same crops of mixed photos
-   (Beyer et al., "Knowledge distillation: A good teacher is patient and consistent", CVPR 2022).
+   (Beyer et al., "Knowledge distillation: A good teacher is patient and consistent", CVPR 2022);
+5. a calm lesson on both lots, taught by itself as it was before: many photos of a class are drawn
+   less often each, small photos make up for classes with few sharp ones, two in five photos look
+   as phones take them. Its weights are averaged with those before it.
 
-Of the sharp training photos 15% are set aside for calibration and to watch the training; half of
+Of the sharp training photos 1,201 are set aside for calibration and to watch the training; half of
 the photos without food teach how it is told that a photo shows no dish. The sharp test photos and
 the other half are answered once, at the end. What else was tried, and judged on what:
 docs/model.md.
 
-Writes `foodvision/bundled/`. Expect about what ships: 71.5 top-1 on the 710 validation photos and
-74.6 (71.5 to 77.4) on the 849 test photos; all figures stand in its README.md, with n and interval.
-About, because that came about over days, in parts that saw fewer crops (docs/model.md). It takes
-eight hours on two cores; what is interrupted goes on when it is started again (its state is in
-runs/foodvision-101, features in the user's cache). `--smoke` sees in minutes whether it runs.
+Writes `foodvision/bundled/`. All figures stand in its README.md, with n and interval. Expect about
+those, because steps 1 to 4 were run over days, in parts that saw fewer crops (docs/model.md). All
+steps take ten hours on two cores; what is interrupted goes on when it is started again (its state
+is in runs/foodvision-101, features in the user's cache). `--after CHECKPOINT` begins with step 5,
+from the weights of a checkpoint. `--smoke` sees in minutes whether it runs.
 """
 
 import argparse
 import shutil
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 import torch
 from accelerate import Accelerator
 from measure import figures_of
+from phone import AsPhonesTakeIt
 from timm.utils import freeze, unfreeze
 from torch import nn
 from torch.utils.data import ConcatDataset, TensorDataset
+from torchvision.transforms import v2
 
-from foodvision.checkpoint import BUNDLED, measured_on, write_checkpoint
+from foodvision.checkpoint import BUNDLED, measured_on, read_checkpoint, write_checkpoint
 from foodvision.data import LabelledPhoto, Photos, carve, find_photos, open_source, open_unlabelled
 from foodvision.data.batches import Batches, InMemory, Shorten, mixing
 from foodvision.data.loaders import PhotoDataset, photo_dataset
@@ -51,7 +59,8 @@ from foodvision.data.transforms import Square
 from foodvision.engine import DistillationLoader, keep_freed_memory
 from foodvision.errors import Stopped
 from foodvision.export import export_body
-from foodvision.models import create_model, find_start, preprocess_for, split_head
+from foodvision.models import create_model, find_start, load_network, preprocess_for, split_head
+from foodvision.preprocess import Preprocess
 from foodvision.reports.card import write_card
 from foodvision.runs import Row
 from foodvision.training.config import TrainConfig
@@ -98,6 +107,9 @@ class Phase:
     size: int
     sharp_share: float
     every: int = 1  # of the small photos, every so many-th
+    is_by_class: bool = False  # draw by the square root of a class's number of photos
+    mixed_share: float = 1.0  # of the batches, where photos are mixed at all
+    phone_share: float = 0.0  # of the photos, those that are made to look as phones take them
 
 
 @dataclass(frozen=True)
@@ -147,8 +159,33 @@ TAUGHT = Phase(
     0.5,
 )
 LESSONS = (TAUGHT, replace(TAUGHT, name="taught again"))
+CALM = Phase(
+    "calm",
+    replace(
+        SLOWLY,
+        epochs=2,
+        learning_rate=2.5e-4,
+        warmup_epochs=0.07,
+        ema=0.997,
+        start_size=144,
+        mixup=0.4,
+        label_smoothing=0.05,
+    ),
+    176,
+    0.5,
+    is_by_class=True,
+    mixed_share=0.5,
+    phone_share=0.4,
+)
+# Of the calm lesson's weights, against those before it: by validation (docs/model.md).
+CALM_TRAINED_SHARE = 0.5
+# Of its labels, against what the network answered before it.
+CALM_TAUGHT_SHARE = 0.6
 
 CARD = Path(__file__).parent / "card.md"
+
+# Of a class's small photos in the draws of the calm lesson, also where sharp ones abound.
+LEAST_SMALL_MASS = 0.002
 
 # How often the head draws a sharp and a small photo.
 HEAD_WEIGHTS = (2.0, 0.3)
@@ -161,29 +198,42 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--output", type=Path, default=BUNDLED)
+    parser.add_argument("--after", type=Path, help="a checkpoint: begin with step 5 from it")
     parser.add_argument("--smoke", action="store_true", help="few photos, into runs/smoke")
     arguments = parser.parse_args()
     states = Path("runs/smoke-state" if arguments.smoke else "runs/foodvision-101")
     output = Path("runs/smoke") if arguments.smoke else arguments.output
     with (
         open_source(arguments.data / "food101_64px.tar.gz") as small_folder,
+        open_source(arguments.data / "food101_64px_more.tar.gz") as small_more_folder,
         open_source(arguments.data / "food101_sharp.zip") as sharp_folder,
+        open_source(arguments.data / "food101_sharp_more.zip") as sharp_more_folder,
         open_source(arguments.data / "pizza_steak_sushi.zip") as classic_folder,
         open_unlabelled(arguments.data / "not_food.zip") as not_food,
         open_unlabelled(arguments.data / "other_food.zip") as other_food,
     ):
         small = find_photos(small_folder).splits["train"]
+        small_more = find_photos(small_more_folder).splits["train"]
         sharp = split_sharp(sharp_folder)
-        trainings, lessons = (LONG, BRIEF), LESSONS
+        both = with_more(sharp, find_photos(sharp_more_folder).splits["train"])
+        trainings, lessons, calm = (LONG, BRIEF), LESSONS, CALM
         if arguments.smoke:
-            small = a_few(small)
-            sharp = replace(sharp, splits={n: a_few(of) for n, of in sharp.splits.items()})
+            small, small_more = a_few(small), a_few(small_more)
+            sharp, both = (
+                replace(photos, splits={name: a_few(of) for name, of in photos.splits.items()})
+                for photos in (sharp, both)
+            )
             trainings = tuple(replace(of, phases=tuple(map(once, of.phases))) for of in trainings)
-            lessons = tuple(map(once, lessons))
-        # What other settings began is not gone on with.
-        state = states / f"{crc32(repr((HEAD, trainings, lessons)).encode()):08x}"
+            lessons, calm = tuple(map(once, lessons)), once(calm)
+        before = read_checkpoint(arguments.after) if arguments.after else None
+        # What other settings or another start began is not gone on with.
+        begun = HEAD, trainings, lessons, calm, before and crc32(before.graph)
+        state = states / f"{crc32(repr(begun).encode()):08x}"
         run = Run(HEAD, sharp, SERVED, state, Accelerator(cpu=True), find_start(BACKBONE), tell)
-        network = train_network(run, small, trainings, lessons)
+        keep_freed_memory()
+        network = load_network(before) if before else train_network(run, small, trainings, lessons)
+        run = replace(run, photos=both)
+        network = calmed(network, calm, (*small, *small_more), run)
         body = export_body(network, run.preprocess)
         calibration, aurocs = calibrate(network, body, run, not_food[::2])
         checkpoint = build_checkpoint(network, body, calibration, run)
@@ -205,11 +255,10 @@ def train_network(
     trainings: Sequence[Training],
     lessons: Sequence[Phase],
 ) -> nn.Module:
-    """Return the network after all four steps."""
+    """Return the network after steps 1 to 4."""
     torch.manual_seed(HEAD.seed)
     start = create_model(BACKBONE, len(run.photos.classes))
     fit_head("first head", start, [run.photos.splits["train"]], run)
-    keep_freed_memory()
     networks = [train_by_labels(start, training, small, run) for training in trainings]
     student, teacher = deepcopy(networks[0]), Together(networks)
     with held(student, trainings[0].frozen, statistics=True):
@@ -233,16 +282,38 @@ def train_by_labels(
         for phase in training.phases:
             named = replace(phase, name=f"{training.name} {phase.name}")
             fit_phase(named, network, small, run)
-    before = start.state_dict()
+    average_with(start, network, training.trained_share, but="classifier")
+    fit_head(f"{training.name} head", network, [run.photos.splits["train"], small], run)
+    return network
+
+
+def calmed(network: nn.Module, phase: Phase, small: Sequence[LabelledPhoto], run: Run) -> nn.Module:
+    """Return the network after the calm lesson, step 5."""
+    student, teacher = deepcopy(network), Together([network])
+    with held(student, STEM, statistics=True):
+        fit_phase(
+            phase,
+            student,
+            small,
+            run,
+            lambda batches: DistillationLoader(batches, teacher, CALM_TAUGHT_SHARE, 1.0),
+        )
+    average_with(network, student, CALM_TRAINED_SHARE)
+    return student
+
+
+def average_with(
+    before: nn.Module, network: nn.Module, share: float, but: str | None = None
+) -> None:
+    """Set the network's weights to the mean of both, with so much of its own; `but` one layer's."""
+    weights = before.state_dict()
     averaged = {
-        name: torch.lerp(before[name], value, training.trained_share)
-        if value.is_floating_point() and not name.startswith("classifier")
+        name: torch.lerp(weights[name], value, share)
+        if value.is_floating_point() and name.partition(".")[0] != but
         else value
         for name, value in network.state_dict().items()
     }
     network.load_state_dict(averaged)
-    fit_head(f"{training.name} head", network, [run.photos.splits["train"], small], run)
-    return network
 
 
 @contextmanager
@@ -324,12 +395,15 @@ def fit_phase(
     ]
     val_set = InMemory(photo_dataset(photos, "val", Square(SERVED)))
     shares = phase.sharp_share, 1 - phase.sharp_share
-    weights = torch.cat(
-        [
-            torch.full((len(part),), share / len(part))
-            for part, share in zip(train_sets, shares, strict=True)
-        ]
-    )
+    if phase.is_by_class:
+        weights = weights_by_class(photos, few, phase.sharp_share)
+    else:
+        weights = torch.cat(
+            [
+                torch.full((len(part),), share / len(part))
+                for part, share in zip(train_sets, shares, strict=True)
+            ]
+        )
     network.to(memory_format=torch.channels_last)
     stage = Stage(
         phase.name,
@@ -337,8 +411,8 @@ def fit_phase(
         then.batches(
             ConcatDataset(train_sets),
             weights=weights,
-            transform_of=ProgressiveResize(square, phase.config),
-            finish=BatchTransform(square, mixing(phase.config.mixup, 0.0, len(photos.classes))),
+            transform_of=crops(phase, square),
+            finish=BatchTransform(square, mixed(phase, len(photos.classes))),
             before_batch=then.stop.check,
         ),
         then.batches(val_set, shuffle=False, finish=BatchTransform(SERVED)),
@@ -347,6 +421,51 @@ def fit_phase(
         teach=teach,
     )
     fit(stage, then)
+
+
+def weights_by_class(photos: Photos, small: Sequence[LabelledPhoto], share: float) -> torch.Tensor:
+    """Return how often each sharp training photo, then each small one, is drawn: they sum to one.
+
+    Classes share out the sharp draws by the square root of their photos. The small draws make all
+    classes alike again, as far as they go.
+    """
+    counts = photos.counts("train")
+    small_counts = Counter(photo.label for photo in small)
+    roots = {name: counts[name] ** 0.5 for name in photos.classes}
+    sharp_mass = {name: share * root / sum(roots.values()) for name, root in roots.items()}
+    lacking = {
+        name: max(LEAST_SMALL_MASS, 1 / len(photos.classes) - mass)
+        for name, mass in sharp_mass.items()
+    }
+    small_mass = {
+        name: (1 - share) * mass / sum(lacking.values()) for name, mass in lacking.items()
+    }
+    return torch.tensor(
+        [sharp_mass[photo.label] / counts[photo.label] for photo in photos.splits["train"]]
+        + [small_mass[photo.label] / small_counts[photo.label] for photo in small]
+    )
+
+
+def crops(phase: Phase, square: Preprocess) -> Callable[[int], v2.Transform]:
+    """Return what gives an epoch's transform: random crops, some of them made worse."""
+    resize = ProgressiveResize(square, phase.config)
+    if not phase.phone_share:
+        return resize
+    return cache(lambda epoch: v2.Compose([resize(epoch), AsPhonesTakeIt(phase.phone_share)]))
+
+
+def mixed(phase: Phase, classes: int) -> Callable[..., Any] | None:
+    """Return what mixes the photos of a batch, or leaves them as they are."""
+    mix = mixing(phase.config.mixup, 0.0, classes)
+    if mix is None or phase.mixed_share == 1:
+        return mix
+
+    def sometimes(images: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        if torch.rand(()) < phase.mixed_share:
+            return mix(images, labels)
+        return images, nn.functional.one_hot(labels, classes).float()
+
+    return sometimes
 
 
 def embedded(
@@ -379,6 +498,17 @@ def a_few(photos: Sequence[LabelledPhoto]) -> tuple[LabelledPhoto, ...]:
     for photo in photos:
         by_class[photo.label].append(photo)
     return tuple(photo for members in by_class.values() for photo in members[:2])
+
+
+def with_more(sharp: Photos, more: Sequence[LabelledPhoto]) -> Photos:
+    """Return both lots; of the second 8% of each class with at least eight photos validate."""
+    many = Counter(photo.label for photo in more)
+    stays, taken = carve(
+        [photo for photo in more if many[photo.label] >= 8], share=0.08, seed="foodvision-101 more"
+    )
+    few = [photo for photo in more if many[photo.label] < 8]
+    train, val = (*sharp.splits["train"], *stays, *few), (*sharp.splits["val"], *taken)
+    return replace(sharp, splits={**sharp.splits, "train": train, "val": val})
 
 
 def split_sharp(folder: Path) -> Photos:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from conftest import REPOSITORY, SHARED, shared
 
 import foodvision
 from foodvision.checkpoint import BUNDLED
-from foodvision.data import find_photos, split_photos
+from foodvision.data import LabelledPhoto, Photos, find_photos, split_photos
 from foodvision.errors import Stopped
 from foodvision.models import Start, create_model
 from foodvision.training.stages import Run
@@ -22,7 +23,9 @@ from foodvision.training.stages import Run
 RECIPE = REPOSITORY / "models" / "foodvision-101" / "train.py"
 PHOTOS = (
     "food101_64px.tar.gz",
+    "food101_64px_more.tar.gz",
     "food101_sharp.zip",
+    "food101_sharp_more.zip",
     "pizza_steak_sushi.zip",
     "not_food.zip",
     "other_food.zip",
@@ -46,14 +49,54 @@ class Interrupted:
             yield batch
 
 
-def test_phases_of_the_recipe_see_photos_of_their_own_and_hear_that_they_shall_stop(
-    fruit, tmp_path, monkeypatch
-):
+@pytest.fixture
+def recipe(monkeypatch):
     monkeypatch.syspath_prepend(RECIPE.parent)
     spec = importlib.util.spec_from_file_location("recipe", RECIPE)
-    recipe = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "recipe", recipe)
-    spec.loader.exec_module(recipe)
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "recipe", module)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_calm_lesson_draws_classes_alike_and_their_photos_less_often_where_there_are_many(recipe):
+    def photos_of(kind, counts):
+        return tuple(
+            LabelledPhoto(Path(f"{kind}/{name}/{at}.jpg"), name)
+            for name, count in counts.items()
+            for at in range(count)
+        )
+
+    sharp, small = (
+        photos_of("sharp", {"many": 400, "few": 4}),
+        photos_of("small", {"many": 10, "few": 30}),
+    )
+    weights = recipe.weights_by_class(Photos(Path(), {"train": sharp}), small, 0.5)
+    labels = [photo.label for photo in (*sharp, *small)]
+    masses = {
+        name: sum(float(of) for of, label in zip(weights, labels, strict=True) if label == name)
+        for name in ("many", "few")
+    }
+    assert sum(masses.values()) == pytest.approx(1)
+    assert masses["many"] == pytest.approx(masses["few"], rel=0.1)
+    assert float(weights[:404].sum()) == pytest.approx(0.5)
+    assert weights[0] < weights[400] / 5
+
+
+def test_photos_are_made_worse_in_many_ways_and_as_often_as_asked(recipe):
+    photo = torch.arange(3 * 64 * 64, dtype=torch.int32).reshape(3, 64, 64).remainder(251).byte()
+    torch.manual_seed(0)
+    worse = recipe.AsPhonesTakeIt(0.4)
+    seen = [worse(photo) for _ in range(200)]
+    changed = [of for of in seen if not torch.equal(of, photo)]
+    assert 50 < len(changed) < 110
+    assert all(of.shape == photo.shape and of.dtype == torch.uint8 for of in seen)
+    assert len({of.numpy().tobytes() for of in changed}) > 40
+
+
+def test_phases_of_the_recipe_see_photos_of_their_own_and_hear_that_they_shall_stop(
+    recipe, fruit, tmp_path
+):
     photos = split_photos(find_photos(fruit))
     this = Run(
         recipe.HEAD, photos, recipe.SERVED, tmp_path, Accelerator(cpu=True), Start(recipe.BACKBONE)
@@ -87,7 +130,7 @@ def test_recipe_goes_on_where_it_was_killed_and_writes_the_checkpoint(tmp_path):
     stages = [line.partition(",")[0] for line in done.stdout.splitlines()]
     long = ["long mixed", "long calm", *["long head"] * 10]
     brief = ["brief small", "brief sharp", *["brief head"] * 10]
-    assert stages == [*long, *brief, "taught", "taught again"]
+    assert stages == [*long, *brief, "taught", "taught again", "calm"]
 
     config = foodvision.load(tmp_path / "runs" / "smoke").config
     assert len(config.classes) == 101
