@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from foodvision.cli.examples import publish_examples
 from foodvision.cli.options import ModelName, Split, Switch
 from foodvision.errors import SettingsError
 from foodvision.system.terminal import say
@@ -25,7 +25,7 @@ def push(
     private: Switch = False,
     revision: str | None = None,
     license: Annotated[str | None, Parameter(name="--license")] = None,  # noqa: A002
-    examples: Path | None = None,
+    examples: str | None = None,
     dry_run: Switch = False,
 ) -> None:
     """Push a checkpoint to the Hub, with a card of what was measured.
@@ -44,22 +44,19 @@ def push(
         Of the weights, as the Hub names licences (apache-2.0, cc-by-nc-4.0, ...); "other" if not
         given.
     examples:
-        A folder of photos for the model's page to offer. They are made smaller, lose place, time
-        and camera, and are put into the checkpoint, from where everybody can see them.
+        A folder of photos for the model's page to offer; auto takes up to eight test photos of the
+        run. They are made smaller, lose place, time and camera, and go into the checkpoint, from
+        where everybody can see them.
     dry_run:
         List what would be pushed, and ask nobody for anything.
     """
     from foodvision.checkpoint import read_checkpoint
     from foodvision.classifier import find_checkpoint
     from foodvision.hub import files_to_push, push_checkpoint
-    from foodvision.page.examples import add_examples, photos_to_show
 
     found = read_checkpoint(find_checkpoint(checkpoint))
-    if examples and not Path(checkpoint).is_dir():
-        raise SettingsError(f"examples are put into a folder, and {checkpoint} is none: name one")
     if examples:
-        for photo, target in add_examples(found, photos_to_show(examples)):
-            say(f"{photo} is an example now: {target}")
+        publish_examples(checkpoint, found, examples)
     if dry_run:
         for path, content in files_to_push(found, name, license).items():
             say(f"{len(content):>12,} bytes  {path}")
@@ -116,6 +113,7 @@ def deploy(
     private: Switch = False,
     secret: Named = (),
     variable: Named = (),
+    examples: str | None = None,
     dry_run: Switch = False,
     check: Switch = False,
 ) -> None:
@@ -139,6 +137,8 @@ def deploy(
         Name of an environment variable that becomes a secret of the Space; its value is not shown.
     variable:
         NAME=VALUE of a variable of the Space, which everybody can read.
+    examples:
+        With a checkpoint folder: photos for the page to offer, as push takes them.
     dry_run:
         Write the folder that would be uploaded and say what would happen; changes nothing on the
         Hub, from which the model may be downloaded.
@@ -146,7 +146,8 @@ def deploy(
         Only compare the running Space's answers with those of its model here; it is woken if it
         sleeps.
     """
-    from foodvision.classifier import BUNDLED_NAME
+    from foodvision.checkpoint import read_checkpoint
+    from foodvision.classifier import BUNDLED_NAME, find_checkpoint
     from foodvision.deploy import (
         SpaceSettings,
         check_space,
@@ -159,19 +160,21 @@ def deploy(
     check_name(space)
     settings = SpaceSettings(space, model or BUNDLED_NAME, hardware, private)
     secrets, variables = _from_environment(secret), _pairs(variable)
-    if static:
-        if hardware or secret or variable or check or dry_run:
-            raise SettingsError(
-                "--static goes with --model and --private alone: "
-                "foodvision export writes the folder without uploading it"
-            )
-        say(f"{deploy_static(settings)} answers in the visitor's browser")
-        return
-    if check and (model or hardware or private or secret or variable or dry_run):
+    if check and (model or hardware or private or secret or variable or examples or dry_run):
         raise SettingsError(
             "--check asks the Space as it is: leave out --model, --hardware, --private, --secret, "
-            "--variable and --dry-run"
+            "--variable, --examples and --dry-run"
         )
+    if static and (hardware or secret or variable or check or dry_run):
+        raise SettingsError(
+            "--static goes with --model, --private and --examples alone: "
+            "foodvision export writes the folder without uploading it"
+        )
+    if examples:
+        publish_examples(settings.model, read_checkpoint(find_checkpoint(settings.model)), examples)
+    if static:
+        say(f"{deploy_static(settings)} answers in the visitor's browser")
+        return
     if dry_run:
         try_space(settings, (*secrets, *variables))
         return

@@ -3,7 +3,13 @@
 What draws it is `foodvision.reports`, which needs matplotlib.
 """
 
-from foodvision.runs.answers import JudgedPhoto, confusion_counts, find_mistakes, list_answers
+from foodvision.runs.answers import (
+    JudgedPhoto,
+    confusion_counts,
+    find_mistakes,
+    list_answers,
+    typical_answers,
+)
 from foodvision.runs.reading import find_runs, read_run, sort_runs
 from foodvision.runs.record import (
     Row,
@@ -27,6 +33,7 @@ __all__ = [
     "list_answers",
     "read_run",
     "sort_runs",
+    "typical_answers",
     "write_answers",
     "write_figures",
     "write_metrics",

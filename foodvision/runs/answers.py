@@ -10,6 +10,7 @@ from foodvision.data.names import relative_name
 from foodvision.graph.session import Answers
 
 _MISTAKES = 12
+_TYPICAL = 8
 
 
 class JudgedPhoto(NamedTuple):
@@ -52,6 +53,22 @@ def find_mistakes(answers: Iterable[JudgedPhoto]) -> list[JudgedPhoto]:
     """Return the wrong answers that the model was surest of, the surest first."""
     wrong = [answer for answer in answers if not answer.is_right]
     return sorted(wrong, key=lambda answer: -answer.confidence)[:_MISTAKES]
+
+
+def typical_answers(answers: Iterable[JudgedPhoto]) -> list[JudgedPhoto]:
+    """Return answers that show what a model is like: of at most eight classes one right one each.
+
+    Of a class's right answers it is the one of middle confidence, which flatters nobody; of many
+    classes they are spread over the alphabet.
+    """
+    by_class: dict[str, list[JudgedPhoto]] = {}
+    for answer in answers:
+        if answer.is_right:
+            by_class.setdefault(answer.label, []).append(answer)
+    names = sorted(by_class)
+    spread = names[:: max(1, -(-len(names) // _TYPICAL))]
+    groups = [sorted(by_class[name], key=lambda answer: answer.confidence) for name in spread]
+    return [group[len(group) // 2] for group in groups]
 
 
 def confusion_counts(answers: Iterable[JudgedPhoto]) -> dict[str, dict[str, int]]:

@@ -267,7 +267,10 @@ def test_freshly_trained_model_comes_to_a_link_without_a_stop(hub, run, fruit, t
     run_folder = tmp_path / "runs" / "one"
     trained = run("train", fruit, *small, "--output", run_folder)
     assert f"foodvision demo --model {run_folder}" in trained.stdout, trained.stderr
-    pushed = run("push", run_folder, "cook/fruit")
+    pushed = run("push", run_folder, "cook/fruit", "--examples", "auto")
+    offered = [line for line in pushed.stdout.splitlines() if " is an example now: " in line]
+    assert 0 < len(offered) <= len(COLOURS), pushed.stderr
+    assert all(f"{fruit / 'test'}{os.sep}" in line for line in offered)
     named = pushed.stdout.splitlines()[-1].removeprefix("Make it a page: foodvision ").split()
     assert named == ["deploy", "cook/fruit-page", "--model", "cook/fruit"], pushed.stderr
     hub.stages = ["RUNNING"]
@@ -284,7 +287,8 @@ def test_freshly_trained_model_comes_to_a_link_without_a_stop(hub, run, fruit, t
     with running_page(cwd=checkout, **environment):
         space.space.host = f"http://127.0.0.1:{port}"
         done = run("deploy", "cook/fruit-page", "--check")
-    said = f"http://127.0.0.1:{port} answers a photo as the model does here\n"
+    photos = "a photo" if len(offered) == 1 else f"{len(offered)} photos"
+    said = f"http://127.0.0.1:{port} answers {photos} as the model does here\n"
     assert done.stdout == said, done.stderr
 
 
@@ -304,6 +308,21 @@ def test_examples_are_pushed_small_and_without_their_place(hub, run, fruit_check
     empty = run("push", model, "cook/fruit", "--examples", tmp_path / "none")
     said = f"foodvision: examples {tmp_path / 'none'}: it is no folder with photos in it\n"
     assert empty.stderr == said
+
+
+def test_examples_of_a_space_come_from_a_folder_or_from_the_run_of_its_model(
+    hub, run, fruit_checkpoint, tmp_path
+):
+    model = shutil.copytree(fruit_checkpoint, tmp_path / "orchard")
+    photo = make_photo(tmp_path / "mine" / "tart.jpg", COLOURS["kiwi"], 0)
+    done = run("deploy", "cook/page", "--model", model, "--examples", photo.parent, "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "page" / "checkpoint" / "orchard" / "examples" / "tart.jpg").is_file()
+    refused = run("deploy", "cook/page", "--model", model, "--examples", "auto", "--dry-run")
+    assert f"{model} is no run" in refused.stderr
+    run("push", model, "cook/fruit")
+    refused = run("deploy", "cook/page", "--model", "cook/fruit", "--examples", photo.parent)
+    assert "cook/fruit is none: push the checkpoint with them first" in refused.stderr
 
 
 DOWNLOAD = "import foodvision.hub as hub; hub.download_checkpoint('cook/fruit', weights=True)"

@@ -18,9 +18,11 @@ from foodvision.errors import RunError
 from foodvision.evaluation import measure
 from foodvision.graph.session import Answers
 from foodvision.runs import (
+    JudgedPhoto,
     find_runs,
     list_answers,
     read_run,
+    typical_answers,
     write_answers,
     write_metrics,
     write_start,
@@ -193,3 +195,15 @@ def test_spoiled_file_is_named_with_the_reason(run, name, content, reason):
 def test_run_folder_stands_for_its_checkpoint(run, fruit_checkpoint):
     shutil.copytree(fruit_checkpoint, run / "checkpoint")
     assert foodvision.load(run).classes == CLASSES
+
+
+def test_typical_answers_are_right_ones_of_middle_confidence_from_all_over_the_classes():
+    answers = [
+        JudgedPhoto(f"{label}/{at}.jpg", label, label if at else "other", at / 10, 0.0)
+        for label in ("wrong", *(f"class {number:02}" for number in range(20)))
+        for at in ((0,) if label == "wrong" else (0, 9, 5, 7))
+    ]
+    chosen = typical_answers(answers)
+    assert [answer.confidence for answer in chosen] == [0.7] * 7
+    assert [answer.label for answer in chosen] == [f"class {at:02}" for at in range(0, 20, 3)]
+    assert typical_answers([]) == []
