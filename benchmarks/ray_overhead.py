@@ -17,9 +17,8 @@ import time
 from pathlib import Path
 from statistics import median
 
-from PIL import Image, ImageOps
+from folder import SIDES, make_photos
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
 FEW = 200
 
 
@@ -39,8 +38,8 @@ def main() -> None:
     taken: dict[str, list[float]] = {name: [] for name in sides}
     starts: dict[str, list[float]] = {name: [] for name in sides}
     with tempfile.TemporaryDirectory() as place:
-        few = make_photos(Path(place) / "few", FEW)
-        many = make_photos(Path(place) / "many", FEW + arguments.photos)
+        few = make_photos(Path(place) / "few", FEW, SIDES["224 pixels"])
+        many = make_photos(Path(place) / "many", FEW + arguments.photos, SIDES["224 pixels"])
         for _ in range(arguments.rounds):
             for name, options in sides.items():
                 short, long = (predict(of, Path(place), options) for of in (few, many))
@@ -51,20 +50,6 @@ def main() -> None:
         share, start = rate / rates["plain"], median(starts[name])
         print(f"{name}: {rate:.1f} photos a second, {share:.2f} of plain; start {start:.1f} s")
     print(f"n = {arguments.photos} photos, median of {arguments.rounds} rounds")
-
-
-def make_photos(folder: Path, count: int) -> Path:
-    """Write the examples in one size, and link them until there are enough."""
-    folder.mkdir()
-    examples = sorted(EXAMPLES.glob("*.jpg"))
-    for number in range(count):
-        target = folder / f"{number:06}.jpg"
-        if number >= len(examples):
-            target.hardlink_to(folder / f"{number % len(examples):06}.jpg")
-            continue
-        photo = Image.open(examples[number]).convert("RGB")
-        ImageOps.fit(photo, (224, 224), Image.Resampling.BICUBIC).save(target, quality=90)
-    return folder
 
 
 def predict(folder: Path, place: Path, options: list[str]) -> float:

@@ -2,7 +2,7 @@
 
 Every score is higher for what is more surely one of the classes. Which one is best differs from
 network to network, so all are fitted and photos decide (`foodvision.training.package`). Six more
-were tried and never won (docs/model.md).
+were tried and never won (models/foodvision-101/diary.md).
 """
 
 from collections.abc import Mapping

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
 
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined
 
@@ -52,6 +53,7 @@ def write_card(
         fence=_Code(_fence(command)),
         share=lambda of: _figure(of["value"], of["interval"]),
         figure=_figure,
+        mean=fmean,
     )
 
 

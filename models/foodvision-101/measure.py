@@ -40,12 +40,15 @@ def figures_of(
     dishes = answer(classifier, other_food).known_score
     threshold = checkpoint.config.known_threshold
     listed = list_answers(sharp.root, test, classifier.classes, answers)
+    kept = answers.known_score >= threshold
     figures = {
         "test": judgement.figures.to_dict(),
         "test_well_shown": _part(answers, test, well_shown, classifier.classes),
         "test_others": _part(answers, test, ~well_shown, classifier.classes),
         "classic": as_json(_restricted(classifier, classic)),
         **judgement.beside(),
+        "known_kept_well_shown": as_json(Share(int(kept[well_shown].sum()), int(well_shown.sum()))),
+        "known_kept_others": as_json(Share(int(kept[~well_shown].sum()), int((~well_shown).sum()))),
         "known_other_food": as_json(measure_known(answers.known_score, dishes, threshold)),
     }
     return figures, draw_pictures(judgement.figures, listed)

@@ -20,13 +20,13 @@ first lot (40,400 small photos and 4,912 sharp ones), step 5 both lots (58,971 a
 Of the sharp training photos 1,201 are set aside for calibration and to watch the training; half of
 the photos without food teach how it is told that a photo shows no dish. The sharp test photos and
 the other half are answered once, at the end. What else was tried, and judged on what:
-docs/model.md.
+diary.md, beside this file.
 
 Writes `foodvision/bundled/`. All figures stand in its README.md, with n and interval. Expect about
-those, because steps 1 to 4 were run over days, in parts that saw fewer crops (docs/model.md). All
-steps take ten hours on two cores; what is interrupted goes on when it is started again (its state
-is in runs/foodvision-101, features in the user's cache). `--after CHECKPOINT` begins with step 5,
-from the weights of a checkpoint. `--smoke` sees in minutes whether it runs.
+those, because steps 1 to 4 were run over days, in parts that saw fewer crops (the diary). All steps
+take ten hours on two cores; what is interrupted goes on when it is started again (its state is in
+runs/foodvision-101, features in the user's cache). `--after CHECKPOINT` begins with step 5, from
+the weights of a checkpoint. `--smoke` sees in minutes whether it runs.
 """
 
 import argparse
@@ -177,7 +177,7 @@ CALM = Phase(
     mixed_share=0.5,
     phone_share=0.4,
 )
-# Of the calm lesson's weights, against those before it: by validation (docs/model.md).
+# Of the calm lesson's weights, against those before it: by validation (diary.md).
 CALM_TRAINED_SHARE = 0.5
 # Of its labels, against what the network answered before it.
 CALM_TAUGHT_SHARE = 0.6
