@@ -373,7 +373,7 @@ def _bits_in_file(image: Image.Image, content: bytes) -> int:
         return content[24]
     if image.format == "PPM":
         # What is not plain bytes is scaled by the largest number of its header, which comes last.
-        codec, *_, args = image.tile[0]
+        codec, *_, args = image.tile[0]  # type: ignore[attr-defined]  # an ImageFile's
         return 16 if codec != "raw" and isinstance(args, tuple) and args[-1] == 65535 else 8
     bits = _tag(image, _BITS)
     return max(bits) if isinstance(bits, tuple) and bits else 8
