@@ -211,7 +211,12 @@ def _folders(paths: Iterable[Path]) -> list[Path]:
 def _held(folder: Path) -> tuple[Sequence[str], bool]:
     """Return the names of the folders in a folder, in order, and whether it holds files too."""
     with os.scandir(folder) as entries:  # tells files from folders without a look at each
-        shown = [(entry.name, entry.is_dir()) for entry in entries if entry.name[0] != "."]
+        shown = [
+            # An entry's own is_dir raises an OSError for a link to itself.
+            (entry.name, Path(entry).is_dir() if entry.is_symlink() else entry.is_dir())
+            for entry in entries
+            if not entry.name.startswith(".")
+        ]
     names = sorted(name for name, is_dir in shown if is_dir and name != "__MACOSX")
     return names, not all(is_dir for _, is_dir in shown)
 

@@ -113,6 +113,16 @@ def test_same_folders_in_all_classes_are_told(tmp_path):
     assert "Each class holds the same folders (pizza, sushi)" in find_photos(tmp_path).in_words()
 
 
+def test_links_to_nowhere_or_to_themselves_are_no_folders(tmp_path):
+    fill(tmp_path, *TWO)
+    (tmp_path / "pizza" / "loop").symlink_to("loop")
+    (tmp_path / "sushi" / "gone").symlink_to("nowhere")
+    (tmp_path / "ramen").symlink_to("nowhere")
+    found = find_photos(tmp_path)
+    assert found.classes == ("pizza", "sushi")
+    assert "2 no photo (pizza/loop, sushi/gone)" in found.in_words()
+
+
 def test_other_folders_in_classes_are_not_told(tmp_path):
     fill(tmp_path, "pizza/a/1.jpg", "pizza/b/1.jpg", "sushi/a/1.jpg", "sushi/c/1.jpg")
     assert find_photos(tmp_path).notes == ()
