@@ -32,6 +32,9 @@ _BESIDE = (
 _ACCENTS = re.compile("[\u0300-\u036f]")
 _BETWEEN = re.compile(r"[\s_-]+")
 
+# What cp437 has in place of the letters of other encodings: lines, blocks, and signs.
+_GARBLED = re.compile("[\u2500-\u259f\u2310\u20a7≡≥≤⌠⌡≈∙√∩∞¬]|(?<=\\S)¿")
+
 _WORDS = re.compile(r"[^\W_]+")
 _JOINED = re.compile(rf"(.+?)(?:{'|'.join(sorted(_BESIDE, key=len, reverse=True))})+")
 # What sounds like a split beside others: train2017, trainA, foodtest, Testdaten.
@@ -76,6 +79,20 @@ def alike_in_words(names: Iterable[str]) -> tuple[str, ...]:
     return (
         f"{named}: the names differ only in case, accents or spaces, and are classes of their own. "
         "Rename them if they are the same.",
+    )
+
+
+def garbled_in_words(names: Iterable[str]) -> tuple[str, ...]:
+    """Return a sentence for classes whose names were read in a wrong encoding, or none.
+
+    Old zip files do not name it; cp437, the last that is tried, makes lines and signs of letters.
+    """
+    garbled = sorted({name for name in names if _GARBLED.search(name)})
+    if not garbled:
+        return ()
+    return (
+        f"{a_few(garbled)}: the names look garbled, as in a zip of an encoding that it does not "
+        "state. Pack it again with UTF-8 names, or rename the folders.",
     )
 
 
