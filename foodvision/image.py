@@ -78,7 +78,7 @@ _DEEP = ("I", "I;16", "I;16L", "I;16B", "I;16N", "F")
 _BITS, _ZERO_IS = 258, 262
 
 # How a file of these formats begins, which alone can have more than eight bits.
-_DEEP_BEGINNINGS = (b"\x89PNG", b"II*\0", b"MM\0*")
+_DEEP_BEGINNINGS = (b"\x89PNG", b"II*\0", b"MM\0*", b"P2", b"P3", b"P5", b"P6")
 
 # A photo is converted in strips of so many pixels, so that no step holds it twice.
 _STRIP = 1 << 20
@@ -371,6 +371,10 @@ def _tag(image: Image.Image, number: int) -> object:
 def _bits_in_file(image: Image.Image, content: bytes) -> int:
     if image.format == "PNG":
         return content[24]
+    if image.format == "PPM":
+        # What is not plain bytes is scaled by the largest number of its header, which comes last.
+        codec, *_, args = image.tile[0]  # type: ignore[attr-defined]  # an ImageFile's
+        return 16 if codec != "raw" and isinstance(args, tuple) and args[-1] == 65535 else 8
     bits = _tag(image, _BITS)
     return max(bits) if isinstance(bits, tuple) and bits else 8
 

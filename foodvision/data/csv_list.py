@@ -8,7 +8,16 @@ from pathlib import Path
 from urllib.parse import parse_qsl
 
 from foodvision.data.csv_paths import PhotoFinder
-from foodvision.data.csv_table import ROLES, Columns, Row, Table, choose_columns, is_one, read_table
+from foodvision.data.csv_table import (
+    ROLES,
+    Columns,
+    Row,
+    Table,
+    choose_columns,
+    is_one,
+    not_used,
+    read_table,
+)
 from foodvision.data.layout import LeftOut
 from foodvision.data.names import a_few, split_named
 from foodvision.data.photos import LabelledPhoto, Photos
@@ -64,7 +73,9 @@ def read_csv(file: Path, columns: Mapping[str, str] | None = None) -> Photos:
     splits: dict[str, list[LabelledPhoto]] = {}
     left_out: list[LeftOut] = []
     seen: dict[Path, _Listed] = {}
-    for row in _listed(file, columns or {}):
+    table = read_table(file)
+    chosen = choose_columns(table, columns or {})
+    for row in _listed(table, chosen):
         first = seen.setdefault(row.photo.path, row)
         if first is row:
             splits.setdefault(row.split, []).append(row.photo)
@@ -73,13 +84,13 @@ def read_csv(file: Path, columns: Mapping[str, str] | None = None) -> Photos:
             left_out.append(LeftOut(row.photo.path, "listed twice"))
     if not splits:
         raise DataError(f"{file} lists no photos: below path,label each line should name one")
-    return Photos(file.parent, {name: tuple(of) for name, of in splits.items()}, tuple(left_out))
+    notes = tuple(filter(None, (not_used(table, chosen),)))
+    by_split = {name: tuple(of) for name, of in splits.items()}
+    return Photos(file.parent, by_split, tuple(left_out), notes=notes)
 
 
-def _listed(file: Path, chosen: Mapping[str, str]) -> Iterator[_Listed]:
-    table = read_table(file)
-    columns = choose_columns(table, chosen)
-    finder = PhotoFinder(file.parent)
+def _listed(table: Table, columns: Columns) -> Iterator[_Listed]:
+    finder = PhotoFinder(table.file.parent)
     labels = [_label(table, columns, row) for row in table.rows]
     if columns.label is not None:
         _check_single(table, labels)

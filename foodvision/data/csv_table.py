@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from foodvision.data.names import split_named
+from foodvision.data.names import a_few, split_named
 from foodvision.errors import DataError, first_line, one_line
 from foodvision.image import SUFFIXES
 
@@ -128,12 +128,21 @@ def choose_columns(table: Table, chosen: Mapping[str, str]) -> Columns:
     path, label, split = (found[role] for role in ROLES)
     if path is None:
         raise _missing(table, "path")
+    if split is None:
+        split = _column_of_splits(table, (path, label))
     if label is not None:
         return Columns(path, label, split)
-    classes = _one_hot(table, path)
+    classes = _one_hot(table, path, split)
     if len(classes) < 2 or not table.rows:
         raise _missing(table, "label")
     return Columns(path, None, split, classes)
+
+
+def not_used(table: Table, columns: Columns) -> str:
+    """Return a sentence that names the columns with a name that are not looked at, or none."""
+    used = (columns.path, columns.label, columns.split, *columns.classes)
+    names = [name for at, name in enumerate(table.columns) if at not in used and name]
+    return f"Columns not used: {a_few([one_line(name, 60) for name in names])}." if names else ""
 
 
 def is_one(cell: str) -> bool:
@@ -247,12 +256,22 @@ def _holds_splits(table: Table, column: int) -> bool:
     return any(split_named(name) for name in names)
 
 
-def _one_hot(table: Table, path: int) -> tuple[int, ...]:
+def _column_of_splits(table: Table, others: Sequence[int | None]) -> int | None:
+    """Return the only column that holds nothing but names of splits, whatever it is called."""
+    places = [
+        place
+        for place in range(len(table.columns) if table.rows else 0)
+        if place not in others and all(split_named(row.cells[place]) for row in table.rows)
+    ]
+    return places[0] if len(places) == 1 else None
+
+
+def _one_hot(table: Table, path: int, split: int | None) -> tuple[int, ...]:
     """Return the columns of the classes, or none: a column of other values may be the label."""
     places = tuple(
         place
         for place, name in enumerate(table.columns)
-        if place != path and _plain(name) not in (*_NUMBERING, *_SPLITS)
+        if place not in (path, split) and _plain(name) not in (*_NUMBERING, *_SPLITS)
     )
     cells = (row.cells[place] for row in table.rows for place in places)
     return places if all(cell.casefold() in _ZERO_OR_ONE for cell in cells) else ()

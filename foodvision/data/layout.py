@@ -75,6 +75,8 @@ class _Reader:
             # What is called like a split is a class among others; alone it is a split without any.
             classes = folders if others else []
             self._check_classes(root, [path.name for path in classes])
+            self._check_splits_inside(root, classes)
+            notes += self._same_inside(classes)
             self._leave(children, folders, "beside the class folders")
             if not others:
                 self._leave(folders, [], "photos without class folders")
@@ -143,13 +145,13 @@ class _Reader:
 
     def _check_meant(self, root: Path, splits: Mapping[Path, str], others: Sequence[Path]) -> None:
         """Ask, where a folder may be a split of classes or a class of folders."""
-        flat = [path.name for path in others if not self._has_folders(path) and any(path.iterdir())]
-        if len(splits) == 1 and len(flat) > 1:
+        filled = [path.name for path in others if any(path.iterdir())]
+        if len(splits) == 1 and len(filled) > 1:
             (name,) = (path.name for path in splits)
             raise DataError(
-                f"{root}: {name} holds folders and stands beside {a_few(flat)}, which hold files. "
-                f"If {name} is a split, move the others away; if it is a class, move its photos "
-                "out of their folders"
+                f"{root}: {name} holds folders and stands beside {a_few(filled)}, which hold "
+                f"something too. If {name} is a split, move the others away; if it is a class, "
+                "move its photos out of their folders"
             )
 
     def _check_classes(self, root: Path, names: Sequence[str]) -> None:
@@ -158,6 +160,27 @@ class _Reader:
                 f"{root} holds {a_few(names)}, which sound like splits and would become the "
                 "classes. Call splits train, val and test; if they are classes, give them other "
                 "names"
+            )
+
+    def _check_splits_inside(self, root: Path, classes: Iterable[Path]) -> None:
+        """Ask, where some classes hold splits: test photos of theirs would be trained on."""
+        for path in classes:
+            names, _ = _held(path)
+            if sum(map(split_words_in, names)) > 1:
+                raise DataError(
+                    f"{root}: {path.name} holds {a_few(names)}, which sound like splits, but not "
+                    "all classes are like that. Lay all photos out as train/pizza/1.jpg or as "
+                    "pizza/train/1.jpg"
+                )
+
+    def _same_inside(self, classes: Sequence[Path]) -> Iterator[str]:
+        """Say that all classes hold the same folders, which may be the ones that were meant."""
+        first, *others = [_held(path) for path in classes] or [((), True)]
+        if others and len(first[0]) > 1 and not first[1] and all(held == first for held in others):
+            yield (
+                f"Each class holds the same folders ({a_few(first[0])}), whose photos are taken "
+                "together; if these are the classes, call the folders above them train, val and "
+                "test."
             )
 
     def _how_read(self, places: Mapping[str, Path]) -> Iterator[str]:
@@ -183,6 +206,19 @@ class _Reader:
 
 def _folders(paths: Iterable[Path]) -> list[Path]:
     return [path for path in paths if path.is_dir()]
+
+
+def _held(folder: Path) -> tuple[Sequence[str], bool]:
+    """Return the names of the folders in a folder, in order, and whether it holds files too."""
+    with os.scandir(folder) as entries:  # tells files from folders without a look at each
+        shown = [
+            # An entry's own is_dir raises an OSError for a link to itself.
+            (entry.name, Path(entry).is_dir() if entry.is_symlink() else entry.is_dir())
+            for entry in entries
+            if not entry.name.startswith(".")
+        ]
+    names = sorted(name for name, is_dir in shown if is_dir and name != "__MACOSX")
+    return names, not all(is_dir for _, is_dir in shown)
 
 
 def children_of(folder: Path, left_out: MutableSequence[LeftOut]) -> Iterator[Path]:

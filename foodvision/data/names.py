@@ -11,23 +11,34 @@ SPLITS = ("train", "val", "test")
 DEEPEST = 64
 """How many folders photos may lie in, one in the other; no real ones lie that deep."""
 
+# In English, Korean, Japanese, and simplified and traditional Chinese.
 _SPLIT_OF_WORD = {
-    **dict.fromkeys(("train", "training", "trn"), "train"),
+    **dict.fromkeys(("train", "training", "trn", "학습", "훈련", "学習", "訓練"), "train"),
+    **dict.fromkeys(("训练", "트레이닝"), "train"),
     **dict.fromkeys(("val", "valid", "validate", "validation", "dev", "eval", "evaluation"), "val"),
-    **dict.fromkeys(("test", "testing", "tst", "holdout"), "test"),
+    **dict.fromkeys(("cv", "crossvalidation", "검증", "検証", "验证", "驗證"), "val"),
+    **dict.fromkeys(("test", "testing", "tst", "holdout", "테스트", "시험", "テスト"), "test"),
+    **dict.fromkeys(("测试", "測試"), "test"),
 }
 
 # Words that stand beside it in the names of folders: seg_train, Train_Images, "test set", trainset.
 _BESIDE = (
     *("set", "data", "dataset", "split", "images", "image", "imgs", "img", "photos", "photo"),
     *("pictures", "pics", "files", "folder", "seg", "dir"),
+    *("용", "데이터", "데이터셋", "세트", "셋", "이미지", "사진", "用", "データ", "セット", "画像"),
+    *("集", "数据", "數據", "图片", "圖片"),
 )
 # Accents, and what stands between words.
 _ACCENTS = re.compile("[\u0300-\u036f]")
 _BETWEEN = re.compile(r"[\s_-]+")
 
+# What cp437 has in place of the letters of other encodings: lines, blocks, and signs.
+_GARBLED = re.compile("[\u2500-\u259f\u2310\u20a7≡≥≤⌠⌡≈∙√∩∞¬]|(?<=\\S)¿")
+
 _WORDS = re.compile(r"[^\W_]+")
-_JOINED = re.compile(rf"(.+?)(?:{'|'.join(sorted(_BESIDE, key=len, reverse=True))})")
+_JOINED = re.compile(rf"(.+?)(?:{'|'.join(sorted(_BESIDE, key=len, reverse=True))})+")
+# What sounds like a split beside others: train2017, trainA, foodtest, Testdaten.
+_SOUNDS = re.compile(rf"(?:{'|'.join(_SPLIT_OF_WORD)})(?:\d+|[a-z]|s?daten)?|.+(?:train|test|val)")
 
 
 def relative_name(path: Path, root: Path) -> str:
@@ -53,8 +64,7 @@ def is_text(name: str) -> bool:
 
 def split_named(name: str) -> str | None:
     """Return train, val or test for any of their usual names, in any case, or None."""
-    words = [word for word in _words(name) if word not in _BESIDE]
-    return _SPLIT_OF_WORD.get(words[0]) if len(words) == 1 else None
+    return _SPLIT_OF_WORD.get("".join(word for word in _words(name) if word not in _BESIDE))
 
 
 def alike_in_words(names: Iterable[str]) -> tuple[str, ...]:
@@ -72,18 +82,33 @@ def alike_in_words(names: Iterable[str]) -> tuple[str, ...]:
     )
 
 
+def garbled_in_words(names: Iterable[str]) -> tuple[str, ...]:
+    """Return a sentence for classes whose names were read in a wrong encoding, or none.
+
+    Old zip files do not name it; cp437, the last that is tried, makes lines and signs of letters.
+    """
+    garbled = sorted({name for name in names if _GARBLED.search(name)})
+    if not garbled:
+        return ()
+    return (
+        f"{a_few(garbled)}: the names look garbled, as in a zip of an encoding that it does not "
+        "state. Pack it again with UTF-8 names, or rename the folders.",
+    )
+
+
 def _without_looks(name: str) -> str:
     return _BETWEEN.sub("", _ACCENTS.sub("", unicodedata.normalize("NFKD", name))).casefold()
 
 
 def split_words_in(name: str) -> bool:
-    """Whether a name holds a word for a split among others: test_pizza, our training."""
-    return any(word in _SPLIT_OF_WORD for word in _words(name))
+    """Whether a name holds a word for a split among others: test_pizza, our training, train2017."""
+    return any(_SOUNDS.fullmatch(word) for word in _words(name))
 
 
 def _words(name: str) -> list[str]:
     """Return the words of a name in lower case, trainset and its kin without what is joined."""
-    words = _WORDS.findall(name.lower())
+    # A Mac writes Hangul and kana in parts.
+    words = _WORDS.findall(unicodedata.normalize("NFC", name).lower())
     joined = [_JOINED.fullmatch(word) for word in words]
     return [
         match[1] if match and match[1] in _SPLIT_OF_WORD else word

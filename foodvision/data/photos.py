@@ -15,6 +15,7 @@ from foodvision.data.names import (
     a_few,
     alike_in_words,
     file_named,
+    garbled_in_words,
     is_text,
     relative_name,
 )
@@ -160,7 +161,12 @@ def split_photos(
         splits={split: splits[split] for split in SPLITS},
         left_out=photos.left_out + left_out,
         carved=carved,
-        notes=photos.notes + alike_in_words(photos.classes) + notes,
+        notes=(
+            *photos.notes,
+            *garbled_in_words(photos.classes),
+            *alike_in_words(photos.classes),
+            *notes,
+        ),
     )
 
 

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import ExitStack, contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -48,6 +49,8 @@ _BELOW = (
     ),
 )
 _STREAMS = (f"{_API}/heartbeat/", f"{_API}/upload_progress", f"{_API}/mcp")
+
+_ODD_REQUEST = (KeyError, TypeError, ValueError, RecursionError)
 
 _POLICY = "; ".join(
     (
@@ -207,6 +210,7 @@ class _Exchange:
         self._receive, self._send = receive, send
         self._limit: BodyLimit | None = None
         self._is_answered = self._is_received = False
+        self._failed: list[Message] = []  # an answer of status 500
         self._refused: RefusedError | None = None
         # Called with the whole answer before its end is sent: who has it may ask at once.
         self.before_answer: Callable[[bytes], bool | None] | None = None
@@ -221,11 +225,18 @@ class _Exchange:
             raise
         except ClientDisconnect:
             return  # nobody waits for an answer
+        except _ODD_REQUEST:
+            # Gradio fails so at what it cannot read: a function that is not there, NaN, no file.
+            if not self._is_answered:
+                raise self._refused or RefusedError(400, "This request cannot be read") from None
+            raise
         except Exception:
             if self._refused is None:
+                await self._send_failed()
                 raise
         if self._refused is not None:
             raise self._refused
+        await self._send_failed()
 
     async def receive(self) -> Message:
         """Receive a part of the body, as long as it is neither too much nor too slow."""
@@ -244,6 +255,17 @@ class _Exchange:
         """Send a part of the answer, with the page's headers."""
         if self._refused is not None:
             return
+        if self._failed or message.get("status") == HTTPStatus.INTERNAL_SERVER_ERROR:
+            self._failed.append(message)
+            return
+        await self._pass_on(message)
+
+    async def _send_failed(self) -> None:
+        failed, self._failed = self._failed, []
+        for message in failed:
+            await self._pass_on(message)
+
+    async def _pass_on(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._is_answered = True
             names = {name for name, _ in _HEADERS}
@@ -258,7 +280,7 @@ class _Exchange:
     async def refuse(self, error: RefusedError) -> None:
         """Answer that it is not to be had."""
         if not self._is_answered:
-            self._refused = None
+            self._refused, self._failed = None, []
             response: Response = PlainTextResponse(str(error), error.status)
             if self.path.startswith(_PLAIN_API):
                 response = failure(error.status, str(error))

@@ -126,12 +126,20 @@ class Uploads:
 
         Raises RefusedError for a file that is not the visitor's upload, there or not.
         """
-        pairs = zip(inputs, blocks, strict=False)  # Gradio tells when there are too few
+        if len(inputs) < len(blocks):
+            raise RefusedError
+        pairs = zip(inputs, blocks, strict=False)
         return [self._admit(value, block, owners) for value, block in pairs]
 
     def _admit(self, value: Any, block: Any, owners: frozenset[str]) -> Any:
-        if value is None or block.stateful:  # a state is the server's own
+        if block.stateful:  # the server's own
             return None
+        if value is None and not isinstance(block, gr.Dataset):
+            return None
+        if isinstance(block, gr.Dataset):
+            if not isinstance(value, int) or value not in range(len(block.raw_samples)):
+                raise RefusedError
+            return value
         if isinstance(block, (gr.Image, gr.File)):
             if isinstance(value, list):
                 return [self._file(one, owners) for one in value]
@@ -204,7 +212,11 @@ def protect_functions(
             except RefusedError:
                 text = words(request)("photo_gone")
                 raise gr.Error(escape(text), print_exception=False) from None
-        return await process(block_fn, inputs, *states, **rest)
+        try:
+            return await process(block_fn, inputs, *states, **rest)
+        except gr.Error as error:  # a choice that is none of a list, say
+            error.print_exception = False
+            raise
 
     page.process_api = process_admitted  # type: ignore[method-assign]
 

@@ -249,6 +249,20 @@ def test_first_usual_name_wins_and_folds_by_number_are_no_splits(tmp_path):
     assert [photo.label for photo in photos.splits["all"]] == ["pizza", "pie"]
 
 
+@pytest.mark.parametrize("name", ["data set", "Usage", "구분"])
+def test_column_of_nothing_but_splits_is_one_whatever_its_name(name, tmp_path):
+    fill(tmp_path, "a.jpg", "b.jpg")
+    photos = read(csv_of(tmp_path, f"path,label,{name}", "a.jpg,x,Training", "b.jpg,y,TEST"))
+    assert photos.splits.keys() == {"train", "test"}
+    assert photos.notes == ()
+
+
+def test_columns_that_are_not_used_are_told(tmp_path):
+    fill(tmp_path, "a.jpg", "b.jpg")
+    rows = (",path,label,Usage,is_train", "0,a.jpg,x,Training,1", "1,b.jpg,y,PublicTest,0")
+    assert "Columns not used: Usage, is_train." in read(csv_of(tmp_path, *rows)).in_words()
+
+
 def test_columns_can_be_chosen(tmp_path):
     fill(tmp_path, "images/0a.jpg", "images/1b.png")
     rows = ("image_id,label,dish,Part of", "0a,1,pizza,train", "1b,2,sushi,test")

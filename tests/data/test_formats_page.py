@@ -84,6 +84,16 @@ def splits_above(row, folder):
         assert set(find_photos(folder / str(number)).splits) >= {"train"}
 
 
+@case("`학습용/`, `검증/`, `테스트/`, `训练集/`, `测试集/`, `学習/`, `テスト画像/`")
+def splits_in_other_languages(row, folder):
+    korean, chinese, japanese = names(row)[:3], names(row)[3:5], names(row)[5:]
+    for number, folders in enumerate((korean, chinese, japanese)):
+        fill(folder / str(number), *(file for name in folders for file in under(name)))
+        found = find_photos(folder / str(number)).splits
+        assert "train" in found
+        assert len(found) == len(folders) > 1
+
+
 @case("`data/food/train/`, `train/train/pizza/`, `seg_train/seg_train/`")
 def splits_in_wrapping_folders(row, folder):
     for number, name in enumerate(names(row)):
@@ -117,6 +127,26 @@ def unlabelled_beside(row, folder):
 def words_of_splits_among_others(row, folder):
     fill(folder, *(f"{name}{number}.jpg" for name in names(row) for number in range(3)))
     assert "Call splits train, val and test" in told(folder)
+
+
+@case("`train2017/`, `val2017/`, `trainA/`, `foodtest/` and no other folders")
+def words_of_splits_with_more_to_them(row, folder):
+    fill(folder, *(file for name in names(row) for file in under(name)))
+    assert "Call splits train, val and test" in told(folder)
+
+
+@case("`pizza/train/` and `pizza/test/` beside `ramen/` without them")
+def splits_inside_of_some_classes(row, folder):
+    fill(folder, *(f"{name}1.jpg" for name in names(row)))
+    assert "Lay all photos out" in told(folder)
+
+
+@case("the same folders in all classes: `prueba/pizza/`, `entrenamiento/pizza/`")
+def same_folders_in_all_classes(row, folder):
+    fill(folder, *(file for name in names(row) for file in under(name.partition("/")[0])))
+    photos = read(folder)[1]
+    assert photos.classes == ("entrenamiento", "prueba")
+    assert "Each class holds the same folders (pizza, sushi)" in photos.in_words()
 
 
 @case("`test/` lacks a class, or has one that `train/` lacks")

@@ -6,6 +6,7 @@ import unicodedata
 
 import pytest
 from conftest import COLOURS, make_photo, make_split
+from test_photos import fill
 
 import foodvision
 from foodvision.browser.site import _config
@@ -90,6 +91,16 @@ def test_classes_whose_names_nobody_tells_apart_are_told(first, second, tmp_path
 def test_classes_that_differ_in_more_are_not_told(tmp_path):
     photos = split_photos(find_photos(make_split(tmp_path, 3)))
     assert ALIKE not in photos.in_words()
+
+
+@pytest.mark.parametrize("encoding", ["cp866", "cp1251", "cp874", "cp1253"])
+def test_names_of_a_zip_that_came_out_as_signs_are_told(encoding, tmp_path):
+    words = {"cp874": "ผัดไทย", "cp1253": "σαλάτα"}.get(encoding, "пицца блины")
+    read = words.encode(encoding).decode("cp437")
+    fill(
+        tmp_path, *(f"{name}/{number}.jpg" for name in (read, "pâté", "초밥") for number in "1234")
+    )
+    assert f"{read}: the names look garbled" in split_photos(find_photos(tmp_path)).in_words()
 
 
 def test_accents_apart_and_in_one_are_one_class(tmp_path):

@@ -1,5 +1,7 @@
 """Folders as people have them: which become splits, which classes, and what is asked instead."""
 
+import unicodedata
+
 import pytest
 from conftest import COLOURS, make_photo
 from test_photos import fill
@@ -13,6 +15,10 @@ TWO = ("pizza/1.jpg", "sushi/2.jpg")
 
 def under(*folders):
     return [f"{folder}/{name}" for folder in folders for name in TWO]
+
+
+def turned(*splits):
+    return [f"{name}/{split}/1.jpg" for split in splits for name in ("pizza", "sushi")]
 
 
 def splits_of(folder):
@@ -35,6 +41,11 @@ def splits_of(folder):
         ("archive/data/train-images", "archive/data/val-images", "archive/data/test-images"),
         ("train/images", "val/images", "test/images"),
         ("data/split/trn", "data/split/evaluation", "data/split/holdout"),
+        ("Train-Set", "cv", "hold-out"),
+        ("학습용", "검증용", "테스트"),
+        (unicodedata.normalize("NFD", "훈련데이터"), "검증 데이터", "시험"),
+        ("学習用データ", "検証", "テスト画像"),
+        ("训练集", "验证集", "测试集"),
     ],
 )
 def test_splits_are_known_by_their_usual_names(train, val, test, tmp_path):
@@ -79,7 +90,14 @@ def test_such_a_class_inside_of_splits_stays_a_class(tmp_path):
     [
         (["my_training_stuff/1.jpg", "our test/1.jpg"], "sound like splits and would become"),
         (["cropped train/a/1.jpg", "cropped test/a/1.jpg"], "sound like splits and would become"),
+        (under("train2017", "val2017"), "sound like splits and would become"),
+        (under("trainA", "testB"), "sound like splits and would become"),
+        (under("foodtrain", "foodtest"), "sound like splits and would become"),
         (["train/steam/1.jpg", "bus/1.jpg", "car/1.jpg"], "train holds folders and stands beside"),
+        (under("train", "bus", "car"), "train holds folders and stands beside"),
+        ([*turned("train", "test"), "ramen/1.jpg"], "pizza holds test, train, which sound like"),
+        (turned("train/images", "test/images"), "pizza holds test, train, which sound like"),
+        (turned("train2017", "val2017"), "pizza holds train2017, val2017, which sound like"),
         (["train/1.jpg", "test/1.jpg"], "holds no photos in class folders"),
         (["scans/1.dcm", "scans/2.dcm", "a/3.txt"], "There are 2 files that end in .dcm and 1 fil"),
     ],
@@ -88,6 +106,26 @@ def test_what_may_mean_two_things_is_asked(names, said, tmp_path):
     fill(tmp_path, *names)
     with pytest.raises(DataError, match=said):
         find_photos(tmp_path)
+
+
+def test_same_folders_in_all_classes_are_told(tmp_path):
+    fill(tmp_path, *under("entrenamiento", "prueba"))
+    assert "Each class holds the same folders (pizza, sushi)" in find_photos(tmp_path).in_words()
+
+
+def test_links_to_nowhere_or_to_themselves_are_no_folders(tmp_path):
+    fill(tmp_path, *TWO)
+    (tmp_path / "pizza" / "loop").symlink_to("loop")
+    (tmp_path / "sushi" / "gone").symlink_to("nowhere")
+    (tmp_path / "ramen").symlink_to("nowhere")
+    found = find_photos(tmp_path)
+    assert found.classes == ("pizza", "sushi")
+    assert "2 no photo (pizza/loop, sushi/gone)" in found.in_words()
+
+
+def test_other_folders_in_classes_are_not_told(tmp_path):
+    fill(tmp_path, "pizza/a/1.jpg", "pizza/b/1.jpg", "sushi/a/1.jpg", "sushi/c/1.jpg")
+    assert find_photos(tmp_path).notes == ()
 
 
 def test_split_that_lacks_a_class_or_has_another_goes_on_and_says_so(tmp_path):

@@ -42,6 +42,14 @@ def save_float(path, values, white):
     Image.fromarray((values * white).astype(np.float32)).save(path)
 
 
+def save_pnm(path, values, white):
+    pixels = np.rint(values * white).astype(">u2")
+    if path.suffix == ".ppm":
+        pixels = np.repeat(pixels[..., None], 3, axis=2)
+    kind = "P6" if path.suffix == ".ppm" else "P5"
+    path.write_bytes(f"{kind}\n64 64\n65535\n".encode() + pixels.tobytes())
+
+
 def make_set(folder, save, white, suffix=".png", count=6):
     for shape in SHAPES:
         (folder / shape).mkdir(parents=True)
@@ -57,6 +65,19 @@ def test_white_of_a_set_is_the_largest_value_of_as_many_bits_as_it_uses(white, t
     assert f"12 photos have more than 8 bits, with values up to {white:,}: {white:,} is " in (
         photos.in_words()
     )
+
+
+def test_grey_pgm_of_16_bits_uses_its_range_too(tmp_path):
+    photos = find_white(find_photos(make_set(tmp_path, save_pnm, 4095, ".pgm")))
+    assert photos.white == 4095
+    read = np.asarray(load_image(tmp_path / "rings" / "0.pgm", white=photos.white))
+    assert np.abs(read[..., 0] - 255 * picture("rings", 0)).max() <= 0.6
+
+
+def test_dark_colours_of_a_ppm_of_16_bits_are_told(tmp_path):
+    make_set(tmp_path, save_pnm, 4095, ".ppm")
+    with pytest.raises(DataError, match="they would be read almost black"):
+        find_white(find_photos(tmp_path))
 
 
 def test_one_photo_of_16_bits_leaves_a_set_at_16(tmp_path):

@@ -211,6 +211,39 @@ def test_page_of_this_machine_answers_to_no_other_name(visitor, name):
         assert "evil" not in answer.text
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b'{"fn_index":9999,"data":[]}', b'{"fn_index":-1,"data":[]}', b'{"fn_index":1e999}'),
+        *(b'{"fn_index":0,"data":[NaN]}', b'{"fn_index":0,"data":["\\ud800"]}', b"null", b"{"),
+        b'{"fn_index":0,"data":' + b"[" * 20_000 + b"]" * 20_000 + b"}",
+    ],
+)
+@pytest.mark.parametrize("route", ["queue/join", "run/predict", "cancel", "reset"])
+def test_request_that_cannot_be_read_is_refused_and_fills_no_log(route, body, visitor, capfd):
+    session = b"" if body == b"null" else b', "session_hash": "odd"}'
+    sent = body if body in (b"null", b"{") else body[:-1] + session
+    headers = {"content-type": "application/json"}
+    answer = visitor.post(f"/gradio_api/{route}", content=sent, headers=headers)
+    assert answer.status_code < 500 or route == "run/predict"
+    assert "nosniff" in answer.headers["x-content-type-options"]
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_upload_without_a_file_is_refused(visitor, capfd):
+    answer = visitor.post("/gradio_api/upload", data={"files": "text"}, files={"other": b"x"})
+    assert 400 <= answer.status_code < 500
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_odd_values_for_any_function_fill_no_log(page, visitor, capfd):
+    for function in functions(page):
+        for value in (None, 1e300, -1, "no choice", [[]], {"path": "x"}):
+            for count in {0, len(function["inputs"])}:
+                ask(visitor, function["id"], [value] * count)
+    assert "Traceback" not in capfd.readouterr().err
+
+
 def test_another_site_cannot_upload_or_ask(visitor, private):
     for origin in ("https://evil.example", "null", "http://localhost.evil.example", "file://"):
         headers = {"Origin": origin}
