@@ -35,6 +35,7 @@ from foodvision.safety.schema import (
     ClassNames,
     DataOrigin,
     Number,
+    Positive,
     Repository,
     Sha256,
     Training,
@@ -93,8 +94,8 @@ class CheckpointConfig:
     preprocess: Preprocess
     architecture: Architecture
     known_threshold: Number
-    sure_from: Number = 2.0
-    likely_from: Number = 2.0
+    sure_from: Positive = 2.0
+    likely_from: Positive = 2.0
     base_model: Repository = ""
     figures: Annotated[dict[str, Any], read_as(Claims)] = field(default_factory=dict)
     training: Annotated[dict[str, Any], read_as(Training)] = field(default_factory=dict)

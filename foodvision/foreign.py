@@ -44,7 +44,12 @@ def plain_name(name: str) -> str:
     'timm/resnet18.a1_in1k'
     """
     match = _PREFIX.match(name)
-    return name[match.end() :].rstrip("/") if match else name
+    if not match:
+        return name
+    repository, _, place = name[match.end() :].rstrip("/").partition("/tree/")
+    # An address copied from the browser names the revision, and perhaps a folder of it.
+    revision = place.partition("/")[0]
+    return f"{repository}@{revision}" if revision else repository
 
 
 def timm_name(name: str) -> str | None:

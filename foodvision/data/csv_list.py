@@ -25,6 +25,9 @@ from foodvision.errors import DataError
 
 _SOURCE = re.compile(r"(?P<file>.*\.[ct]sv)(?:\?(?P<options>.*))?", re.DOTALL | re.IGNORECASE)
 
+# What pandas, spreadsheets and databases write where there is nothing; nan is also a bread.
+_NO_LABEL = ("", "NaN", "<NA>", "#N/A", "N/A", "NULL")
+
 
 @dataclass(frozen=True)
 class _Listed:
@@ -106,7 +109,7 @@ def _label(table: Table, columns: Columns, row: Row) -> str:
         raise DataError(f"{table.place(row)} has no path: fill it in, or remove the line")
     if columns.label is None:
         return _one_hot_label(table, columns.classes, row)
-    if not row.cells[columns.label]:
+    if row.cells[columns.label] in _NO_LABEL:
         raise DataError(f"{table.place(row)} has no label: fill it in, or remove the line")
     return row.cells[columns.label]
 

@@ -1,10 +1,11 @@
 """Every request to the page passes here first: who may ask, what for, how much and how slowly."""
 
 import json
+import logging
 import secrets
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
 from contextlib import ExitStack, contextmanager
 from http import HTTPStatus
 from pathlib import Path
@@ -49,6 +50,8 @@ _BELOW = (
     ),
 )
 _STREAMS = (f"{_API}/heartbeat/", f"{_API}/upload_progress", f"{_API}/mcp")
+
+_LOG = logging.getLogger(__name__)
 
 _ODD_REQUEST = (KeyError, TypeError, ValueError, RecursionError)
 
@@ -188,13 +191,14 @@ class Guard:
     def _check_names(self, request: Request) -> None:
         """Refuse what another site has a visitor's browser ask for."""
         asked = [request.headers.get(name) for name in ("host", "x-forwarded-host")]
-        names = {_host(f"//{name}") for name in asked if name}
+        hosts = [f"//{name}" for name in asked if name]
+        names = {_host(host) for host in hosts}
         if self._hosts is not None and not names <= LOOPBACK | self._hosts:
             raise RefusedError(421, "This page has another name: see --allow-host")
         origin = request.headers.get("origin")
         if origin and request.method not in ("GET", "HEAD"):
             own = names | (self._hosts or frozenset())
-            if _host(origin) not in own:
+            if _host(origin) not in own or _is_neighbour(origin, hosts):
                 raise RefusedError(403, "Another site may not ask this page")
 
     def _check_file(self, path: str, owners: frozenset[str]) -> None:
@@ -227,9 +231,10 @@ class _Exchange:
             return  # nobody waits for an answer
         except _ODD_REQUEST:
             # Gradio fails so at what it cannot read: a function that is not there, NaN, no file.
-            if not self._is_answered:
-                raise self._refused or RefusedError(400, "This request cannot be read") from None
-            raise
+            if self._is_answered:
+                raise
+            _LOG.info("cannot read a request to %r", self.path, exc_info=True)
+            raise self._refused or RefusedError(400, "This request cannot be read") from None
         except Exception:
             if self._refused is None:
                 await self._send_failed()
@@ -309,3 +314,16 @@ def _host(url: str) -> str:
         return urlsplit(url).hostname or url
     except ValueError:
         return url
+
+
+def _is_neighbour(origin: str, hosts: Sequence[str]) -> bool:
+    """Whether a page came from another port of this machine.
+
+    Elsewhere a proxy may leave the port out, or ask by one of its own.
+    """
+    try:
+        ports = {urlsplit(host).port for host in hosts}
+        port = urlsplit(origin).port
+    except ValueError:
+        return True
+    return _host(origin) in LOOPBACK and None not in ports and port not in ports

@@ -147,6 +147,7 @@ def test_photos_of_a_list_are_the_same_however_its_path_is_written(tmp_path, mon
             " lists no photos: below path,label each line should name one",
         ),
         (["path,label", "a.jpg,"], "line 2 has no label: fill it in, or remove the line"),
+        (["path,label", "a.jpg,NaN"], "line 2 has no label: fill it in, or remove the line"),
         (["path,label", ",pizza"], "line 2 has no path: fill it in, or remove the line"),
         (
             ["path,label", "a.jpg,pizza", "c.jpg,pizza"],

@@ -27,6 +27,7 @@ AT_NOBODY = "http://127.0.0.1:9"
 @pytest.mark.parametrize("before", ["hf_hub:", "hf-hub:", "hf://", "https://huggingface.co/"])
 def test_what_others_write_before_a_name_on_the_hub_is_left_out(before):
     assert plain_name(f"{before}cook/fruit") == "cook/fruit"
+    assert plain_name(f"{before}cook/fruit/tree/main") == "cook/fruit@main"
 
 
 @pytest.mark.parametrize("before", ["timm/", "hf_hub:timm/", "hf-hub:timm/", "hf://timm/"])

@@ -245,7 +245,9 @@ def test_odd_values_for_any_function_fill_no_log(page, visitor, capfd):
 
 
 def test_another_site_cannot_upload_or_ask(visitor, private):
-    for origin in ("https://evil.example", "null", "http://localhost.evil.example", "file://"):
+    foreign = ("https://evil.example", "null", "http://localhost.evil.example", "file://")
+    neighbours = ("http://127.0.0.1:1", "http://localhost", "http://localhost:1", "http://[::1")
+    for origin in (*foreign, *neighbours):
         headers = {"Origin": origin}
         files = {"files": ("a.jpg", private.read_bytes())}
         assert visitor.post("/gradio_api/upload", files=files, headers=headers).status_code == 403
