@@ -27,7 +27,7 @@ def predict(
     ray: str | None = None,
     ray_cpus: Processors = 1,
 ) -> int:
-    """Say what is in photos.
+    """Classify photos, one or thousands.
 
     Parameters
     ----------
@@ -97,7 +97,9 @@ def evaluate(
     html: Path | None = None,
     json: Switch = False,
 ) -> None:
-    """Judge a model on labelled photos, each figure with n and a 95% interval.
+    """Measure a model's accuracy on labelled photos.
+
+    Every figure comes with n and a 95% interval.
 
     Parameters
     ----------
@@ -162,7 +164,9 @@ def demo(
     root_path: str | None = None,
     proxy_headers: Switch = False,
 ) -> None:
-    """Serve the page, and POST /api/predict for programs.
+    """Start the page and classify photos in your browser.
+
+    Programs can send photos to the same address: POST /api/predict.
 
     Parameters
     ----------

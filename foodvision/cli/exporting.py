@@ -13,7 +13,9 @@ def export(
     *,
     cdn: Switch = False,
 ) -> None:
-    """Write a model as a page that answers in the visitor's browser, for any static host.
+    """Write a page that runs the model in the visitor's browser.
+
+    Any static host can serve the folder.
 
     Parameters
     ----------

@@ -28,7 +28,9 @@ def push(
     examples: Path | None = None,
     dry_run: Switch = False,
 ) -> None:
-    """Push a checkpoint to the Hub, with a card of what was measured.
+    """Upload a model to the Hugging Face Hub.
+
+    The model card with its measured accuracy is uploaded with it.
 
     Parameters
     ----------
@@ -76,10 +78,10 @@ def say_pushed(pushed: "Pushed", name: str) -> None:
 
 
 def verify(model: str, data: str, /, *, split: Split = "test") -> int:
-    """Measure a published model again, and say whether its card still holds.
+    """Measure a published model again and check its card.
 
-    It holds where what the card says lies in the 95% interval of what is measured now. The status
-    is 1 where it does not.
+    The card holds if its figures lie in the 95% intervals of what is measured now. If it does
+    not, the exit status is 1.
 
     Parameters
     ----------
@@ -119,7 +121,9 @@ def deploy(
     dry_run: Switch = False,
     check: Switch = False,
 ) -> None:
-    """Make a model a running page: a Gradio Space, created or renewed, and asked to answer.
+    """Put a model online as a Hugging Face Space.
+
+    The Gradio Space is created or updated, and its predictions are compared with the model's.
 
     Parameters
     ----------

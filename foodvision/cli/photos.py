@@ -17,10 +17,10 @@ def data(
     write_exclude: Path | None = None,
     exclude_suspects: Switch = False,
 ) -> int:
-    """Say what is in a folder of photos and what is wrong with it; no file is changed.
+    """Check photos for problems before training.
 
-    The exit status is 1 if something severe was found (a photo that cannot be read, is there
-    twice, lies in two splits or under two labels), else 0.
+    No file is changed. The exit status is 1 if something severe was found: an unreadable photo, a
+    duplicate, or a photo that is in two splits or has two labels.
 
     Parameters
     ----------

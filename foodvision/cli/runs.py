@@ -19,7 +19,7 @@ def runs(
     json: Switch = False,
     dashboard: Switch = False,
 ) -> int:
-    """List the runs of a folder, each with its figures.
+    """List runs and their accuracy.
 
     Parameters
     ----------
@@ -55,7 +55,9 @@ def runs(
 def compare(
     first: Path, second: Path, /, *, json: Switch = False, html: Path | None = None
 ) -> None:
-    """Say which of two runs is better on the same test photos, and whether that is more than noise.
+    """Compare two runs on the same test photos.
+
+    It also says whether the difference is more than chance.
 
     Parameters
     ----------

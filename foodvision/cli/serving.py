@@ -22,9 +22,10 @@ def serve(
     min_replicas: Processors = 1,
     max_replicas: Processors = 1,
 ) -> None:
-    """Serve predictions over HTTP, for programs: POST /api/predict.
+    """Serve predictions to programs over HTTP.
 
-    Keys, between commas in FOODVISION_API_KEYS, keep others out.
+    Programs send photos to POST /api/predict. Set FOODVISION_API_KEYS to keys, separated by
+    commas, to admit only clients that send one of them.
 
     Parameters
     ----------

@@ -24,7 +24,9 @@ def train(
     push: str | None = None,
     private: Switch = False,
 ) -> None:
-    """Train on photos and write a checkpoint.
+    """Train on your own photos.
+
+    The result is a run folder with a checkpoint, a report and the accuracy of every class.
 
     Parameters
     ----------
@@ -80,7 +82,10 @@ def find_lr(
     config: Path | None = None,
     plot: Path = Path("learning-rate.png"),
 ) -> None:
-    """Try learning rates from tiny to huge, draw how the loss answers, and suggest one.
+    """Find a learning rate.
+
+    It trains briefly with rising learning rates, plots loss against learning rate, and suggests
+    one.
 
     Parameters
     ----------
