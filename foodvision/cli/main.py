@@ -16,6 +16,7 @@ from foodvision.cli.answering import demo, evaluate, predict
 from foodvision.cli.examples import START, epilogue
 from foodvision.cli.exporting import export
 from foodvision.cli.hub import deploy, push, verify
+from foodvision.cli.mistakes import explain
 from foodvision.cli.options import STANDARD_INPUT
 from foodvision.cli.photos import data
 from foodvision.cli.runs import compare, runs
@@ -83,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with unwound_by_signals():
             return _run(arguments)
     except CycloptsError as error:
-        _tell(one_line(str(error), _LONGEST_ERROR))
+        _tell(one_line(explain(error, app), _LONGEST_ERROR))
         return 2
     except FoodVisionError as error:
         _tell(_message(error))
