@@ -20,11 +20,11 @@ def export(
     Parameters
     ----------
     checkpoint:
-        A checkpoint or run folder, user/name on the Hub, or foodvision_101, the model that ships.
+        A checkpoint or run folder, user/name on the Hub, or foodvision_101.
     folder:
-        The folder to write; an exported page in it is replaced.
+        Folder to write. A page exported there before is replaced.
     cdn:
-        Leave onnxruntime-web to a CDN instead of copying it into the folder.
+        Load onnxruntime-web from a CDN instead of copying it into the folder.
     """
     from foodvision.browser import write_site
     from foodvision.checkpoint import read_checkpoint

@@ -25,20 +25,20 @@ def data(
     Parameters
     ----------
     source:
-        A folder, .zip or .tar.gz with class folders, or with train/ and test/ of them; or another
-        source that `train` takes.
+        Photos: a folder, .zip or .tar.gz with class folders, or with train/ and test/ of them; or
+        any other source that `train` takes.
     model:
-        Whose features tell wrong labels and crops: a checkpoint folder, or user/name on the Hub;
-        the model that ships if not given. Its classes do not matter.
+        The model whose features find wrong labels and crops of the same photo: a checkpoint or run
+        folder, or user/name on the Hub. Its classes do not matter. The default is foodvision_101.
     json:
-        One JSON object: sound, photos, counts, findings, exclude, suspects, left_out, notes.
+        Print one JSON object: sound, photos, counts, findings, exclude, suspects, left_out, notes.
     html:
-        Also write a page with pictures to this file.
+        Also write a report with pictures to this file.
     write_exclude:
-        Also list the photos that training is better without, for `train --exclude`; of test/ only
-        those that cannot be read.
+        Also write a list of photos to exclude, for `train --exclude`. Of test/, only unreadable
+        photos are listed.
     exclude_suspects:
-        List also those whose label only looks wrong, with --write-exclude or --json.
+        With --write-exclude or --json, also list photos whose label looks wrong.
     """
     from foodvision.classifier import load
     from foodvision.data import open_photos

@@ -24,11 +24,11 @@ def runs(
     Parameters
     ----------
     folder:
-        The folder of the runs, or a run.
+        The folder of the runs, or one run.
     sort:
-        The newest first, or the best on its test photos.
+        time lists the newest first, top1 the most accurate.
     json:
-        One JSON object a line: name, folder, state, model, data, epochs, val_acc, n, top1,
+        Print one JSON object a line: name, folder, state, model, data, epochs, val_acc, n, top1,
         top1_interval, seconds, started.
     dashboard:
         Show the curves of runs tracked by tensorboard or trackio in the browser, until Ctrl-C.
@@ -62,14 +62,14 @@ def compare(
     Parameters
     ----------
     first:
-        The folder of a run.
+        A run folder.
     second:
-        That of another.
+        The run folder to compare it with.
     json:
-        One JSON object: first, second, difference, interval, only_first, only_second, p_value,
-        is_more_than_noise, in_words.
+        Print one JSON object: first, second, difference, interval, only_first, only_second,
+        p_value, is_more_than_noise, in_words.
     html:
-        Also write a page with both runs' curves to this file.
+        Also write a report with both runs' curves to this file.
     """
     from foodvision.runs import read_run
     from foodvision.runs.compare import compare as hold_against

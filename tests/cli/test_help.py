@@ -75,3 +75,21 @@ def test_help_ends_with_examples_that_can_be_typed(command, capsys, tmp_path, mo
         parse(example)
     _, shown = show_help(capsys, command).split("Examples:")
     assert [line.strip() for line in shown.strip().splitlines()] == list(examples)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_is_explained_in_short_sentences(command):
+    for argument in app[command].assemble_argument_collection(parse_docstring=True):
+        if argument.show:
+            said = argument.parameter.help
+            assert said, argument.name
+            assert said.endswith((".", '"')), said
+            for sentence in re.split(r"[.:;] ", said):
+                assert len(sentence.split()) <= 25, said
+
+
+def test_switch_shows_no_default(capsys):
+    out = show_help(capsys, "deploy")
+    assert "--dry-run" in out
+    assert "[default: False]" not in out
+    assert "[default: ()]" not in out

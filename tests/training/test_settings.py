@@ -30,7 +30,7 @@ def test_every_field_has_a_flag_and_a_reason(capsys):
     for field in dataclasses.fields(TrainConfig):
         is_there = re.search(rf"--{field.name.replace('_', '-')}\b", text)
         assert bool(is_there) is (field.name not in of_recipes), field.name
-    for group in ("Network", "How long", "Steps of the optimiser", "Which photos", "The run"):
+    for group in ("Model", "Epochs", "Optimiser", "Augmentation", "Loss", "Photos", "Run"):
         assert group in text
 
 
