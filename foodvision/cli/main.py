@@ -116,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str]) -> int:
     if not arguments:
-        print(START)
+        print(START, flush=True)
         return 0
     status = app(
         [STANDARD_INPUT if argument == "-" else argument for argument in arguments],
@@ -124,6 +124,7 @@ def _run(arguments: Sequence[str]) -> int:
         print_error=False,
         result_action="return_value",
     )
+    print(end="", flush=True)  # here, where a closed pipe is no error
     return status or 0
 
 

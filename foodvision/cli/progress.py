@@ -1,11 +1,22 @@
 """What the terminal shows of a training."""
 
+from contextlib import suppress
+
 from foodvision.cli.tables import console, figures_table, overall_table, photos_table
+from foodvision.system.terminal import OutputClosed
 from foodvision.training.events import ClassesKnown, Event, Finished, PhotosFound, Trained
 
 
 def print_event(event: Event) -> None:
-    """Print what a training tells; its epochs are a progress bar."""
+    """Print what a training tells; its epochs are a progress bar.
+
+    A closed output, as after `| head -1`, does not end the training.
+    """
+    with suppress(OutputClosed):
+        _print(event)
+
+
+def _print(event: Event) -> None:
     terminal = console()
     match event:
         case PhotosFound(source, photos):
