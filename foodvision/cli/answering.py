@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from foodvision.cli.options import ModelName, ModelNames, Names, Port, Processors, Split, Switch
+from foodvision.cli.options import (
+    All,
+    ModelName,
+    ModelNames,
+    Names,
+    Port,
+    Processors,
+    Split,
+    Switch,
+)
 from foodvision.errors import SettingsError
 from foodvision.system.network import believe_proxies
 from foodvision.system.terminal import say, say_json
@@ -97,6 +106,7 @@ def evaluate(
     unknown: Path | None = None,
     html: Path | None = None,
     json: Switch = False,
+    show_all: All = False,
 ) -> None:
     """Measure a model's accuracy on labelled photos.
 
@@ -122,6 +132,8 @@ def evaluate(
         Print one JSON object: n, top1, top1_interval, top5, top5_interval, macro_f1,
         macro_f1_interval, per_class, nll, brier, ece, ece_interval, ece_by_chance, reliability,
         confused, robustness, speed, known, certainty, confusion, mistakes.
+    show_all:
+        List all classes. By default, the 30 least accurate ones are listed.
     """
     if html:
         from foodvision.reports.documents import check_place
@@ -145,9 +157,10 @@ def evaluate(
     if json:
         say_json(judgement.to_dict() | _told_of(listed))
     else:
-        from foodvision.cli.tables import console, judgement_tables
+        from foodvision.cli.tables import SHOW_ALL, console, judgement_tables
 
-        for table in judgement_tables(judgement, f"{name} on {data}"):
+        rest = None if show_all else SHOW_ALL
+        for table in judgement_tables(judgement, f"{name} on {data}", rest):
             console().print(table)
         if html:
             say(f"Written: {html}")

@@ -25,5 +25,6 @@ Names = Annotated[tuple[str, ...], Parameter(negative="", show_default=False)]
 STANDARD_INPUT = "\0-"
 """What `-` among the arguments of a command becomes: the command line's library takes no hyphen."""
 
+All = Annotated[bool, Parameter(name="--all", negative="", show_default=False)]
 Preset = Literal["quick", "balanced", "best"]
 Split = Literal["train", "val", "test", "all"]

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from foodvision.cli.options import ModelName, Switch
+from foodvision.cli.options import All, ModelName, Switch
 from foodvision.errors import SettingsError
 from foodvision.system.terminal import say, say_json
 
@@ -16,6 +16,7 @@ def data(
     html: Path | None = None,
     write_exclude: Path | None = None,
     exclude_suspects: Switch = False,
+    show_all: All = False,
 ) -> int:
     """Check photos for problems before training.
 
@@ -39,6 +40,9 @@ def data(
         photos are listed.
     exclude_suspects:
         With --write-exclude or --json, also list photos whose label looks wrong.
+    show_all:
+        List all classes and findings. By default, the 30 smallest classes and 5 findings of each
+        kind are listed.
     """
     from foodvision.classifier import load
     from foodvision.data import open_photos
@@ -64,9 +68,10 @@ def data(
     if json:
         say_json(inspection.to_dict(suspects=exclude_suspects))
     else:
-        from foodvision.cli.tables import print_inspection
+        from foodvision.cli.tables import SHOW_ALL, print_inspection
 
-        print_inspection(inspection, listed=write_exclude is not None)
+        rest = None if show_all else SHOW_ALL
+        print_inspection(inspection, listed=write_exclude is not None, rest=rest)
         for written in filter(None, (html, write_exclude)):
             say(f"Written: {written}")
     return 0 if inspection.is_sound else 1

@@ -21,7 +21,7 @@ def _print(event: Event) -> None:
     match event:
         case PhotosFound(source, photos):
             terminal.print(f"{source}: {photos.in_words()}", soft_wrap=True)
-            terminal.print(photos_table(photos))
+            terminal.print(photos_table(photos, "foodvision data --all shows all."))
         case ClassesKnown(model, count):
             terminal.print(f"{model} knows {count} of these classes: the head starts from that")
         case Trained(last, seconds):
@@ -33,7 +33,7 @@ def _print(event: Event) -> None:
             )
         case Finished(folder, judgement, notes):
             title = f"{folder.name} on the test photos"
-            terminal.print(figures_table(judgement.figures, title))
+            terminal.print(figures_table(judgement.figures, title, "The report shows all."))
             terminal.print(overall_table(judgement))
             for note in notes:
                 terminal.print(note, soft_wrap=True)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from foodvision.cli.options import Switch
+from foodvision.cli.options import All, Switch
 from foodvision.errors import RunError, SettingsError
 from foodvision.system.terminal import complain, say, say_json
 
@@ -18,6 +18,7 @@ def runs(
     sort: Literal["time", "top1"] = "time",
     json: Switch = False,
     dashboard: Switch = False,
+    show_all: All = False,
 ) -> int:
     """List runs and their accuracy.
 
@@ -32,6 +33,8 @@ def runs(
         top1_interval, seconds, started.
     dashboard:
         Show the curves of runs tracked by tensorboard or trackio in the browser, until Ctrl-C.
+    show_all:
+        List all runs. By default, the first 30 are listed.
     """
     from foodvision.runs import find_runs, sort_runs
     from foodvision.runs.dashboard import choose_dashboard, show_dashboard
@@ -46,9 +49,9 @@ def runs(
         for record in records:
             say_json(record.to_dict())
     else:
-        from foodvision.cli.tables import console, runs_table
+        from foodvision.cli.tables import SHOW_ALL, console, runs_table
 
-        console().print(runs_table(records))
+        console().print(runs_table(records, None if show_all else SHOW_ALL))
     return 0 if all(tried) else 1
 
 
