@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from foodvision.cli.options import ModelName, ModelNames, Port, Processors, Split, Switch
+from foodvision.cli.options import (
+    All,
+    ModelName,
+    ModelNames,
+    Names,
+    Port,
+    Processors,
+    Split,
+    Switch,
+)
 from foodvision.errors import SettingsError
 from foodvision.system.network import believe_proxies
 from foodvision.system.terminal import say, say_json
@@ -27,38 +36,39 @@ def predict(
     ray: str | None = None,
     ray_cpus: Processors = 1,
 ) -> int:
-    """Say what is in photos.
+    """Classify photos, one or thousands.
 
     Parameters
     ----------
     photos:
-        Photos, folders of them, archives (.zip, .tar.gz), patterns such as 'photos/*.jpg', and -
-        for a list of paths on standard input, one a line. With --ray also .parquet, webdataset's
-        .tar, and s3://, gs:// and hf:// addresses of all these.
+        Photos, folders, archives (.zip, .tar.gz), patterns such as 'photos/*.jpg', or - for a list
+        of paths on standard input, one a line. With --ray also .parquet, webdataset's .tar, and
+        s3://, gs:// and hf:// addresses of these.
     model:
-        A checkpoint folder, or user/name on the Hub; the model that ships if not given.
+        The model: a checkpoint or run folder, or user/name on the Hub. The default is
+        foodvision_101, which ships.
     top:
-        How many guesses to give.
+        How many classes to show for each photo.
     json:
-        One JSON object a line: path, label, confidence, certainty, known, known_score, top; or
-        path, error.
+        Print one JSON object a line, for programs: path, label, confidence, certainty, known,
+        known_score, top; or path, error.
     csv:
-        Write a CSV file instead: path, label, confidence, certainty, known, known_score, top2,
+        Write a CSV file: path, label, confidence, certainty, known, known_score, top2,
         top2_confidence and so on, error.
     parquet:
-        The same columns as a Parquet file; with --ray as a folder of them, which may be an address.
-        It needs the extra datasets, or ray.
+        Write the same columns to a Parquet file. With --ray, write a folder of them, which may be
+        an address. Requires the extra datasets, or ray.
     resume:
-        Continue the CSV file of a call that was stopped, or with --ray the Parquet folder: photos
-        that are in it are skipped.
+        Continue an interrupted --csv file, or with --ray a --parquet folder. Photos in it are
+        skipped.
     sort_into:
-        Also link each photo into DIR/label/, and those that are not known into DIR/not known/.
-        Photos are copied where links are not possible.
+        Also link each photo into DIR/label/, and unknown ones into DIR/not known/. Photos are
+        copied where links are not possible.
     ray:
-        Predict on a Ray cluster: local starts one on this machine, HOST:PORT or auto joins one that
-        runs. Needs --parquet, and the extra ray.
+        Predict on a Ray cluster, for millions of photos: local starts a Ray cluster on this
+        machine; HOST:PORT or auto joins a running one. Requires --parquet, and the extra ray.
     ray_cpus:
-        Processors of each of Ray's actors. More save memory: each actor loads the model once.
+        Processors per Ray actor. Raise it to save memory: each actor loads the model once.
     """
     from foodvision.checkpoint import read_checkpoint
     from foodvision.classifier import Classifier, check_top, find_checkpoint
@@ -96,28 +106,34 @@ def evaluate(
     unknown: Path | None = None,
     html: Path | None = None,
     json: Switch = False,
+    show_all: All = False,
 ) -> None:
-    """Judge a model on labelled photos, each figure with n and a 95% interval.
+    """Measure a model's accuracy on labelled photos.
+
+    Every figure comes with n and a 95% interval.
 
     Parameters
     ----------
     data:
-        A folder, .zip or .tar.gz with train/ and test/ class folders, or with class folders only
-        (then all of their photos are judged); a .csv of path and label; food101 or food101:FOLDER;
-        hf://user/dataset.
+        Labelled photos: a folder, .zip or .tar.gz with train/ and test/ class folders, or with
+        class folders only (then all photos are used). Also a .csv of path and label, food101 or
+        food101:FOLDER, or hf://user/dataset.
     model:
-        A checkpoint folder, or user/name on the Hub; the model that ships if not given.
+        The model: a checkpoint or run folder, or user/name on the Hub. The default is
+        foodvision_101, which ships.
     split:
-        Which photos to judge: train, val, test or all.
+        Which photos to use: train, val, test or all.
     unknown:
-        Photos of other things than the model's classes, in a folder, .zip or .tar.gz: also say how
-        many of them it refuses.
+        Photos of other things than the model's classes: a folder, .zip or .tar.gz. Also measures
+        how many of them the model rejects.
     html:
-        Also write a page with pictures to this file.
+        Also write a report with pictures to this file.
     json:
-        One JSON object: n, top1, top1_interval, top5, top5_interval, macro_f1, macro_f1_interval,
-        per_class, nll, brier, ece, ece_interval, ece_by_chance, reliability, confused, robustness,
-        speed, known, certainty, confusion, mistakes.
+        Print one JSON object: n, top1, top1_interval, top5, top5_interval, macro_f1,
+        macro_f1_interval, per_class, nll, brier, ece, ece_interval, ece_by_chance, reliability,
+        confused, robustness, speed, known, certainty, confusion, mistakes.
+    show_all:
+        List all classes. By default, the 30 least accurate ones are listed.
     """
     if html:
         from foodvision.reports.documents import check_place
@@ -141,9 +157,10 @@ def evaluate(
     if json:
         say_json(judgement.to_dict() | _told_of(listed))
     else:
-        from foodvision.cli.tables import console, judgement_tables
+        from foodvision.cli.tables import SHOW_ALL, console, judgement_tables
 
-        for table in judgement_tables(judgement, f"{name} on {data}"):
+        rest = None if show_all else SHOW_ALL
+        for table in judgement_tables(judgement, f"{name} on {data}", rest):
             console().print(table)
         if html:
             say(f"Written: {html}")
@@ -158,38 +175,41 @@ def demo(
     feedback: Annotated[str | None, Parameter(env_var="FOODVISION_FEEDBACK")] = None,
     feedback_classes_only: Switch = False,
     mcp: Switch = False,
-    allow_host: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    allow_host: Names = (),
     root_path: str | None = None,
     proxy_headers: Switch = False,
 ) -> None:
-    """Serve the page, and POST /api/predict for programs.
+    """Start the page and classify photos in your browser.
+
+    Programs can send photos to the same address: POST /api/predict.
 
     Parameters
     ----------
     model:
-        A checkpoint folder, or user/name on the Hub; the model that ships if not given. Several
-        let visitors choose.
+        The model: a checkpoint or run folder, or user/name on the Hub. The default is
+        foodvision_101, which ships. Repeat it to offer visitors a choice.
     host:
-        The address to listen on; 0.0.0.0 for the network.
+        Address to listen on. Use 0.0.0.0 to serve your network.
     port:
-        The port to listen on; 7860 or the next free one if not given.
+        Port to listen on. The default is 7860, or the next free one.
     share:
-        Also make a public link to send.
+        Also create a public link to send to others.
     feedback:
-        Ask visitors what is in their photos, and keep photos and answers as a dataset to train
-        with, in this folder or at hf://user/dataset, a private one. Nothing is kept if not given.
+        Ask visitors for the right label, and save photos and labels as a dataset for training, in
+        this folder or a private hf://user/dataset. By default nothing is saved.
     feedback_classes_only:
-        Keep no photo of what is none of the model's classes.
+        Save only photos of the model's classes.
     mcp:
-        Also serve the answers as tools of the Model Context Protocol.
+        Also offer predictions as tools of the Model Context Protocol. Requires the extra mcp.
     allow_host:
-        A name by which visitors ask for the page, such as food.example.org behind a proxy; may be
-        given several times. A page on this machine alone answers to no other name.
+        Host name under which visitors open the page, such as food.example.org behind a proxy.
+        Repeat it for several. A page on
+        127.0.0.1 accepts no other names.
     root_path:
-        The path below which a proxy shows the page, such as /food. The proxy may strip it or not.
+        The path below which a proxy serves the page, such as /food. The proxy may strip it or not.
     proxy_headers:
-        Take a visitor's address from the headers of a proxy in a private network, or of those that
-        FORWARDED_ALLOW_IPS names. Without it, only a proxy on this machine is believed.
+        Take a visitor's address from the headers of a proxy in a private network, or of the proxies
+        in FORWARDED_ALLOW_IPS. Without it, only a proxy on this machine is trusted.
     """
     from foodvision.web import build_page, launch_page, load_models, open_feedback
 

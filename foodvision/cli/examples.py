@@ -1,68 +1,89 @@
-"""Photos that a model's page offers: put into its checkpoint before it is published."""
+"""What to type: the examples that the help shows.
 
-from pathlib import Path
+`tests/cli/test_help.py` parses each of them, so that none names an option that is gone.
+"""
 
-from foodvision.checkpoint import Checkpoint
-from foodvision.errors import SettingsError
-from foodvision.system.terminal import say
+START = """\
+foodvision recognises the food in a photo.
 
-AUTO = "auto"
-"""Takes test photos of the run that trained the model, instead of a folder."""
+Try these first:
+  foodvision demo               Open a page that classifies your photos.
+  foodvision predict photo.jpg  Classify a photo.
+  foodvision train photos/      Train on your own photos, one folder per class.
+
+See all commands: foodvision --help"""
+"""Printed by `foodvision` without a command."""
+
+EXAMPLES = {
+    "demo": (
+        "foodvision demo",
+        "foodvision demo --model runs/mine --port 8080",
+        "foodvision demo --share",
+        "foodvision demo --feedback feedback/",
+    ),
+    "predict": (
+        "foodvision predict photo.jpg",
+        "foodvision predict photos/ --csv predictions.csv",
+        "foodvision predict photos.zip --model runs/mine --json",
+        "foodvision predict photos/ --sort-into sorted/",
+    ),
+    "train": (
+        "foodvision train photos/",
+        "foodvision train photos/ --preset best --output runs/mine",
+        "foodvision train photos.zip --epochs 10 --finetune-epochs 5",
+        "foodvision train photos/ --resume runs/mine",
+    ),
+    "data": (
+        "foodvision data photos/",
+        "foodvision data photos/ --html problems.html",
+        "foodvision data photos/ --write-exclude exclude.txt",
+    ),
+    "find-lr": (
+        "foodvision find-lr photos/",
+        "foodvision find-lr photos/ --no-freeze --plot rates.png",
+    ),
+    "evaluate": (
+        "foodvision evaluate photos/",
+        "foodvision evaluate photos/ --model runs/mine --html report.html",
+        "foodvision evaluate photos/ --split val --unknown other-photos/",
+        "foodvision evaluate hf://user/dataset --json",
+    ),
+    "compare": (
+        "foodvision compare runs/first runs/second",
+        "foodvision compare runs/first runs/second --html comparison.html",
+    ),
+    "runs": (
+        "foodvision runs",
+        "foodvision runs --sort top1",
+        "foodvision runs --dashboard",
+    ),
+    "push": (
+        "foodvision push runs/mine user/name --dry-run",
+        "foodvision push runs/mine user/name --license apache-2.0",
+        "foodvision push runs/mine user/name --private --examples photos/",
+    ),
+    "deploy": (
+        "foodvision deploy user/space --model user/name",
+        "foodvision deploy user/space --model user/name --static",
+        "foodvision deploy user/space --check",
+    ),
+    "verify": (
+        "foodvision verify user/name photos/",
+        "foodvision verify user/name photos.zip --split all",
+    ),
+    "export": (
+        "foodvision export runs/mine site/",
+        "foodvision export user/name site/ --cdn",
+    ),
+    "serve": (
+        "foodvision serve",
+        "foodvision serve --model runs/mine --host 0.0.0.0 --port 8080",
+        "foodvision serve --ray local --max-replicas 4",
+    ),
+}
+"""Two to four a command: first the plainest one, then what people ask for most."""
 
 
-def publish_examples(given: str, checkpoint: Checkpoint, examples: str) -> None:
-    """Put photos into a checkpoint for its page to offer, and name each of them.
-
-    given: the checkpoint as the user named it. examples: a folder of photos, or "auto".
-
-    Raises SettingsError for a model that is no folder here, and where there are no photos.
-    """
-    from foodvision.page.examples import photos_to_show
-
-    if not Path(given).is_dir():
-        raise SettingsError(
-            f"--examples puts photos into a folder, and {given} is none: "
-            "push the checkpoint with them first"
-        )
-    if examples != AUTO:
-        _add(checkpoint, photos_to_show(Path(examples)))
-        return
-    from foodvision.data import open_photos
-    from foodvision.data.names import relative_name
-    from foodvision.runs import read_run, typical_answers
-
-    run = read_run(_run_folder(Path(given), checkpoint.folder))
-    if not Path(run.data.partition("?")[0]).exists():
-        raise SettingsError(
-            f"--examples auto: {run.data}, whose test photos it chooses from, is not here: "
-            "name a folder of photos instead"
-        )
-    chosen = {answer.photo for answer in typical_answers(run.answers)}
-    with open_photos(run.data) as photos:
-        of_source = {photo.path for split in photos.splits.values() for photo in split}
-        found = sorted(path for path in of_source if relative_name(path, photos.root) in chosen)
-        if not found:
-            raise SettingsError(
-                f"--examples auto: {run.data} has none of the run's test photos any more: "
-                "name a folder of photos instead"
-            )
-        _add(checkpoint, found)
-
-
-def _add(checkpoint: Checkpoint, photos: list[Path]) -> None:
-    from foodvision.page.examples import add_examples
-
-    for photo, target in add_examples(checkpoint, photos):
-        say(f"{photo} is an example now: {target}")
-
-
-def _run_folder(*folders: Path) -> Path:
-    """Return which of some folders is a run's, or lies in one."""
-    for folder in folders:
-        for place in (folder, folder.parent):
-            if (place / "run.json").is_file():
-                return place
-    raise SettingsError(
-        f"--examples auto: {folders[0]} is no run, whose test photos it chooses from: "
-        "name a folder of photos instead"
-    )
+def epilogue(command: str) -> str:
+    """Return the end of a command's help, as Markdown with an example a line."""
+    return "Examples:\n\n" + "  \n".join(f"`{example}`" for example in EXAMPLES[command])

@@ -13,16 +13,18 @@ def export(
     *,
     cdn: Switch = False,
 ) -> None:
-    """Write a model as a page that answers in the visitor's browser, for any static host.
+    """Write a page that runs the model in the visitor's browser.
+
+    Any static host can serve the folder.
 
     Parameters
     ----------
     checkpoint:
-        A checkpoint or run folder, user/name on the Hub, or foodvision_101, the model that ships.
+        A checkpoint or run folder, user/name on the Hub, or foodvision_101.
     folder:
-        The folder to write; an exported page in it is replaced.
+        Folder to write. A page exported there before is replaced.
     cdn:
-        Leave onnxruntime-web to a CDN instead of copying it into the folder.
+        Load onnxruntime-web from a CDN instead of copying it into the folder.
     """
     from foodvision.browser import write_site
     from foodvision.checkpoint import read_checkpoint

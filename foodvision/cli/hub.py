@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from foodvision.cli.examples import publish_examples
-from foodvision.cli.options import ModelName, Split, Switch
+from foodvision.cli.example_photos import publish_examples
+from foodvision.cli.options import ModelName, Names, Split, Switch
 from foodvision.errors import SettingsError
 from foodvision.system.terminal import say
 
 if TYPE_CHECKING:
     from foodvision.hub import Pushed
-
-Named = Annotated[tuple[str, ...], Parameter(negative="")]
 
 
 def push(
@@ -28,27 +26,29 @@ def push(
     examples: str | None = None,
     dry_run: Switch = False,
 ) -> None:
-    """Push a checkpoint to the Hub, with a card of what was measured.
+    """Upload a model to the Hugging Face Hub.
+
+    The model card with its measured accuracy is uploaded with it.
 
     Parameters
     ----------
     checkpoint:
-        A checkpoint folder, or the folder of a run.
+        A checkpoint or run folder.
     name:
-        Where it goes, as user/name; created if it is not there.
+        Where to upload it, as user/name. The repository is created if needed.
     private:
-        For its owner alone; refused where it is there already and public.
+        Create a private repository. Refused if it exists and is public.
     revision:
-        A branch, created if it is not there.
+        The branch to push to, created if needed. The default is main.
     license:
-        Of the weights, as the Hub names licences (apache-2.0, cc-by-nc-4.0, ...); "other" if not
-        given.
+        Licence of the weights, by its name on the Hub, such as apache-2.0 or cc-by-nc-4.0. The
+        default is "other".
     examples:
-        A folder of photos for the model's page to offer; auto takes up to eight test photos of the
-        run. They are made smaller, lose place, time and camera, and go into the checkpoint, from
-        where everybody can see them.
+        A folder of photos that the model's page offers to try. They are made smaller, lose place,
+        time and camera, and become public with the checkpoint. "auto" takes up to eight test photos
+        of the run.
     dry_run:
-        List what would be pushed, and ask nobody for anything.
+        List the files without uploading them. Works offline.
     """
     from foodvision.checkpoint import read_checkpoint
     from foodvision.classifier import find_checkpoint
@@ -73,19 +73,19 @@ def say_pushed(pushed: "Pushed", name: str) -> None:
 
 
 def verify(model: str, data: str, /, *, split: Split = "test") -> int:
-    """Measure a published model again, and say whether its card still holds.
+    """Measure a published model again and check its card.
 
-    It holds where what the card says lies in the 95% interval of what is measured now. The status
-    is 1 where it does not.
+    The card holds if its figures lie in the 95% intervals of what is measured now. If it does
+    not, the exit status is 1.
 
     Parameters
     ----------
     model:
         user/name on the Hub, or a checkpoint folder.
     data:
-        The test photos, as evaluate takes them.
+        The test photos, as in evaluate.
     split:
-        Which photos to judge: train, val, test or all.
+        Which photos to use: train, val, test or all.
     """
     from foodvision.checkpoint import check_figures
     from foodvision.classifier import load
@@ -111,40 +111,42 @@ def deploy(
     static: Switch = False,
     hardware: str | None = None,
     private: Switch = False,
-    secret: Named = (),
-    variable: Named = (),
+    secret: Names = (),
+    variable: Names = (),
     examples: str | None = None,
     dry_run: Switch = False,
     check: Switch = False,
 ) -> None:
-    """Make a model a running page: a Gradio Space, created or renewed, and asked to answer.
+    """Put a model online as a Hugging Face Space.
+
+    The Gradio Space is created or updated, and its predictions are compared with the model's.
 
     Parameters
     ----------
     space:
-        Its name, as user/space.
+        Name of the Space, as user/space.
     model:
-        user/name on the Hub, or a checkpoint folder, which goes along; the model that ships if not
-        given.
+        The model: user/name on the Hub, or a checkpoint folder, which is uploaded with the page.
+        The default is foodvision_101.
     static:
-        A static Space, whose page answers in the visitor's browser: free to every account.
+        Create a static Space: the model runs in the visitor's browser. Free for every account.
     hardware:
-        As the Hub names it: if not given, cpu-basic, or what the Space has already; zero-a10g for
-        ZeroGPU, which a free account may have.
+        The Space's hardware, by its name on the Hub. The default is cpu-basic, or what the Space
+        has. zero-a10g is ZeroGPU, which is free.
     private:
-        For its owner alone; refused where it is there already and public.
+        Create a private Space. Refused if it exists and is public.
     secret:
-        Name of an environment variable that becomes a secret of the Space; its value is not shown.
+        Name of an environment variable to set as a secret of the Space. Its value is not shown.
+        Repeat it for several.
     variable:
-        NAME=VALUE of a variable of the Space, which everybody can read.
+        NAME=VALUE of a public variable of the Space. Repeat it for several.
     examples:
-        With a checkpoint folder: photos for the page to offer, as push takes them.
+        Photos for the page to offer, as for push. Only with a checkpoint folder.
     dry_run:
-        Write the folder that would be uploaded and say what would happen; changes nothing on the
-        Hub, from which the model may be downloaded.
+        Write the folder to upload and list the steps, without changing anything on the Hub. The
+        model may be downloaded.
     check:
-        Only compare the running Space's answers with those of its model here; it is woken if it
-        sleeps.
+        Only compare the running Space's predictions with its model's. A sleeping Space is woken.
     """
     from foodvision.checkpoint import read_checkpoint
     from foodvision.classifier import BUNDLED_NAME, find_checkpoint

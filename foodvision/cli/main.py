@@ -9,12 +9,14 @@ import warnings
 from collections.abc import Sequence
 from typing import TextIO
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Group
 
 import foodvision
 from foodvision.cli.answering import demo, evaluate, predict
+from foodvision.cli.examples import START, epilogue
 from foodvision.cli.exporting import export
 from foodvision.cli.hub import deploy, push, verify
+from foodvision.cli.mistakes import explain
 from foodvision.cli.options import STANDARD_INPUT
 from foodvision.cli.photos import data
 from foodvision.cli.runs import compare, runs
@@ -46,30 +48,31 @@ _FULLER = {"train": "train", "find-lr": "train", "data": "inspect"}
 # The command line's library quotes a wrong value whole, which may be a file's.
 _LONGEST_ERROR = 500
 
+# By what people want to do, in the order in which they come to it.
+_COMMANDS = {
+    "Try it": (demo, predict),
+    "Train": (train, data, find_lr),
+    "Evaluate": (evaluate, compare, runs),
+    "Publish": (push, deploy, verify, export),
+    "Serve": (serve,),
+}
+
 app = App(
     name="foodvision",
-    help="Tells what food is in a photo.",
+    help="Recognise the food in a photo.",
     version=foodvision.__version__,
     config=fill_settings,
+    group_parameters=Group.create_default_parameters("Options"),
+    help_epilogue="`foodvision COMMAND --help` explains a command and shows examples.",
 )
-
-
-for _command in (
-    predict,
-    evaluate,
-    demo,
-    serve,
-    data,
-    train,
-    find_lr,
-    runs,
-    compare,
-    push,
-    verify,
-    deploy,
-    export,
-):
-    app.command(_command)
+for _place, (_title, _commands) in enumerate(_COMMANDS.items()):
+    _group = Group(_title, sort_key=_place)
+    for _order, _command in enumerate(_commands):
+        _name = _command.__name__.replace("_", "-")
+        app.command(_command, _name, group=_group, sort_key=_order, help_epilogue=epilogue(_name))
+app["--help"].group = app["--version"].group = (Group("Options", sort_key=len(_COMMANDS)),)
+app["--help"].help = "Show this help."
+app["--version"].help = "Show the version."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -79,15 +82,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         with unwound_by_signals():
-            status = app(
-                [STANDARD_INPUT if argument == "-" else argument for argument in arguments],
-                exit_on_error=False,
-                print_error=False,
-                result_action="return_value",
-            )
-        return status or 0
+            return _run(arguments)
     except CycloptsError as error:
-        _tell(one_line(str(error), _LONGEST_ERROR))
+        _tell(one_line(explain(error, app), _LONGEST_ERROR))
         return 2
     except FoodVisionError as error:
         _tell(_message(error))
@@ -115,6 +112,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if reports_error():
             raise
         return 1
+
+
+def _run(arguments: Sequence[str]) -> int:
+    if not arguments:
+        print(START, flush=True)
+        return 0
+    status = app(
+        [STANDARD_INPUT if argument == "-" else argument for argument in arguments],
+        exit_on_error=False,
+        print_error=False,
+        result_action="return_value",
+    )
+    print(end="", flush=True)  # here, where a closed pipe is no error
+    return status or 0
 
 
 def _warn(

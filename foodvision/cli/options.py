@@ -11,6 +11,7 @@ ModelNames = Annotated[
     tuple[str, ...],
     Parameter(
         negative="",
+        show_default=False,
         consume_multiple=False,
         env_var="FOODVISION_MODEL",
         env_var_split=lambda _, value, **__: value.split(os.pathsep),
@@ -18,10 +19,12 @@ ModelNames = Annotated[
 ]
 Port = Annotated[int | None, Parameter(validator=Number(gte=1, lte=65535))]
 Processors = Annotated[int, Parameter(validator=Number(gte=1))]
-Switch = Annotated[bool, Parameter(negative="")]
+Switch = Annotated[bool, Parameter(negative="", show_default=False)]
+Names = Annotated[tuple[str, ...], Parameter(negative="", show_default=False)]
 
 STANDARD_INPUT = "\0-"
 """What `-` among the arguments of a command becomes: the command line's library takes no hyphen."""
 
+All = Annotated[bool, Parameter(name="--all", negative="", show_default=False)]
 Preset = Literal["quick", "balanced", "best"]
 Split = Literal["train", "val", "test", "all"]

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from foodvision.cli.options import ModelName, Switch
+from foodvision.cli.options import All, ModelName, Switch
 from foodvision.errors import SettingsError
 from foodvision.system.terminal import say, say_json
 
@@ -16,29 +16,33 @@ def data(
     html: Path | None = None,
     write_exclude: Path | None = None,
     exclude_suspects: Switch = False,
+    show_all: All = False,
 ) -> int:
-    """Say what is in a folder of photos and what is wrong with it; no file is changed.
+    """Check photos for problems before training.
 
-    The exit status is 1 if something severe was found (a photo that cannot be read, is there
-    twice, lies in two splits or under two labels), else 0.
+    No file is changed. The exit status is 1 if something severe was found: an unreadable photo, a
+    duplicate, or a photo that is in two splits or has two labels.
 
     Parameters
     ----------
     source:
-        A folder, .zip or .tar.gz with class folders, or with train/ and test/ of them; or another
-        source that `train` takes.
+        Photos: a folder, .zip or .tar.gz with class folders, or with train/ and test/ of them; or
+        any other source that `train` takes.
     model:
-        Whose features tell wrong labels and crops: a checkpoint folder, or user/name on the Hub;
-        the model that ships if not given. Its classes do not matter.
+        The model whose features find wrong labels and crops of the same photo: a checkpoint or run
+        folder, or user/name on the Hub. Its classes do not matter. The default is foodvision_101.
     json:
-        One JSON object: sound, photos, counts, findings, exclude, suspects, left_out, notes.
+        Print one JSON object: sound, photos, counts, findings, exclude, suspects, left_out, notes.
     html:
-        Also write a page with pictures to this file.
+        Also write a report with pictures to this file.
     write_exclude:
-        Also list the photos that training is better without, for `train --exclude`; of test/ only
-        those that cannot be read.
+        Also write a list of photos to exclude, for `train --exclude`. Of test/, only unreadable
+        photos are listed.
     exclude_suspects:
-        List also those whose label only looks wrong, with --write-exclude or --json.
+        With --write-exclude or --json, also list photos whose label looks wrong.
+    show_all:
+        List all classes and findings. By default, the 30 smallest classes and 5 findings of each
+        kind are listed.
     """
     from foodvision.classifier import load
     from foodvision.data import open_photos
@@ -64,9 +68,10 @@ def data(
     if json:
         say_json(inspection.to_dict(suspects=exclude_suspects))
     else:
-        from foodvision.cli.tables import print_inspection
+        from foodvision.cli.tables import SHOW_ALL, print_inspection
 
-        print_inspection(inspection, listed=write_exclude is not None)
+        rest = None if show_all else SHOW_ALL
+        print_inspection(inspection, listed=write_exclude is not None, rest=rest)
         for written in filter(None, (html, write_exclude)):
             say(f"Written: {written}")
     return 0 if inspection.is_sound else 1

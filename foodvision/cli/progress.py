@@ -1,16 +1,27 @@
 """What the terminal shows of a training."""
 
+from contextlib import suppress
+
 from foodvision.cli.tables import console, figures_table, overall_table, photos_table
+from foodvision.system.terminal import OutputClosed
 from foodvision.training.events import ClassesKnown, Event, Finished, PhotosFound, Trained
 
 
 def print_event(event: Event) -> None:
-    """Print what a training tells; its epochs are a progress bar."""
+    """Print what a training tells; its epochs are a progress bar.
+
+    A closed output, as after `| head -1`, does not end the training.
+    """
+    with suppress(OutputClosed):
+        _print(event)
+
+
+def _print(event: Event) -> None:
     terminal = console()
     match event:
         case PhotosFound(source, photos):
             terminal.print(f"{source}: {photos.in_words()}", soft_wrap=True)
-            terminal.print(photos_table(photos))
+            terminal.print(photos_table(photos, "foodvision data --all shows all."))
         case ClassesKnown(model, count):
             terminal.print(f"{model} knows {count} of these classes: the head starts from that")
         case Trained(last, seconds):
@@ -22,7 +33,7 @@ def print_event(event: Event) -> None:
             )
         case Finished(folder, judgement, notes):
             title = f"{folder.name} on the test photos"
-            terminal.print(figures_table(judgement.figures, title))
+            terminal.print(figures_table(judgement.figures, title, "The report shows all."))
             terminal.print(overall_table(judgement))
             for note in notes:
                 terminal.print(note, soft_wrap=True)

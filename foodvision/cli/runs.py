@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from foodvision.cli.options import Switch
+from foodvision.cli.options import All, Switch
 from foodvision.errors import RunError, SettingsError
 from foodvision.system.terminal import complain, say, say_json
 
@@ -18,20 +18,23 @@ def runs(
     sort: Literal["time", "top1"] = "time",
     json: Switch = False,
     dashboard: Switch = False,
+    show_all: All = False,
 ) -> int:
-    """List the runs of a folder, each with its figures.
+    """List runs and their accuracy.
 
     Parameters
     ----------
     folder:
-        The folder of the runs, or a run.
+        The folder of the runs, or one run.
     sort:
-        The newest first, or the best on its test photos.
+        time lists the newest first, top1 the most accurate.
     json:
-        One JSON object a line: name, folder, state, model, data, epochs, val_acc, n, top1,
+        Print one JSON object a line: name, folder, state, model, data, epochs, val_acc, n, top1,
         top1_interval, seconds, started.
     dashboard:
         Show the curves of runs tracked by tensorboard or trackio in the browser, until Ctrl-C.
+    show_all:
+        List all runs. By default, the first 30 are listed.
     """
     from foodvision.runs import find_runs, sort_runs
     from foodvision.runs.dashboard import choose_dashboard, show_dashboard
@@ -46,28 +49,30 @@ def runs(
         for record in records:
             say_json(record.to_dict())
     else:
-        from foodvision.cli.tables import console, runs_table
+        from foodvision.cli.tables import SHOW_ALL, console, runs_table
 
-        console().print(runs_table(records))
+        console().print(runs_table(records, None if show_all else SHOW_ALL))
     return 0 if all(tried) else 1
 
 
 def compare(
     first: Path, second: Path, /, *, json: Switch = False, html: Path | None = None
 ) -> None:
-    """Say which of two runs is better on the same test photos, and whether that is more than noise.
+    """Compare two runs on the same test photos.
+
+    It also says whether the difference is more than chance.
 
     Parameters
     ----------
     first:
-        The folder of a run.
+        A run folder.
     second:
-        That of another.
+        The run folder to compare it with.
     json:
-        One JSON object: first, second, difference, interval, only_first, only_second, p_value,
-        is_more_than_noise, in_words.
+        Print one JSON object: first, second, difference, interval, only_first, only_second,
+        p_value, is_more_than_noise, in_words.
     html:
-        Also write a page with both runs' curves to this file.
+        Also write a report with both runs' curves to this file.
     """
     from foodvision.runs import read_run
     from foodvision.runs.compare import compare as hold_against

@@ -1,10 +1,6 @@
 """The API as a command."""
 
-from typing import Annotated
-
-from cyclopts import Parameter
-
-from foodvision.cli.options import ModelNames, Port, Processors, Switch
+from foodvision.cli.options import ModelNames, Names, Port, Processors, Switch
 from foodvision.system.network import believe_proxies, clean_root_path
 
 
@@ -13,7 +9,7 @@ def serve(
     model: ModelNames = (),
     host: str = "127.0.0.1",
     port: Port = 8000,
-    allow_host: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    allow_host: Names = (),
     root_path: str = "",
     proxy_headers: Switch = False,
     quiet: Switch = False,
@@ -22,38 +18,38 @@ def serve(
     min_replicas: Processors = 1,
     max_replicas: Processors = 1,
 ) -> None:
-    """Serve predictions over HTTP, for programs: POST /api/predict.
+    """Serve predictions to programs over HTTP.
 
-    Keys, between commas in FOODVISION_API_KEYS, keep others out.
+    Programs send photos to POST /api/predict. Set FOODVISION_API_KEYS to keys, separated by
+    commas, to admit only clients that send one of them.
 
     Parameters
     ----------
     model:
-        A checkpoint folder, or user/name on the Hub; the model that ships if not given. Requests
-        name one of several by ?model=.
+        The model: a checkpoint or run folder, or user/name on the Hub. The default is
+        foodvision_101, which ships. Repeat it to serve several; requests choose by ?model=.
     host:
-        The address to listen on; 0.0.0.0 for the network.
+        Address to listen on. Use 0.0.0.0 to serve your network.
     port:
-        The port to listen on.
+        Port to listen on.
     allow_host:
-        A name by which clients ask, such as api.example.org behind a proxy; may be given several
-        times.
+        Host name that clients use, such as api.example.org behind a proxy. Repeat it for several.
     root_path:
-        The path below which a proxy shows the API, such as /food. The proxy may strip it or not.
+        The path below which a proxy serves the API, such as /food. The proxy may strip it or not.
     proxy_headers:
-        Take a client's address from the headers of a proxy in a private network, or of those that
-        FORWARDED_ALLOW_IPS names. Without it, only a proxy on this machine is believed.
+        Take a client's address from the headers of a proxy in a private network, or of the proxies
+        in FORWARDED_ALLOW_IPS. Without it, only a proxy on this machine is trusted.
     quiet:
-        Print no line for each request.
+        Do not log requests.
     ray:
-        Serve on a Ray cluster: local starts one on this machine, HOST:PORT or auto joins one that
-        runs. Needs the extra ray.
+        Serve on a Ray cluster: local starts a Ray cluster on this machine; HOST:PORT or auto joins
+        a running one. Requires the extra ray.
     ray_cpus:
-        Processors of each replica on Ray.
+        Processors per Ray replica.
     min_replicas:
-        Replicas on Ray that always run.
+        With --ray: replicas that always run.
     max_replicas:
-        The most replicas on Ray, started and ended with the load.
+        With --ray: the most replicas. Raise it if requests wait.
     """
     from foodvision.api import allowed_names, keys_of_environment, serve_api
     from foodvision.page.models import load_models

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -16,8 +16,14 @@ from foodvision.inspection import KINDS, Finding, Inspection
 from foodvision.runs import RunRecord
 from foodvision.runs.compare import Comparison
 
-# Findings of a kind that the terminal names; the page and the JSON object have more.
+# Findings of a kind that the terminal names; the page, the JSON object and --all have more.
 _NAMED = 5
+
+# Classes, or runs, of a table; more scroll what matters out of sight.
+_ROWS = 30
+
+SHOW_ALL = "--all shows all."
+"""How to see the rest of a table, where the command has --all."""
 
 # Another machine sums in another order.
 _ROUNDING = 1e-6
@@ -35,22 +41,28 @@ def console() -> Console:
     return _Console(markup=False, highlight=False, emoji=False)
 
 
-def photos_table(photos: Photos) -> Table:
-    """Return the walk through a folder: photos of every class and split."""
+def photos_table(photos: Photos, rest: str | None = None) -> RenderableType:
+    """Return how many photos there are of every class and split.
+
+    rest: how to see all classes, if at most 30 are shown.
+    """
     counts = {split: photos.counts(split) for split in photos.splits}
-    return _counts_table(counts, photos.carved)
+    return _counts_table(counts, rest, photos.carved)
 
 
-def print_inspection(inspection: Inspection, *, listed: bool = False) -> None:
+def print_inspection(
+    inspection: Inspection, *, listed: bool = False, rest: str | None = None
+) -> None:
     """Print what is in a folder of photos and what is wrong with it.
 
     listed: whether what training is better without is written to a file.
+    rest: how to see all classes and findings, if only the first are shown.
     """
     terminal = console()
-    terminal.print(_counts_table(inspection.counts))
+    terminal.print(_counts_table(inspection.counts, rest))
     terminal.print(inspection.left_out, *inspection.notes)
     if inspection.findings:
-        terminal.print(findings_table(inspection))
+        terminal.print(findings_table(inspection, rest))
     terminal.print(inspection.in_words())
     if (spare := len(inspection.exclude())) and not listed:
         terminal.print(
@@ -84,42 +96,68 @@ def claims_table(claimed: Mapping[str, Any], found: Figures) -> tuple[Table, boo
     return table, all(holds)
 
 
-def findings_table(inspection: Inspection) -> Table:
-    """Return what was found, kind by kind: how many, the first of them, what to do."""
-    table = Table("", "n", "what was found", show_lines=True)
-    table.columns[1].justify = "right"
+def findings_table(inspection: Inspection, rest: str | None = None) -> Table:
+    """Return what was found, kind by kind: how many, which, what to do.
+
+    rest: how to see all findings, if only the first of each kind are shown.
+    """
+    table = Table(show_lines=True)
+    table.add_column(no_wrap=True)
+    table.add_column("n", justify="right", no_wrap=True)
+    table.add_column("what was found", overflow="fold")
     for name, findings in inspection.by_kind().items():
         kind = KINDS[name]
-        content = Group(f"{kind.title}.", *_first(findings), kind.advice)
+        content = Group(f"{kind.title}.", *_first(findings, rest), kind.advice)
         table.add_row(kind.severity, f"{len(findings):,}", content)
     return table
 
 
-def _first(findings: Sequence[Finding]) -> list[str]:
-    lines = [f"- {finding.message}" for finding in findings[:_NAMED]]
-    more = len(findings) - _NAMED
-    return [*lines, f"- and {more:,} more"] if more > 0 else lines
+def _first(findings: Sequence[Finding], rest: str | None) -> list[str]:
+    named = _NAMED if rest else len(findings)
+    lines = [f"- {finding.message}" for finding in findings[:named]]
+    more = len(findings) - named
+    return [*lines, f"- and {more:,} more. {rest}"] if more > 0 else lines
 
 
-def _counts_table(counts: Mapping[str, Mapping[str, int]], carved: Sequence[str] = ()) -> Table:
-    table = Table("class folder")
-    for split in counts:
-        table.add_column(
-            f"{split} (set aside)" if split in carved else f"{split}/", justify="right"
-        )
-    for name in next(iter(counts.values()), {}):
-        table.add_row(name, *(str(of_split[name]) for of_split in counts.values()))
-    table.add_section()
-    table.add_row("all", *(str(sum(of_split.values())) for of_split in counts.values()))
+def _class_table(heading: str, columns: Sequence[str], title: str | None = None) -> Table:
+    """Return an empty table in which names fold, so that figures stay whole in 80 columns."""
+    table = Table(title=title)
+    table.add_column(heading, overflow="fold", min_width=len(heading))
+    for name in columns:
+        table.add_column(name, justify="right", no_wrap=True)
     return table
 
 
-def figures_table(figures: Figures, title: str) -> Table:
-    """Return accuracy by class and overall, with n and Wilson's 95% interval."""
-    table = Table("class", title=title)
-    for name in ("n", "accuracy", "95% interval", "precision", "F1"):
-        table.add_column(name, justify="right")
-    for name, of_class in figures.per_class.items():
+def _counts_table(
+    counts: Mapping[str, Mapping[str, int]], rest: str | None, carved: Sequence[str] = ()
+) -> RenderableType:
+    splits = [f"{split} (set aside)" if split in carved else f"{split}/" for split in counts]
+    table = _class_table("class folder", splits)
+    names = list(next(iter(counts.values()), {}))
+    note = ""
+    if rest and len(names) > _ROWS:
+        note = f"The {_ROWS} smallest of {len(names)} classes. {rest}"
+        names = sorted(names, key=lambda name: sum(of[name] for of in counts.values()))[:_ROWS]
+    for name in names:
+        table.add_row(name, *(str(of_split[name]) for of_split in counts.values()))
+    table.add_section()
+    table.add_row("all", *(str(sum(of_split.values())) for of_split in counts.values()))
+    return Group(table, note) if note else table
+
+
+def figures_table(figures: Figures, title: str, rest: str | None = None) -> RenderableType:
+    """Return accuracy by class and overall, with n and Wilson's 95% interval.
+
+    rest: how to see all classes, if only the 30 least accurate ones are shown.
+    """
+    columns = ("n", "accuracy", "95% interval", "precision", "F1")
+    table = _class_table("class", columns, title)
+    classes = list(figures.per_class.items())
+    note = ""
+    if rest and len(classes) > _ROWS:
+        note = f"The {_ROWS} least accurate of {len(classes)} classes. {rest}"
+        classes = sorted(classes, key=lambda item: item[1].recall)[:_ROWS]
+    for name, of_class in classes:
         table.add_row(
             name,
             str(of_class.n),
@@ -133,12 +171,17 @@ def figures_table(figures: Figures, title: str) -> Table:
     table.add_row(
         "all", str(figures.n), percent(figures.top1), overall, "", percent(figures.macro_f1)
     )
-    return table
+    return Group(table, note) if note else table
 
 
-def judgement_tables(judgement: Judgement, title: str) -> Iterator[Table]:
-    """Give all that was measured of a model: by class, overall, and what else there is."""
-    yield figures_table(judgement.figures, title)
+def judgement_tables(
+    judgement: Judgement, title: str, rest: str | None = None
+) -> Iterator[RenderableType]:
+    """Give all that was measured of a model: by class, overall, and what else there is.
+
+    rest: how to see all classes, if only the 30 least accurate ones are shown.
+    """
+    yield figures_table(judgement.figures, title, rest)
     yield overall_table(judgement)
     if judgement.figures.confused:
         yield _confused_table(judgement.figures.confused)
@@ -201,8 +244,10 @@ def _add_shares(table: Table, shares: Mapping[str, Share]) -> None:
 
 
 def _confused_table(pairs: Sequence[Pair]) -> Table:
-    table = Table("label", "answer", title="most confused")
-    table.add_column("photos", justify="right")
+    table = Table(title="most confused")
+    table.add_column("label", overflow="fold")
+    table.add_column("answer", overflow="fold")
+    table.add_column("photos", justify="right", no_wrap=True)
     for pair in pairs:
         table.add_row(pair.label, pair.answer, f"{pair.times} of {pair.n}")
     return table
@@ -220,14 +265,18 @@ def _robustness_table(robustness: Robustness) -> Table:
     return table
 
 
-def runs_table(records: Sequence[RunRecord]) -> Table:
-    """Return what became of each run, and its top-1 with Wilson's 95% interval."""
-    table = Table(show_lines=True)
-    # Whole on a line: who copies a name into the next command needs all of it.
-    longest = max((len(printable(record.name)) for record in records), default=0)
-    table.add_column("run", overflow="fold", min_width=longest)
-    for name in ("val acc", "top-1", "95% interval", "n"):
-        table.add_column(name, justify="right", overflow="fold")
+def runs_table(records: Sequence[RunRecord], rest: str | None = None) -> RenderableType:
+    """Return what became of each run, and its top-1 with Wilson's 95% interval.
+
+    rest: how to see all runs, if only the first 30 are shown.
+    """
+    # Names as they are given by default stay whole: people copy them into the next command.
+    table = _class_table("run", ("val acc", "top-1", "95% interval", "n"))
+    table.show_lines = True
+    note = ""
+    if rest and len(records) > _ROWS:
+        note = f"The first {_ROWS} of {len(records)} runs. {rest}"
+        records = records[:_ROWS]
     for record in records:
         epochs = len(record.metrics)
         what = (
@@ -246,7 +295,7 @@ def runs_table(records: Sequence[RunRecord]) -> Table:
             interval_in_words(figures.top1_interval) if figures else "",
             str(figures.n) if figures else "",
         )
-    return table
+    return Group(table, note) if note else table
 
 
 def comparison_table(comparison: Comparison) -> Table:
@@ -254,7 +303,8 @@ def comparison_table(comparison: Comparison) -> Table:
     table = Table("on the same test photos")
     sides = (comparison.first, comparison.second)
     for side in sides:
-        table.add_column(side.name, justify="right")
+        # Names that differ at their end only are cut nowhere.
+        table.add_column(side.name, justify="right", overflow="fold")
     table.add_column("difference", justify="right")
     low, high = comparison.interval
     table.add_row("n", *(str(side.n) for side in sides), "")

@@ -24,26 +24,29 @@ def train(
     push: str | None = None,
     private: Switch = False,
 ) -> None:
-    """Train on photos and write a checkpoint.
+    """Train on your own photos.
+
+    The result is a run folder with a checkpoint, a report and the accuracy of every class.
 
     Parameters
     ----------
     data:
-        A folder, .zip or .tar.gz with train/ and test/ class folders (also val/), or with class
-        folders only: then parts of them are set aside. Also a .csv of path and label, food101,
-        hf://user/dataset.
+        Your photos: a folder, .zip or .tar.gz with one folder per class, also inside train/, val/
+        and test/. Missing splits are set aside from the photos. Also a .csv of path and label,
+        food101, or hf://user/dataset.
     settings:
-        How to train; every field is an option.
+        Training settings; every field is an option.
     preset:
-        Several settings at once; those given beside it win.
+        Several settings at once. quick gives a first result, best takes longest and is the most
+        accurate. Options override it.
     config:
-        A YAML or JSON file of settings, as a run's config.json is; options win.
+        A YAML or JSON file of settings, such as a run's config.json. Options override it.
     resume:
-        The folder of a run that was cut, to go on with its settings.
+        The folder of an interrupted run, to continue with its settings.
     push:
-        Push the checkpoint to user/name on the Hub when it is finished.
+        After training, upload the model to user/name on the Hub.
     private:
-        Push it for its owner alone.
+        With --push: make the repository private.
     """
     from foodvision.data import check_source
     from foodvision.hub import check_push, push_checkpoint
@@ -80,20 +83,23 @@ def find_lr(
     config: Path | None = None,
     plot: Path = Path("learning-rate.png"),
 ) -> None:
-    """Try learning rates from tiny to huge, draw how the loss answers, and suggest one.
+    """Find a learning rate.
+
+    It trains briefly with rising learning rates, plots loss against learning rate, and suggests
+    one.
 
     Parameters
     ----------
     data:
-        As in train.
+        Your photos, as in train.
     settings:
-        As in train; those of a run's end (track, unknown, half-storage) do nothing here.
+        As in train. Settings of the run's end (track, unknown) have no effect.
     preset:
         As in train.
     config:
         As in train.
     plot:
-        Where the drawing goes.
+        File for the plot.
     """
     from foodvision.data import check_source
     from foodvision.reports.documents import check_place

@@ -14,13 +14,13 @@ from foodvision.errors import SettingsError
 TrackerName: TypeAlias = Literal["tensorboard", "trackio", "mlflow", "swanlab", "wandb"]
 """Those of accelerate's trackers that can write to this machine only."""
 
-_NETWORK = Parameter(group=Group("Network", sort_key=1))
-_LENGTH = Parameter(group=Group("How long, and what is trained", sort_key=2))
-_STEPS = Parameter(group=Group("Steps of the optimiser", sort_key=3))
-_PHOTOS = Parameter(group=Group("What is done to the photos", sort_key=4))
-_GOAL = Parameter(group=Group("What is asked of the network", sort_key=5))
-_DATA = Parameter(group=Group("Which photos", sort_key=6))
-_RUN = Parameter(group=Group("The run", sort_key=7))
+_NETWORK = Parameter(group=Group("Model", sort_key=1))
+_LENGTH = Parameter(group=Group("Epochs and fine-tuning", sort_key=2))
+_STEPS = Parameter(group=Group("Optimiser", sort_key=3))
+_PHOTOS = Parameter(group=Group("Augmentation", sort_key=4))
+_GOAL = Parameter(group=Group("Loss", sort_key=5))
+_DATA = Parameter(group=Group("Photos", sort_key=6))
+_RUN = Parameter(group=Group("Run", sort_key=7))
 
 # What only the recipe of a shipped model needs is no part of the help.
 _OF_A_RECIPE = Parameter(show=False)
@@ -83,139 +83,155 @@ class TrainConfig:
     """
 
     model: Annotated[str, _NETWORK] = "foodvision_101"
-    """What to start from: a checkpoint (foodvision_101, which ships and has seen 45,000 photos of
-    food; a folder; user/name, also @revision, on the Hub), whose head keeps what it knows of
-    classes of the same name; any network of timm by its name, such as efficientnet_lite0, or
-    torchvision/NAME, with ImageNet weights; or tinyvgg."""
+    """The model to start from. A checkpoint: foodvision_101 (it ships, and was trained on 45,000
+    photos of food), a folder, or user/name on the Hub, also with @revision. Known class names reuse
+    the existing head weights. Or a network with ImageNet weights: a timm name such as
+    efficientnet_lite0, or torchvision/NAME. Or tinyvgg, untrained."""
 
     image_size: Annotated[int | None, _NETWORK] = None
-    """Side of the square that the network sees, in pixels; the network's own if not given."""
+    """Side of the square input image, in pixels. A larger one shows more detail and takes longer.
+    The default is the model's own size."""
 
     pretrained: Annotated[bool, _NETWORK] = True
-    """Start from ImageNet weights; without them nothing is frozen."""
+    """Start from pretrained weights. Without them the whole network is trained, which needs many
+    more photos."""
 
     hidden_units: Annotated[int, _NETWORK] = 10
-    """Width of tinyvgg."""
+    """Channels of tinyvgg's layers. Other models ignore it."""
 
     half_storage: Annotated[bool, _NETWORK, _SWITCH, _OF_A_RECIPE] = False
-    """Store the weights as float16: half the size, answers nearly the same."""
+    """Store the weights as float16. This halves their size and changes predictions by almost
+    nothing."""
 
     epochs: Annotated[int, _LENGTH] = 20
-    """Passes over the training photos; of the head alone where the backbone is frozen."""
+    """Passes over the training photos. With a frozen backbone, only the head is trained in them."""
 
     freeze: Annotated[bool, _LENGTH] = True
-    """Keep the pretrained backbone as it is and train the head alone: fast, safe on few photos."""
+    """Keep the pretrained backbone fixed and train only the head. This is fast and safe on few
+    photos. Use --no-freeze to train the whole network from the start."""
 
     finetune_epochs: Annotated[int, _LENGTH] = 0
-    """Then unfreeze, keep the head, and train the whole network for so many more epochs: better
-    from a few hundred photos a class on (Kumar et al., ICLR 2022). Without a frozen backbone there
-    is no then, and epochs counts."""
+    """After the head, train the whole network for this many epochs. It helps from a few hundred
+    photos per class on (Kumar et al., ICLR 2022). Ignored if nothing is frozen; use --epochs."""
 
     views: Annotated[int, _LENGTH] = 2
-    """How often a frozen backbone looks at a photo: as it is, mirrored, then at random crops. What
-    it saw is kept, so that the epochs cost nothing."""
+    """Views of each photo for a frozen backbone: the photo, its mirror image, then random crops.
+    Features are computed once, so more views slow down only the start."""
 
     early_stopping: Annotated[int | None, _LENGTH] = None
-    """Stop after so many epochs without a lower validation loss, and keep the best epoch."""
+    """Stop after this many epochs without a lower validation loss, and keep the best epoch."""
 
     batch_size: Annotated[int, _STEPS] = 32
-    """Photos a step."""
+    """Photos per batch. Lower it if memory runs out."""
 
     optimizer: Annotated[Literal["adam", "adamw", "sgd"], _STEPS] = "adamw"
-    """adamw keeps weights small by itself; adam is the lecture's; sgd has Nesterov's
-    momentum of 0.9."""
+    """adamw decouples weight decay from the gradient and suits most cases. adam is the lecture's.
+    sgd uses Nesterov momentum 0.9."""
 
     learning_rate: Annotated[float | None, _STEPS] = None
-    """If not given 0.003 for a head alone, 0.0005 for a pretrained network, else 0.001.
-    `foodvision find-lr` draws how the loss answers to it."""
+    """Highest learning rate. The default is 0.003 for a head alone, 0.0005 for a pretrained
+    network, and 0.001 for an untrained one. `foodvision find-lr` plots loss against learning
+    rate."""
 
     finetune_learning_rate: Annotated[float, _STEPS] = 5e-4
-    """Of the whole network, after the head was trained alone."""
+    """Highest learning rate of --finetune-epochs. Lower it if the validation loss rises when they
+    begin."""
 
     weight_decay: Annotated[float, _STEPS] = 0.01
-    """How strongly weights are pulled to zero at each step; biases and norms are left alone, and by
-    adam everything."""
+    """Weight decay. Raise it if the model overfits. Biases and norms are exempt, except with
+    adam."""
 
     layer_decay: Annotated[float, _STEPS] = 1.0
-    """Factor on the learning rate for each layer further from the head: below 1, early layers,
-    which see edges and colours, change less. For networks of timm."""
+    """Factor on the learning rate for each layer further from the head. Below 1, early layers
+    change less. For timm networks."""
 
     schedule: Annotated[Literal["cosine", "constant"], _STEPS] = "cosine"
-    """cosine lets the learning rate fall to zero by the end, which calms the weights."""
+    """cosine lowers the learning rate to zero, which stabilises the final weights. constant keeps
+    it."""
 
     warmup_epochs: Annotated[float, _STEPS] = 0.0
-    """Let the learning rate rise over so many epochs first, so that the start breaks nothing."""
+    """Epochs in which the learning rate rises from zero. Use them if the loss jumps at the
+    start."""
 
     accumulate: Annotated[int, _STEPS] = 1
-    """Batches a step: a larger batch than memory holds."""
+    """Batches per optimiser step. Raise it for a larger effective batch than memory holds."""
 
     clip: Annotated[float | None, _STEPS] = None
-    """Largest norm of the gradients; what is above is scaled down."""
+    """Largest gradient norm; larger gradients are scaled down. Use it if the loss jumps."""
 
     ema: Annotated[float | None, _STEPS] = None
-    """Decay of a running average of the weights, which is validated and kept instead of the last
-    ones, such as 0.99: smoother, and often better."""
+    """Decay of a moving average of the weights, such as 0.99. The average is validated and kept
+    instead of the last weights. It is often more accurate."""
 
     augment: Annotated[Literal["none", "light", "strong"], _PHOTOS] = "light"
-    """none; light: random crops and flips; strong: also TrivialAugment and random erasing."""
+    """none: no augmentation. light: random crops and flips. strong: also TrivialAugment and random
+    erasing, against overfitting in long trainings."""
 
     mixup: Annotated[float, _PHOTOS] = 0.0
-    """Blend pairs of photos and labels; strength of the blend, such as 0.2 (Zhang et al., 2018)."""
+    """Blend pairs of photos and their labels, with this alpha, such as 0.2 (Zhang et al., 2018).
+    Use it against overfitting."""
 
     cutmix: Annotated[float, _PHOTOS] = 0.0
-    """Paste a part of one photo into another; strength, such as 1 (Yun et al., 2019)."""
+    """Paste a part of one photo into another, with this alpha, such as 1 (Yun et al., 2019). Use it
+    against overfitting."""
 
     low_resolution: Annotated[float, _PHOTOS, _OF_A_RECIPE] = 0.0
-    """Share of photos that are made small before they are cropped, for training photos of mixed
-    sizes: sharp ones then teach what small ones show."""
+    """Share of photos that are shrunk before they are cropped. Use it if you train on photos of
+    mixed sizes, so that sharp photos also teach what small ones show."""
 
     start_size: Annotated[int | None, _PHOTOS, _OF_A_RECIPE] = None
-    """Image size of the first epoch, growing to the full one by the last: faster, as calm."""
+    """Image size of the first epoch. It grows to the full size by the last epoch, which saves
+    time."""
 
     label_smoothing: Annotated[float, _GOAL] = 0.0
-    """Share of the label that is spread over all classes: less sure of wrong labels."""
+    """Share of each label that is spread over all classes, such as 0.1. Use it if labels are noisy
+    or the model is overconfident."""
 
     balance: Annotated[Literal["none", "loss", "sampler"], _GOAL] = "none"
-    """For classes of unequal size: loss weighs rare ones more, sampler draws them more often."""
+    """For classes of unequal size. loss gives rare classes a higher weight. sampler draws them more
+    often."""
 
     teacher: Annotated[str | None, _GOAL] = None
-    """A larger checkpoint to learn from: foodvision_101, a folder, user/name. It must know the
-    classes."""
+    """A larger checkpoint to learn from (distillation): foodvision_101, a folder, or user/name. It
+    must know all classes."""
 
     teacher_share: Annotated[float, _GOAL] = 0.5
-    """How much its answers count against the labels."""
+    """Weight of the teacher's predictions in the loss; the labels have the rest."""
 
     teacher_temperature: Annotated[float, _GOAL] = 2.0
-    """Above 1, its second thoughts count more (Hinton et al., 2015)."""
+    """Softmax temperature of the distillation. Above 1, the teacher's less likely classes count
+    more (Hinton et al., 2015)."""
 
     val_share: Annotated[float, _DATA] = 0.2
-    """Part of the training photos that is set aside to watch the training, if there is no val/."""
+    """Share of the training photos set aside for validation if there is no val/."""
 
     test_share: Annotated[float, _DATA] = 0.2
-    """Part of the photos that is set aside for the final figures, if there is no test/."""
+    """Share of the photos set aside for the test if there is no test/."""
 
     exclude: Annotated[Path | None, _DATA] = None
-    """A list of photos to leave out, as `foodvision data --write-exclude` makes it."""
+    """A file that lists photos to leave out, as `foodvision data --write-exclude` writes it."""
 
     unknown: Annotated[Path | None, _DATA] = None
-    """Photos of other things, in a folder, .zip or .tar.gz: half of them choose how the model tells
-    that a photo is none of its classes; on the other half that is measured."""
+    """Photos of other things than your classes: a folder, .zip or .tar.gz. One half sets how the
+    model detects such photos (out-of-distribution), the other half measures how well."""
 
     output: Annotated[Path | None, _RUN] = None
-    """Run folder; a new one under runs/ if not given."""
+    """Run folder to create. The default is a new folder in runs/."""
 
     seed: Annotated[int, _RUN] = 42
-    """Seed of splits, weights and order: the same seed gives the same run."""
+    """Random seed of splits, weights and order. The same seed repeats the run."""
 
     device: Annotated[Literal["auto", "cpu"], _RUN] = "auto"
-    """cpu, or auto for the best there is."""
+    """auto uses a GPU if there is one. cpu uses none."""
 
     precision: Annotated[Literal["float32", "bfloat16", "float16"], _RUN] = "float32"
-    """Of the computations, on accelerators that gain by less."""
+    """Mixed-precision dtype, for accelerators. bfloat16 is faster on recent GPUs, float16 on older
+    ones."""
 
     track: Annotated[TrackerName | None, _RUN] = None
-    """Also record the epochs with this tracker. It stays on this machine, unless the tracker's own
-    environment variables send it elsewhere. `foodvision runs --dashboard` shows the first two."""
+    """Also record the epochs with this tracker. Data stay on this machine unless the tracker's own
+    environment variables say otherwise. `foodvision runs --dashboard` shows tensorboard and
+    trackio."""
 
     def __post_init__(self) -> None:
         faults = [

@@ -214,7 +214,7 @@ def test_part_of_the_models_classes_can_be_judged(fruit, fruit_checkpoint, tmp_p
         ),
         (["train", "examples", "--model", "tinyvg"], "no model 'tinyvg': did you mean tinyvgg"),
         (["train", "examples", "--image-size", "4"], "image-size 4: 8 to 2048"),
-        (["train"], "requires an argument"),
+        (["train"], "train requires DATA, as in: foodvision train photos/"),
         (["train", "nowhere", "--private"], "--private is for --push: say where"),
         (
             ["runs", "nowhere", "--json", "--dashboard"],

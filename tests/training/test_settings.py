@@ -30,7 +30,7 @@ def test_every_field_has_a_flag_and_a_reason(capsys):
     for field in dataclasses.fields(TrainConfig):
         is_there = re.search(rf"--{field.name.replace('_', '-')}\b", text)
         assert bool(is_there) is (field.name not in of_recipes), field.name
-    for group in ("Network", "How long", "Steps of the optimiser", "Which photos", "The run"):
+    for group in ("Model", "Epochs", "Optimiser", "Augmentation", "Loss", "Photos", "Run"):
         assert group in text
 
 
@@ -97,11 +97,16 @@ def test_wrong_settings_are_one_line(call, message, capsys, tmp_path, monkeypatc
 
 
 def test_unknown_setting_in_a_file_names_the_near_one(tmp_path, capsys):
-    (tmp_path / "settings.yaml").write_text("epoch: 3\n")
-    assert main(["train", "photos", "--config", str(tmp_path / "settings.yaml")]) == 2
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1
-    assert "--epochs" in error
+    file = tmp_path / "settings.yaml"
+    for name, near in (
+        ("epoch", "epochs"),
+        ("lr", "learning_rate"),
+        ("fine-tune", "finetune_epochs"),
+    ):
+        file.write_text(f"{name}: 3\n")
+        assert main(["train", "photos", "--config", str(file)]) == 2
+        said = f'foodvision: Unknown setting "{name}" in {file}. Did you mean "{near}"?\n'
+        assert capsys.readouterr().err == said
 
 
 @pytest.mark.parametrize(
@@ -122,7 +127,7 @@ def test_unknown_setting_in_a_file_names_the_near_one(tmp_path, capsys):
         ("settings.json", '{"epochs": 5', "settings.json: is not JSON (EOF while parsing"),
         ("settings.json", '{"clip": [1]}', "clip must be a text, a number, true, false or null"),
         ("settings.json", "[" * 100_000, "settings.json: is not JSON (recursion limit exceeded"),
-        ("settings.yaml", "123: 4\n", 'Unknown option: "[123]" from'),
+        ("settings.yaml", "123: 4\n", 'Unknown setting "123" in'),
         ("settings.yaml", "resume: runs/x\n", "settings.yaml: resume is no setting: leave it out"),
         ("settings.json", "\xff", "settings.json: is not JSON ("),
     ],

@@ -1,0 +1,68 @@
+"""Photos that a model's page offers: put into its checkpoint before it is published."""
+
+from pathlib import Path
+
+from foodvision.checkpoint import Checkpoint
+from foodvision.errors import SettingsError
+from foodvision.system.terminal import say
+
+AUTO = "auto"
+"""Takes test photos of the run that trained the model, instead of a folder."""
+
+
+def publish_examples(given: str, checkpoint: Checkpoint, examples: str) -> None:
+    """Put photos into a checkpoint for its page to offer, and name each of them.
+
+    given: the checkpoint as the user named it. examples: a folder of photos, or "auto".
+
+    Raises SettingsError for a model that is no folder here, and where there are no photos.
+    """
+    from foodvision.page.examples import photos_to_show
+
+    if not Path(given).is_dir():
+        raise SettingsError(
+            f"--examples puts photos into a folder, and {given} is none: "
+            "push the checkpoint with them first"
+        )
+    if examples != AUTO:
+        _add(checkpoint, photos_to_show(Path(examples)))
+        return
+    from foodvision.data import open_photos
+    from foodvision.data.names import relative_name
+    from foodvision.runs import read_run, typical_answers
+
+    run = read_run(_run_folder(Path(given), checkpoint.folder))
+    if not Path(run.data.partition("?")[0]).exists():
+        raise SettingsError(
+            f"--examples auto: {run.data}, whose test photos it chooses from, is not here: "
+            "name a folder of photos instead"
+        )
+    chosen = {answer.photo for answer in typical_answers(run.answers)}
+    with open_photos(run.data) as photos:
+        of_source = {photo.path for split in photos.splits.values() for photo in split}
+        found = sorted(path for path in of_source if relative_name(path, photos.root) in chosen)
+        if not found:
+            raise SettingsError(
+                f"--examples auto: {run.data} has none of the run's test photos any more: "
+                "name a folder of photos instead"
+            )
+        _add(checkpoint, found)
+
+
+def _add(checkpoint: Checkpoint, photos: list[Path]) -> None:
+    from foodvision.page.examples import add_examples
+
+    for photo, target in add_examples(checkpoint, photos):
+        say(f"{photo} is an example now: {target}")
+
+
+def _run_folder(*folders: Path) -> Path:
+    """Return which of some folders is a run's, or lies in one."""
+    for folder in folders:
+        for place in (folder, folder.parent):
+            if (place / "run.json").is_file():
+                return place
+    raise SettingsError(
+        f"--examples auto: {folders[0]} is no run, whose test photos it chooses from: "
+        "name a folder of photos instead"
+    )
