@@ -18,6 +18,7 @@ from foodvision.classifier import Classifier
 from foodvision.errors import SiteError
 from foodvision.graph.precision import is_half, store_in_half
 from foodvision.page.models import PageModel, name_of
+from foodvision.page.prediction_html import EVEN
 from foodvision.page.words import LANGUAGES, introduce
 from foodvision.safety.files import FileError, parse_json, read_file
 from foodvision.system.storage import recover_folder, write_folder
@@ -194,6 +195,8 @@ def _config(model: PageModel, assets: dict[str, Any], examples: list[str]) -> di
         "refuses": config.refuses,
         "sure_from": config.sure_from,
         "likely_from": config.likely_from,
+        "even": EVEN,
+        "measured": model.measured or {},
         "architecture": config.architecture,
         "figures": {name: test[name] for name in figures if name in test},
         "examples": examples,

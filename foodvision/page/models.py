@@ -42,6 +42,11 @@ class PageModel:
         self._decoded = lru_cache(_DECODED_REMEMBERED)(self._decode)
         self._predicted = lru_cache(_REMEMBERED)(self._predict)
 
+    @property
+    def measured(self) -> Mapping[str, Any] | None:
+        """How many test photos that were answered with each certainty were right, if measured."""
+        return self.classifier.config.figures.get("certainty")
+
     def words(self, request: Any) -> Words:
         """Return the words in a visitor's language; request: Gradio's, or None."""
         accepted = request.headers.get("accept-language") if request else None

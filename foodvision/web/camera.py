@@ -34,7 +34,7 @@ def camera_tab(
         if frame is None:
             return empty_html(words)
         try:
-            return answer_html(model.predict(frame), words)
+            return answer_html(model.predict(frame), words, measured=model.measured)
         except PhotoError as error:
             return failure_html(str(error), words)
         finally:

@@ -106,7 +106,8 @@ def _connect_answer(
         if photo is None:
             return empty_html(words)
         try:
-            return answer_html(model.predict(photo), words, _link(models, model, photo))
+            link = _link(models, model, photo)
+            return answer_html(model.predict(photo), words, link, model.measured)
         except PhotoError as error:
             return failure_html(str(error), words)
 
@@ -153,7 +154,8 @@ def _connect_buttons(
         if photo is None or prediction is None:
             raise gr.Error(escape(model.words(request)("ask_text")), print_exception=False)
         picture = model.decoded(photo).picture
-        return data_uri(draw_card(picture, prediction, model.wording), "image/jpeg")
+        card = draw_card(picture, prediction, model.wording, model.measured)
+        return data_uri(card, "image/jpeg")
 
     widgets.copy.click(None, js=_COPY)
     drawn = gr.Textbox(visible=False)

@@ -12,7 +12,7 @@ from conftest import COLOURS, EXAMPLES, make_photo
 from PIL import Image
 
 import foodvision
-from foodvision.classifier import Prediction
+from foodvision.classifier import Guess, Prediction
 from foodvision.data import find_photos
 from foodvision.errors import CheckpointError, PhotoError, SettingsError
 from foodvision.image import SUFFIXES, load_image
@@ -195,7 +195,7 @@ def test_card_to_share_shows_all_of_its_text(known, tmp_path):
     prediction = Prediction(
         label=label,
         confidence=0.9,
-        top=((label, 0.9),),
+        top=(Guess(label, 0.9),),
         known=known,
         known_score=0.5,
         certainty="likely" if known else "not known",

@@ -58,7 +58,7 @@ export function connectCamera(room, model, words) {
     for (const running = stream; stream === running && running; ) {
       const frame = await createImageBitmap(video);
       const { prediction } = await model.answer(frame, "");
-      if (stream === running) showAnswer(answer, prediction, words);
+      if (stream === running) showAnswer(answer, prediction, words, model.config);
       await new Promise((resolve) => {
         setTimeout(resolve, MILLISECONDS_BETWEEN);
       });

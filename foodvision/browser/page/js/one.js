@@ -132,7 +132,7 @@ class OneTab {
 
   #show({ prediction, heat, view }, link) {
     this.#prediction = prediction;
-    showAnswer(this.answer, prediction, this.words, link);
+    showAnswer(this.answer, prediction, this.words, this.model.config, link);
     this.copyButton.disabled = this.cardButton.disabled = false;
     if (view) {
       drawLooked(this.plain, this.lit, view, heat);
@@ -161,7 +161,7 @@ class OneTab {
   }
 
   async #saveCard() {
-    const { headline, sentence } = inSentences(this.#prediction, this.words);
+    const { headline, sentence } = inSentences(this.#prediction, this.words, this.model.config);
     save(await drawCard(this.photo, [headline, sentence, this.model.config.title]), "answer.jpg");
   }
 }
