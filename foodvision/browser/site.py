@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+from dataclasses import asdict
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -17,6 +18,8 @@ from foodvision.checkpoint import Checkpoint
 from foodvision.classifier import Classifier
 from foodvision.errors import SiteError
 from foodvision.graph.precision import is_half, store_in_half
+from foodvision.page.colours import colour_table
+from foodvision.page.looks import LOOKS
 from foodvision.page.models import PageModel, name_of
 from foodvision.page.prediction_html import EVEN
 from foodvision.page.words import LANGUAGES, introduce
@@ -139,6 +142,7 @@ def _shell(model: PageModel, assets: dict[str, Any], *, cdn: bool) -> dict[str, 
         for path in sorted(_PAGE.rglob("*"))
         if path.suffix in (".js", ".css")
     }
+    files["style.css"] = LOOKS.read_bytes() + files["style.css"]
     template = Template((_PAGE / "index.html").read_text("utf-8"))
     policy = _content_security_policy(cdn=cdn)
     files["index.html"] = template.substitute(title=escape(title), policy=escape(policy)).encode()
@@ -172,7 +176,13 @@ def _content_security_policy(*, cdn: bool) -> str:
 def _texts(model: PageModel, language: str) -> dict[str, Any]:
     words = model.wording.languages[language]
     own = json.loads((_TEXTS / f"{language}.json").read_text("utf-8"))
-    return {"language": language, "texts": {**words.texts, **own}, "names": dict(words.names)}
+    captions = {name: asdict(caption) for name, caption in model.captions(words).items()}
+    return {
+        "language": language,
+        "texts": {**words.texts, **own},
+        "names": dict(words.names),
+        "captions": captions,
+    }
 
 
 def _config(model: PageModel, assets: dict[str, Any], examples: list[str]) -> dict[str, Any]:
@@ -197,6 +207,7 @@ def _config(model: PageModel, assets: dict[str, Any], examples: list[str]) -> di
         "likely_from": config.likely_from,
         "even": EVEN,
         "measured": model.measured or {},
+        "colours": colour_table().tobytes().hex(),
         "architecture": config.architecture,
         "figures": {name: test[name] for name in figures if name in test},
         "examples": examples,

@@ -8,12 +8,13 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from foodvision.classifier import Prediction
+from foodvision.page.colours import colour_table
 from foodvision.page.prediction_html import headline, measured_sentence
 from foodvision.page.words import Wording
 from foodvision.preprocess import Preprocess
 
-_SIDE = 448
-_DARKEST = 0.2
+SIDE = 448
+"""Pixels of a side of the pictures of where a model looked."""
 
 _CARD_WIDTH, _CARD_MARGIN = 720, 36
 _INK, _PAPER, _SOFT = (36, 28, 22), (255, 250, 244), (110, 96, 84)
@@ -22,14 +23,14 @@ _INK, _PAPER, _SOFT = (36, 28, 22), (255, 250, 244), (110, 96, 84)
 def where_it_looked(
     image: Image.Image, preprocess: Preprocess, heat: np.ndarray
 ) -> tuple[Image.Image, Image.Image]:
-    """Return the square that a model sees, and the same with all dark that did not speak for it.
+    """Return the square that a model sees, and a map in colours to lay over it, of the same size.
 
     heat: (h, w) float32, 0 to 1, as `Prediction.evidence`.
     """
-    square = preprocess.sized(_SIDE)(image)
-    light = Image.fromarray(heat).resize((_SIDE, _SIDE), Image.Resampling.BICUBIC)
-    weights = _DARKEST + (1 - _DARKEST) * np.asarray(light).clip(0, 1)[..., None]
-    return Image.fromarray(square), Image.fromarray(np.uint8(square * weights))
+    square = preprocess.sized(SIDE)(image)
+    grey = Image.fromarray(np.rint(255 * heat).astype(np.uint8))
+    values = np.asarray(grey.resize((SIDE, SIDE), Image.Resampling.BICUBIC))
+    return Image.fromarray(square), Image.fromarray(colour_table()[values])
 
 
 def draw_card(

@@ -25,6 +25,7 @@ _GUESS = Markup(
     '<li><span>{name}</span><span class="bar" aria-hidden="true"><span style="width:{width}">'
     "</span></span><span>{confidence}</span></li>"
 )
+_OFFERS, _LINE = Markup('<ul class="offers">{}</ul>'), Markup("<li>{}</li>")
 _AGAIN = Markup('<a href="{link}">{text}</a>')
 
 
@@ -101,9 +102,14 @@ def failure_html(reason: str, words: Words) -> Markup:
     return _html(words("failed_title"), reason)
 
 
-def empty_html(words: Words) -> Markup:
-    """Return what stands there before there is a photo."""
-    return _html(words("ask_title"), words("ask_text"))
+def empty_html(words: Words, *, refuses: bool) -> Markup:
+    """Return what stands there before there is a photo.
+
+    refuses: whether the model refuses photos of other things.
+    """
+    offers = ("offer_names", "offer_where", *(["offer_unknown"] if refuses else []))
+    lines = Markup().join(_LINE.format(words(key)) for key in offers)
+    return _html(words("ask_title"), words("ask_text"), _OFFERS.format(lines))
 
 
 def percent(share: float, words: Words) -> str:

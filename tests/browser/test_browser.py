@@ -191,14 +191,24 @@ def test_photo_without_food_is_not_known(page):
 def test_answer_comes_with_where_it_looked_and_a_card(page):
     upload(page, EXAMPLES / "pizza.jpg")
     expect(headline(page)).to_contain_text("pizza", timeout=PATIENCE)
-    expect(page.get_by_label("Opacity of the map")).to_be_enabled()
-    plain, lit = page.evaluate(
-        """[...document.querySelectorAll("#looked canvas")].map((canvas) => {
-            const { data } = canvas.getContext("2d").getImageData(0, 0, 448, 448);
-            return data.reduce((sum, value) => sum + value, 0) / data.length;
-        })"""
-    )
-    assert 0.2 * plain < lit < plain
+    slider = page.get_by_label("Strength of the colours")
+    expect(slider).to_be_enabled()
+    plain, over = page.locator("#looked canvas").all()
+    lightness = [
+        canvas.evaluate(
+            """(canvas) => {
+                const { data } = canvas.getContext("2d").getImageData(0, 0, 448, 448);
+                return data.reduce((sum, value) => sum + value, 0) / data.length;
+            }"""
+        )
+        for canvas in (plain, over)
+    ]
+    assert min(lightness) > 64  # what is not drawn has 0
+    slider.fill("100")
+    expect(over).to_have_css("opacity", "1")
+    slider.fill("0")
+    expect(over).to_have_css("opacity", "0")
+    expect(plain).to_have_css("filter", "grayscale(0)")
     with page.expect_download() as download:
         page.get_by_role("button", name="Share as a card").click()
     with Image.open(download.value.path()) as card:

@@ -3,11 +3,19 @@ import re
 
 import pytest
 from conftest import REPOSITORY
+from markupsafe import escape
 
 from foodvision.checkpoint import BUNDLED
 from foodvision.classifier import Guess, Prediction
-from foodvision.page.prediction_html import EVEN, answer_html, failure_html, headline
-from foodvision.page.words import LANGUAGES, display_name, read_wording
+from foodvision.page.examples import Caption, caption
+from foodvision.page.prediction_html import (
+    EVEN,
+    answer_html,
+    empty_html,
+    failure_html,
+    headline,
+)
+from foodvision.page.words import LANGUAGES, Words, display_name, read_wording
 
 WORDS = read_wording(BUNDLED, "foodvision").languages["en"]
 
@@ -94,3 +102,29 @@ def test_names_cannot_bring_markup_into_the_page():
 
 def test_answer_that_has_an_address_links_to_it():
     assert 'href="?example=a%20b.jpg"' in answer_html(prediction(), WORDS, "?example=a%20b.jpg")
+
+
+def test_what_stands_before_a_photo_promises_only_what_the_model_can_do():
+    offer = str(escape(WORDS("offer_unknown")))
+    assert offer in empty_html(WORDS, refuses=True)
+    assert offer not in empty_html(WORDS, refuses=False)
+
+
+@pytest.mark.parametrize(
+    ("stem", "label", "certainty", "expected"),
+    [
+        ("steak", "steak", "sure", Caption("Steak")),
+        ("Steak 2", "steak", "sure", Caption("Steak 2")),
+        ("steak", "pho", "perhaps", Caption("Steak", "Mistaken for pho")),
+        ("steak", "steak", "not known", Caption("Steak", "Not recognised")),
+        ("steak-tartare", "steak", "sure", Caption("Steak Tartare", "Mistaken for steak")),
+        ("not_a_steak", "steak", "sure", Caption("Not a steak", "Mistaken for steak")),
+        ("not_a_steak", "steak", "not known", Caption("Not a steak")),
+        ("holiday", "steak", "sure", Caption("Holiday")),
+    ],
+)
+def test_caption_says_what_an_example_shows_and_if_the_model_errs(stem, label, certainty, expected):
+    classes = ("pho", "steak", "Steak-Tartare")
+    said = prediction(label=label, certainty=certainty)
+    assert caption(stem, said, Words(WORDS.texts, {}), classes) == expected
+    assert caption(stem, None, Words(WORDS.texts, {}), classes) == Caption(expected.title)

@@ -23,8 +23,15 @@ export function showFailure(place, reason, words) {
   show(place, [words.say("failed_title")], reason);
 }
 
-/** Show what stands there before there is an answer. */
-export function showEmpty(place, text, words) {
+/** Show what stands there before there is a photo, and what the page offers. */
+export function showEmpty(place, text, words, { refuses }) {
+  const offers = ["offer_names", "offer_where", ...(refuses ? ["offer_unknown"] : [])];
+  const lines = offers.map((key) => element("li", {}, words.say(key)));
+  show(place, [words.say("ask_title")], text, [element("ul", { class: "offers" }, ...lines)]);
+}
+
+/** Show what stands there until the answer comes. */
+export function showWaiting(place, text, words) {
   show(place, [words.say("ask_title")], text);
 }
 

@@ -1,6 +1,6 @@
 /** The tab with a camera that answers several times a second. */
 
-import { showAnswer, showEmpty } from "./answers.js";
+import { showAnswer, showWaiting } from "./answers.js";
 import { find } from "./dom.js";
 
 const MILLISECONDS_BETWEEN = 300;
@@ -69,7 +69,7 @@ export function connectCamera(room, model, words) {
     if (stream) stop();
     else if (!asked) start();
   });
-  showEmpty(answer, words.say("camera_label"), words);
+  showWaiting(answer, words.say("camera_label"), words);
   stop();
   return { leave: stop };
 }

@@ -4,10 +4,11 @@ import { toMessage } from "./trouble.js";
 
 export class Words {
   /** @param {{language: string, texts: Record<string, string>, names: Record<string, string>}} of */
-  constructor({ language, texts, names }) {
+  constructor({ language, texts, names, captions = {} }) {
     this.language = language;
     this.texts = texts;
     this.names = names;
+    this.captions = captions; // of the examples
   }
 
   /** A sentence, its {places} filled in. */
