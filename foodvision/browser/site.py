@@ -18,6 +18,7 @@ from foodvision.checkpoint import Checkpoint
 from foodvision.classifier import Classifier
 from foodvision.errors import SiteError
 from foodvision.graph.precision import is_half, store_in_half
+from foodvision.page.charts import reliability_svg
 from foodvision.page.colours import colour_table
 from foodvision.page.looks import LOOKS
 from foodvision.page.models import PageModel, name_of
@@ -146,7 +147,11 @@ def _shell(model: PageModel, assets: dict[str, Any], *, cdn: bool) -> dict[str, 
     template = Template((_PAGE / "index.html").read_text("utf-8"))
     policy = _content_security_policy(cdn=cdn)
     files["index.html"] = template.substitute(title=escape(title), policy=escape(policy)).encode()
+    bins = model.classifier.config.figures.get("test", {}).get("reliability", [])
     for language in LANGUAGES:
+        if bins:
+            drawing = reliability_svg(bins, model.wording.languages[language], is_file=True)
+            files[f"charts/reliability.{language}.svg"] = drawing.encode()
         files[f"texts/{language}.json"] = _json(_texts(model, language)).encode()
     shown = {name: path for name, path in model.examples.items() if path.suffix.lower() in _SHOWN}
     files |= {f"examples/{name}": path.read_bytes() for name, path in shown.items()}
@@ -190,7 +195,7 @@ def _config(model: PageModel, assets: dict[str, Any], examples: list[str]) -> di
     config = model.classifier.config
     square = config.preprocess
     test = config.figures.get("test", {})
-    figures = ("n", "top1", "top1_interval", "per_class", "confused")
+    figures = ("n", "top1", "top1_interval", "per_class", "reliability", "confused")
     return {
         "title": model.wording.title,
         "languages": list(LANGUAGES),

@@ -12,6 +12,7 @@ import tarfile
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import onnxruntime
@@ -331,6 +332,14 @@ def test_icons_and_examples_are_pictures(site, config):
 def test_fixtures_of_the_javascript_tests_are_what_pillow_makes():
     assert json.loads(FILE.read_text("utf-8")) == make_fixtures()
     assert json.loads(MAP.read_text("utf-8")) == make_map()
+
+
+def test_chart_of_every_language_is_a_picture_with_labelled_axes(site):
+    for language in LANGUAGES:
+        words = json.loads((site / "texts" / f"{language}.json").read_text("utf-8"))["texts"]
+        chart = ElementTree.parse(site / "charts" / f"reliability.{language}.svg")
+        said = {text.text for text in chart.iter("{http://www.w3.org/2000/svg}text")}
+        assert {words["confidence_label"], words["right_axis"]} <= said
 
 
 def test_page_has_a_caption_for_every_example_in_every_language(site, config):

@@ -233,7 +233,11 @@ def test_model_tab_tells_what_it_knows_and_how_well(page):
     figures = foodvision.load().config.figures["test"]
     said = f"{100 * figures['top1']:.1f}% of {figures['n']} test photos were classified correctly"
     expect(page.get_by_text(said)).to_be_visible(timeout=20_000)
-    expect(page.get_by_role("img", name="Is its confidence accurate?")).to_be_visible()
+    chart = page.get_by_role("img", name="Is its confidence accurate?")
+    expect(chart).to_be_visible()
+    expect(chart.get_by_text("Confidence")).to_be_visible()
+    expect(chart.get_by_text("Share right")).to_be_visible()
+    expect(page.get_by_text("How to read this")).to_have_count(3)
     expect(page.get_by_text("Baklava", exact=True).first).to_be_visible()
     page.screenshot(path=SCREENSHOTS / "model.png", full_page=True)
 
