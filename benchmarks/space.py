@@ -59,7 +59,7 @@ def main() -> None:
         with served(python, folder) as url:
             headline = ask(url)
         print(f"{time.perf_counter() - start:.1f} s from the start of the process to the answer")
-    if headline != "Pizza":
+    if "pizza" not in headline:
         sys.exit(f"the page says {headline!r} of a pizza")
 
 

@@ -2,7 +2,7 @@
 
     python docs/film.py
 
-Starts the page, chooses an example in Chromium, moves the slider over where the model looked, and
+Starts the page, chooses an example in Chromium, changes how strong the colours of the map are, and
 shows what it says of a photo without food.
 """
 
@@ -51,17 +51,11 @@ def film(page: Page, url: str) -> list[tuple[Image.Image, int]]:
     frames = [(picture(page), 1500)]
     choose(page, "pizza_dad")
     frames.append((picture(page), 2000))
-    slider = page.locator("#looked")
+    slider = page.locator("#looked input")
     slider.scroll_into_view_if_needed()
-    box = slider.bounding_box()
-    assert box
-    x, y, width = box["x"], box["y"] + box["height"] / 2, box["width"]
-    page.mouse.move(x + width / 2, y)
-    page.mouse.down()
-    for share in (0.5, 0.35, 0.2, 0.35, 0.5, 0.65, 0.8):
-        page.mouse.move(x + share * width, y)
+    for percent in (60, 30, 0, 30, 60, 80, 60):
+        slider.fill(str(percent))
         frames.append((picture(page), 250))
-    page.mouse.up()
     page.evaluate("scrollTo(0, 0)")
     choose(page, "not_food_cat")
     frames.append((picture(page), 2500))

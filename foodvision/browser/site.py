@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+from dataclasses import asdict
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -17,7 +18,11 @@ from foodvision.checkpoint import Checkpoint
 from foodvision.classifier import Classifier
 from foodvision.errors import SiteError
 from foodvision.graph.precision import is_half, store_in_half
+from foodvision.page.charts import reliability_svg
+from foodvision.page.colours import colour_table
+from foodvision.page.looks import LOOKS
 from foodvision.page.models import PageModel, name_of
+from foodvision.page.prediction_html import EVEN
 from foodvision.page.words import LANGUAGES, introduce
 from foodvision.safety.files import FileError, parse_json, read_file
 from foodvision.system.storage import recover_folder, write_folder
@@ -138,10 +143,15 @@ def _shell(model: PageModel, assets: dict[str, Any], *, cdn: bool) -> dict[str, 
         for path in sorted(_PAGE.rglob("*"))
         if path.suffix in (".js", ".css")
     }
+    files["style.css"] = LOOKS.read_bytes() + files["style.css"]
     template = Template((_PAGE / "index.html").read_text("utf-8"))
     policy = _content_security_policy(cdn=cdn)
     files["index.html"] = template.substitute(title=escape(title), policy=escape(policy)).encode()
+    bins = model.classifier.config.figures.get("test", {}).get("reliability", [])
     for language in LANGUAGES:
+        if bins:
+            drawing = reliability_svg(bins, model.wording.languages[language], is_file=True)
+            files[f"charts/reliability.{language}.svg"] = drawing.encode()
         files[f"texts/{language}.json"] = _json(_texts(model, language)).encode()
     shown = {name: path for name, path in model.examples.items() if path.suffix.lower() in _SHOWN}
     files |= {f"examples/{name}": path.read_bytes() for name, path in shown.items()}
@@ -171,7 +181,13 @@ def _content_security_policy(*, cdn: bool) -> str:
 def _texts(model: PageModel, language: str) -> dict[str, Any]:
     words = model.wording.languages[language]
     own = json.loads((_TEXTS / f"{language}.json").read_text("utf-8"))
-    return {"language": language, "texts": {**words.texts, **own}, "names": dict(words.names)}
+    captions = {name: asdict(caption) for name, caption in model.captions(words).items()}
+    return {
+        "language": language,
+        "texts": {**words.texts, **own},
+        "names": dict(words.names),
+        "captions": captions,
+    }
 
 
 def _config(model: PageModel, assets: dict[str, Any], examples: list[str]) -> dict[str, Any]:
@@ -179,7 +195,7 @@ def _config(model: PageModel, assets: dict[str, Any], examples: list[str]) -> di
     config = model.classifier.config
     square = config.preprocess
     test = config.figures.get("test", {})
-    figures = ("n", "top1", "top1_interval", "per_class", "confused")
+    figures = ("n", "top1", "top1_interval", "per_class", "reliability", "confused")
     return {
         "title": model.wording.title,
         "languages": list(LANGUAGES),
@@ -194,6 +210,9 @@ def _config(model: PageModel, assets: dict[str, Any], examples: list[str]) -> di
         "refuses": config.refuses,
         "sure_from": config.sure_from,
         "likely_from": config.likely_from,
+        "even": EVEN,
+        "measured": model.measured or {},
+        "colours": colour_table().tobytes().hex(),
         "architecture": config.architecture,
         "figures": {name: test[name] for name in figures if name in test},
         "examples": examples,

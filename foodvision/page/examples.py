@@ -2,14 +2,17 @@
 
 import io
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
 import foodvision
 from foodvision.checkpoint import BUNDLED, Checkpoint, check_published, files_inside
+from foodvision.classifier import Prediction
 from foodvision.errors import CheckpointError, SettingsError
 from foodvision.image import SUFFIXES, load_image
+from foodvision.page.words import Words, display_name, spaced
 from foodvision.system.storage import write_atomically
 
 # Each is decoded when the page starts, and loaded by every visitor.
@@ -34,6 +37,52 @@ def example_photos(checkpoint: Checkpoint) -> list[Path]:
     for path in found:
         check_published(path, folder)
     return found
+
+
+@dataclass(frozen=True)
+class Caption:
+    """What stands under an example: what it shows, and the model's mistake if it makes one."""
+
+    title: str
+    mistake: str = ""
+
+
+def caption(
+    stem: str, prediction: Prediction | None, words: Words, classes: Sequence[str]
+) -> Caption:
+    """Return an example's caption.
+
+    stem: the file's name without ending. It begins with the class that the photo shows ("pizza",
+        "pizza_2"), or with "not" where it shows none ("not_food_cat"). Other names do not say
+        whether a prediction is wrong.
+    prediction: None of a photo that cannot be read.
+    """
+    label = class_in_name(stem, classes)
+    title = words.names.get(stem) or display_name(stem)
+    if label and stem not in words.names:
+        title = f"{words.name(label)} {spaced(stem[len(label) :])}".strip()
+    if prediction is None or not (label or _shows_none(stem)):
+        return Caption(title)
+    answer = prediction.label if prediction.known else None
+    if answer == label:
+        return Caption(title)
+    return Caption(
+        title,
+        words("example_mistaken", name=words.in_sentence(answer))
+        if answer
+        else words("example_missed"),
+    )
+
+
+def class_in_name(stem: str, classes: Sequence[str]) -> str | None:
+    """Return the class that a file's name begins with, the longest if there are several."""
+    name = spaced(stem).casefold() + " "
+    found = [label for label in classes if name.startswith(f"{spaced(label).casefold()} ")]
+    return max(found, key=len, default=None)
+
+
+def _shows_none(stem: str) -> bool:
+    return spaced(stem).casefold().startswith("not ")
 
 
 def add_examples(checkpoint: Checkpoint, photos: Sequence[Path]) -> Iterator[tuple[Path, Path]]:

@@ -15,7 +15,7 @@ from foodvision.classifier import BUNDLED_NAME, Classifier, Prediction, load
 from foodvision.decoding import Decoded, Decoder
 from foodvision.errors import PhotoError, SettingsError, renamed
 from foodvision.hub import is_repo_id
-from foodvision.page.examples import example_photos
+from foodvision.page.examples import Caption, caption, example_photos
 from foodvision.page.words import Words, read_wording
 
 _REMEMBERED, _DECODED_REMEMBERED = 512, 8
@@ -42,6 +42,16 @@ class PageModel:
         self._decoded = lru_cache(_DECODED_REMEMBERED)(self._decode)
         self._predicted = lru_cache(_REMEMBERED)(self._predict)
 
+    @property
+    def refuses(self) -> bool:
+        """Whether the model refuses photos of other things."""
+        return self.classifier.config.refuses
+
+    @property
+    def measured(self) -> Mapping[str, Any] | None:
+        """How many test photos that were answered with each certainty were right, if measured."""
+        return self.classifier.config.figures.get("certainty")
+
     def words(self, request: Any) -> Words:
         """Return the words in a visitor's language; request: Gradio's, or None."""
         accepted = request.headers.get("accept-language") if request else None
@@ -51,6 +61,14 @@ class PageModel:
         """Return the name of the example that a photo is, or None."""
         path = self.examples.get(Path(photo).name)
         return path.name if path and filecmp.cmp(path, photo, shallow=False) else None
+
+    def captions(self, words: Words) -> dict[str, Caption]:
+        """Return what stands under each example, by its name."""
+        classes = self.classifier.classes
+        return {
+            name: caption(path.stem, self._try(str(path)), words, classes)
+            for name, path in self.examples.items()
+        }
 
     def predict(self, photo: str) -> Prediction:
         """Answer a photo, once while its file is the same; three parts of the page ask.
@@ -65,6 +83,12 @@ class PageModel:
         Raises PhotoError as `predict` does.
         """
         return self._decoded(photo, *_state_of(photo))
+
+    def _try(self, photo: str) -> Prediction | None:
+        try:
+            return self.predict(photo)
+        except PhotoError:
+            return None
 
     def _predict(self, photo: str, *state: int) -> Prediction:
         started = time.perf_counter()

@@ -3,29 +3,49 @@
 HTML is made by `Markup.format`, which escapes what is filled in and is not itself Markup.
 """
 
-from markupsafe import Markup
+from collections.abc import Mapping
+from typing import Any
+
+from markupsafe import Markup, escape
 
 from foodvision.classifier import Prediction
 from foodvision.page.words import Words
 
+EVEN = 0.5
+"""Confidence below which two dishes are named instead of one.
+
+Confidence is calibrated: below it a prediction is more often wrong than right. The other bounds are
+the checkpoint's `sure_from` and `likely_from`, which were fitted on its validation photos.
+"""
+
 _ANSWER = Markup('<div class="answer {kind}"><h2>{headline}</h2><p>{sentence}</p>{more}</div>')
+_NAME = Markup("<b>{}</b>")
 _GUESSES = Markup('<ol class="guesses">{guesses}</ol>{again}')
 _GUESS = Markup(
     '<li><span>{name}</span><span class="bar" aria-hidden="true"><span style="width:{width}">'
     "</span></span><span>{confidence}</span></li>"
 )
+_OFFERS, _LINE = Markup('<ul class="offers">{}</ul>'), Markup("<li>{}</li>")
 _AGAIN = Markup('<a href="{link}">{text}</a>')
 
 
-def answer_html(prediction: Prediction, words: Words, link: str = "") -> Markup:
-    """Return an answer. link: an address that shows it again, if it has one."""
-    confidence = percent(prediction.confidence, words)
-    if prediction.known:
-        headline = words.name(prediction.label)
-        sentence = words(prediction.certainty, confidence=confidence)
-    else:
-        headline = words("unknown")
-        sentence = words("nearest", name=words.name(prediction.label), confidence=confidence)
+def answer_html(
+    prediction: Prediction, words: Words, link: str = "", measured: Mapping[str, Any] | None = None
+) -> Markup:
+    """Return an answer.
+
+    link: an address that shows it again, if it has one.
+    measured: the checkpoint's figures `certainty`: how many test photos with each were right.
+    """
+    sentence = (
+        measured_sentence(prediction, words, measured)
+        if prediction.known
+        else words(
+            "nearest",
+            name=words.in_sentence(prediction.label),
+            confidence=percent(prediction.confidence, words),
+        )
+    )
     time = words("time", milliseconds=f"{1000 * prediction.seconds:.0f}")
     guesses = Markup().join(
         _GUESS.format(
@@ -36,12 +56,45 @@ def answer_html(prediction: Prediction, words: Words, link: str = "") -> Markup:
         for guess in prediction.top
     )
     again = _AGAIN.format(link=link, text=words("example_link")) if link else ""
+    template = escape(words.texts[statement_of(prediction)])
+    named = {key: _NAME.format(name) for key, name in _names(prediction, words).items()}
     return _html(
-        headline,
-        f"{sentence} {time}",
+        template.format(**named, confidence=percent(prediction.confidence, words)),
+        f"{sentence} {time}".strip(),
         _GUESSES.format(guesses=guesses, again=again),
         "known" if prediction.known else "unknown",
     )
+
+
+def statement_of(prediction: Prediction) -> str:
+    """Return the key of the text that fits a prediction's confidence."""
+    if not prediction.known:
+        return "unknown"
+    is_open = prediction.certainty == "perhaps" and prediction.confidence < EVEN
+    return "between" if is_open and len(prediction.top) > 1 else prediction.certainty
+
+
+def headline(prediction: Prediction, words: Words) -> str:
+    """Return an answer in a few words: "Probably ramen, 90%"."""
+    confidence = percent(prediction.confidence, words)
+    return words(statement_of(prediction), **_names(prediction, words), confidence=confidence)
+
+
+def measured_sentence(
+    prediction: Prediction, words: Words, measured: Mapping[str, Any] | None
+) -> str:
+    """Return how many test photos that were answered with this certainty were right, if known."""
+    of = (measured or {}).get(prediction.certainty)
+    if not of or not of["n"]:
+        return ""
+    return words("measured", n=of["n"], share=percent(of["value"], words))
+
+
+def _names(prediction: Prediction, words: Words) -> dict[str, str]:
+    return {
+        "name": words.in_sentence(prediction.label),
+        "other": words.in_sentence(prediction.top[1 % len(prediction.top)].label),
+    }
 
 
 def failure_html(reason: str, words: Words) -> Markup:
@@ -49,9 +102,14 @@ def failure_html(reason: str, words: Words) -> Markup:
     return _html(words("failed_title"), reason)
 
 
-def empty_html(words: Words) -> Markup:
-    """Return what stands there before there is a photo."""
-    return _html(words("ask_title"), words("ask_text"))
+def empty_html(words: Words, *, refuses: bool) -> Markup:
+    """Return what stands there before there is a photo.
+
+    refuses: whether the model refuses photos of other things.
+    """
+    offers = ("offer_names", "offer_where", *(["offer_unknown"] if refuses else []))
+    lines = Markup().join(_LINE.format(words(key)) for key in offers)
+    return _html(words("ask_title"), words("ask_text"), _OFFERS.format(lines))
 
 
 def percent(share: float, words: Words) -> str:

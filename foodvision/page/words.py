@@ -53,6 +53,10 @@ class Words:
         """Return what people call a class: "french_toast" is "French toast"."""
         return self.names.get(label) or display_name(label)
 
+    def in_sentence(self, label: str) -> str:
+        """Return a class's name inside a sentence: "french_toast" is "french toast"."""
+        return self.names.get(label) or spaced(label)
+
 
 @dataclass(frozen=True)
 class Wording:
@@ -113,8 +117,13 @@ def _read_own(path: Path, folder: Path) -> _Own:
 
 def display_name(label: str) -> str:
     """Return a class name as people write it: "french_toast" as "French toast"."""
-    words = label.replace("_", " ").replace("-", " ").strip()
+    words = spaced(label)
     return words[:1].upper() + words[1:]
+
+
+def spaced(label: str) -> str:
+    """Return a class name in words, its letters as they are: "french_toast" as "french toast"."""
+    return label.replace("_", " ").replace("-", " ").strip()
 
 
 def _places(text: str) -> set[str] | None:

@@ -32,9 +32,9 @@ def camera_tab(
         model = models[chosen]
         words = model.words(request)
         if frame is None:
-            return empty_html(words)
+            return empty_html(words, refuses=model.refuses)
         try:
-            return answer_html(model.predict(frame), words)
+            return answer_html(model.predict(frame), words, measured=model.measured)
         except PhotoError as error:
             return failure_html(str(error), words)
         finally:

@@ -1,12 +1,12 @@
 """The tab for one photo: the answer first, then where the model looked, a card, and feedback."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 import gradio as gr
 from markupsafe import escape
-from PIL import Image
 
 from foodvision.classifier import Prediction
 from foodvision.errors import PhotoError
@@ -14,9 +14,9 @@ from foodvision.page.models import PageModel, PageModels
 from foodvision.page.pictures import draw_card, where_it_looked
 from foodvision.page.prediction_html import answer_html, empty_html, failure_html
 from foodvision.reports.documents import data_uri
-from foodvision.safety.escaping import markdown
 from foodvision.web.choice import ModelChoice, changes_of
 from foodvision.web.feedback import Feedback, feedback_form
+from foodvision.web.looked import looked_html, not_looked_html
 from foodvision.web.uploads import photo_input
 
 # Where a page may not write to the clipboard, and over plain http none may, by hand.
@@ -36,7 +36,11 @@ _SAVE = """(picture) => {
 }"""
 
 # By the time the greeting comes, a visitor who was quick has a photo and its answer.
-_GREET = """(photo, greeting) => photo ? { __type__: "update" } : greeting"""
+_GREET = """(photo, ...greetings) =>
+    greetings.map((greeting) => photo ? { __type__: "update" } : greeting)"""
+
+# page.js writes them beside the pictures.
+_CAPTION = "(captions) => window.foodvision.caption(JSON.parse(captions))"
 
 
 def one_tab(
@@ -62,7 +66,8 @@ def one_tab(
                 feedback_form(feedback, models, chosen, i18n, photo)
     _connect_answer(models, chosen, photo, widgets)
     _connect_buttons(models, chosen, photo, widgets)
-    _follow_links(models, chosen, page, photo, widgets.headline)
+    _follow_links(models, chosen, page, photo, widgets)
+    _caption_examples(models, chosen, page)
     return photo
 
 
@@ -73,26 +78,20 @@ class _PredictionWidgets:
     headline: gr.HTML
     copy: gr.Button
     card: gr.Button
-    looked: gr.ImageSlider
-    looked_text: gr.Markdown
+    looked: gr.HTML
 
 
 def _lay_out_answer(models: PageModels, i18n: gr.I18n) -> _PredictionWidgets:
     first = next(iter(models.values()))
-    headline = gr.HTML(empty_html(first.wording.choose(None)), elem_id="answer")
+    headline = gr.HTML(
+        empty_html(first.wording.choose(None), refuses=first.refuses), elem_id="answer"
+    )
     with gr.Row():
         copy = gr.Button(i18n("copy_button"), size="sm")
         picture = gr.Button(i18n("card_button"), size="sm")
     with gr.Accordion(i18n("looked_label"), open=True):
-        looked_text = gr.Markdown(i18n("looked_text"), elem_classes="soft")
-        looked = gr.ImageSlider(
-            show_label=False,
-            interactive=False,
-            height=360,
-            buttons=["fullscreen"],
-            elem_id="looked",
-        )
-    return _PredictionWidgets(headline, copy, picture, looked, looked_text)
+        looked = gr.HTML(looked_html(first.wording.choose(None)), elem_id="looked")
+    return _PredictionWidgets(headline, copy, picture, looked)
 
 
 def _connect_answer(
@@ -104,26 +103,24 @@ def _connect_answer(
         model = models[chosen]
         words = model.words(request)
         if photo is None:
-            return empty_html(words)
+            return empty_html(words, refuses=model.refuses)
         try:
-            return answer_html(model.predict(photo), words, _link(models, model, photo))
+            link = _link(models, model, photo)
+            return answer_html(model.predict(photo), words, link, model.measured)
         except PhotoError as error:
             return failure_html(str(error), words)
 
-    def show_where(
-        photo: str | None, chosen: str, request: gr.Request
-    ) -> tuple[tuple[Image.Image, Image.Image] | None, str]:
+    def show_where(photo: str | None, chosen: str, request: gr.Request) -> str:
         model = models[chosen]
         words = model.words(request)
         prediction = _try(model, photo)
         if photo is None or prediction is None:
-            return None, markdown(words("looked_text"))
+            return looked_html(words)
         if prediction.evidence is None:
-            return None, markdown(words("looked_none"))
+            return not_looked_html(words)
         preprocess = model.classifier.config.preprocess
         picture = model.decoded(photo).picture
-        pictures = where_it_looked(picture, preprocess, prediction.evidence)
-        return pictures, markdown(words("looked_text"))
+        return looked_html(words, where_it_looked(picture, preprocess, prediction.evidence))
 
     gr.on(
         changes_of(photo, chosen),
@@ -136,7 +133,7 @@ def _connect_answer(
     ).then(
         show_where,
         [photo, chosen],
-        [widgets.looked, widgets.looked_text],
+        widgets.looked,
         trigger_mode="always_last",  # a `.then` else drops what comes while one is pending
         show_progress="hidden",
         api_visibility="private",
@@ -153,7 +150,8 @@ def _connect_buttons(
         if photo is None or prediction is None:
             raise gr.Error(escape(model.words(request)("ask_text")), print_exception=False)
         picture = model.decoded(photo).picture
-        return data_uri(draw_card(picture, prediction, model.wording), "image/jpeg")
+        card = draw_card(picture, prediction, model.wording, model.measured)
+        return data_uri(card, "image/jpeg")
 
     widgets.copy.click(None, js=_COPY)
     drawn = gr.Textbox(visible=False)
@@ -163,18 +161,23 @@ def _connect_buttons(
 
 
 def _follow_links(
-    models: PageModels, chosen: ModelChoice, page: gr.Blocks, photo: gr.Image, headline: gr.HTML
+    models: PageModels,
+    chosen: ModelChoice,
+    page: gr.Blocks,
+    photo: gr.Image,
+    widgets: _PredictionWidgets,
 ) -> None:
     """Greet in the visitor's language, and show the example and model that the address names."""
 
-    def greet(shown: str | None, request: gr.Request) -> tuple[str, Any, Any]:
+    def greet(shown: str | None, request: gr.Request) -> tuple[str, Any, Any, Any]:
         if shown:  # who was quick has a photo already
-            return "", gr.skip(), gr.skip()
+            return "", gr.skip(), gr.skip(), gr.skip()
         asked = request.query_params
         model = models.get(asked.get("model", "")) or next(iter(models.values()))
         example = asked.get("example", "")
         known = example if example in model.examples else ""
-        return known, model.name, empty_html(model.words(request))
+        words = model.words(request)
+        return known, model.name, empty_html(words, refuses=model.refuses), looked_html(words)
 
     def show(name: str, chosen: str) -> str | None:
         path = models[chosen].examples.get(name)
@@ -188,11 +191,28 @@ def _follow_links(
         "show_progress": "hidden",
         "api_visibility": "private",
     }
-    greeting = gr.HTML(visible=False)
-    page.load(greet, photo, [linked, chosen, greeting], **at_once).then(
-        None, [photo, greeting], headline, js=_GREET
+    greeting, hint = gr.HTML(visible=False), gr.HTML(visible=False)
+    page.load(greet, photo, [linked, chosen, greeting, hint], **at_once).then(
+        None, [photo, greeting, hint], [widgets.headline, widgets.looked], js=_GREET
     )
     linked.change(show, [linked, chosen], photo, **at_once)
+
+
+def _caption_examples(models: PageModels, chosen: ModelChoice, page: gr.Blocks) -> None:
+    """Say under each example what it shows, and which the chosen model gets wrong."""
+
+    def caption(chosen: str, request: gr.Request) -> str:
+        model = models[chosen]
+        captions = model.captions(model.words(request))
+        return json.dumps({name: asdict(of) for name, of in captions.items()})
+
+    said = gr.Textbox(visible=False)
+    # Last, because the first visitor waits for a prediction of each.
+    events = [page.load, *([chosen.change] if isinstance(chosen, gr.Dropdown) else [])]
+    for event in events:
+        event(caption, chosen, said, show_progress="hidden", api_visibility="private").then(
+            None, said, None, js=_CAPTION
+        )
 
 
 def _link(models: PageModels, model: PageModel, photo: str) -> str:

@@ -1,15 +1,31 @@
 () => {
+  let captions = {};
+  const nameExample = (button) => {
+    const source = button.querySelector("img")?.src.split("/").pop();
+    if (!source) return;
+    const file = decodeURIComponent(source);
+    const { title, mistake } = captions[file] ?? { title: file.replace(/\.\w+$/, "").replaceAll("_", " "), mistake: "" };
+    const label = mistake ? `${title}. ${mistake}` : title;
+    if (button.ariaLabel === label) return; // or it would call itself for ever
+    button.ariaLabel = label;
+    button.dataset.title = captions[file] ? title : "";
+    button.dataset.mistake = mistake;
+  };
+  const strength = (percent) => document.documentElement.style.setProperty("--strength", percent / 100);
+  let chosenStrength = "";
+  document.addEventListener("input", ({ target }) => {
+    if (target instanceof Element && target.matches(".strength input")) strength((chosenStrength = target.value));
+  });
   // What Gradio's components leave unnamed for screen readers, some of them built only when a tab opens.
   const mend = () => {
     document.querySelector("#answer")?.setAttribute("aria-live", "polite");
-    for (const button of document.querySelectorAll("#examples .gallery-item:not([aria-label])")) {
-      const file = button.querySelector("img")?.src.split("/").pop();
-      if (file) button.ariaLabel = decodeURIComponent(file).replace(/\.\w+$/, "").replaceAll("_", " ");
-    }
+    for (const button of document.querySelectorAll("#examples .gallery-item")) nameExample(button);
     for (const button of document.querySelectorAll("button.upload-container[aria-label]"))
       if (button.innerText.trim()) button.removeAttribute("aria-label");
     for (const input of document.querySelectorAll("input.search-input:not([aria-label])"))
       input.ariaLabel = input.placeholder;
+    if (chosenStrength)
+      for (const slider of document.querySelectorAll(".strength input")) slider.value = chosenStrength;
     for (const nothing of document.querySelectorAll("div.empty[aria-label]:not([role])"))
       nothing.role = "img";
   };
@@ -49,6 +65,12 @@
       for (const track of stream.getTracks()) track.stop();
       throw new DOMException("The camera's tab was left.", "AbortError");
     };
+  window.foodvision = {
+    caption: (said) => {
+      captions = said;
+      mend();
+    },
+  };
   const tellConnection = () => document.body.classList.toggle("offline", !navigator.onLine);
   addEventListener("online", tellConnection);
   addEventListener("offline", tellConnection);

@@ -50,8 +50,8 @@ _SESSIONS = 1_000
 
 # What `gr.Markdown` shows; other texts are labels and buttons, which are shown as they are.
 _MARKDOWN = (
-    *("feedback_kept", "introduction", "looked_text"),
-    *("offline", "privacy", "privacy_feedback"),
+    *("feedback_kept", "introduction", "offline"),
+    *("privacy", "privacy_feedback"),
 )
 # How long answers that are under way may take when the page is ended.
 _DRAIN_SECONDS = 8
@@ -95,7 +95,7 @@ def build_page(
     )
     with gr.Blocks(title=first.wording.title, analytics_enabled=False) as page:
         gr.HTML(Markup("<h1>{}</h1>").format(first.wording.title), padding=False)
-        gr.Markdown(i18n("introduction"))
+        gr.Markdown(i18n("introduction"), elem_id="introduction")
         gr.Markdown(i18n("offline"), elem_id="offline")
         chosen = _choose(list(shown), i18n)
         with gr.Tab(i18n("one_tab")) as one:
@@ -169,7 +169,7 @@ def launch_page(
         "root_path": root_path,
         "share": share,
         "theme": THEME,
-        "css_paths": CSS,
+        "css_paths": list(CSS),
         "i18n": behind.i18n,
         "pwa": True,
         "mcp_server": mcp,

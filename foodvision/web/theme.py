@@ -4,6 +4,8 @@ from pathlib import Path
 
 import gradio as gr
 
+from foodvision.page.looks import LOOKS
+
 THEME = gr.themes.Base(
     primary_hue="orange",
     neutral_hue="stone",
@@ -22,5 +24,5 @@ THEME = gr.themes.Base(
     button_primary_background_fill_hover_dark="*primary_600",
 )
 
-CSS = Path(__file__).parent / "page.css"
+CSS = LOOKS, Path(__file__).parent / "page.css"
 SCRIPT = Path(__file__).parent / "page.js"

@@ -128,7 +128,7 @@ def test_example_is_answered_as_python_answers_it(newcomer, site, classifier, he
     assert newcomer.evaluate("crossOriginIsolated") == bool(headers)
     expected = classifier.predict(EXAMPLES / "ramen.jpg")
     assert expected.label == "ramen"
-    expect(headline(newcomer)).to_have_text("Ramen")
+    expect(headline(newcomer)).to_contain_text("ramen")
     said = [text.split("\n") for text in answer_of(newcomer).locator("li").all_inner_texts()]
     assert [lines[0].lower().replace(" ", "_") for lines in said] == [
         guess.label for guess in expected.top
@@ -185,20 +185,30 @@ def test_stopped_answers_are_kept(page, tmp_path):
 
 def test_photo_without_food_is_not_known(page):
     upload(page, EXAMPLES / "not_food_cat.jpg")
-    expect(headline(page)).to_have_text("This does not look like a dish I know", timeout=PATIENCE)
+    expect(headline(page)).to_have_text("I see no dish that I know", timeout=PATIENCE)
 
 
 def test_answer_comes_with_where_it_looked_and_a_card(page):
     upload(page, EXAMPLES / "pizza.jpg")
-    expect(headline(page)).to_have_text("Pizza", timeout=PATIENCE)
-    expect(page.get_by_label("Opacity of the map")).to_be_enabled()
-    plain, lit = page.evaluate(
-        """[...document.querySelectorAll("#looked canvas")].map((canvas) => {
-            const { data } = canvas.getContext("2d").getImageData(0, 0, 448, 448);
-            return data.reduce((sum, value) => sum + value, 0) / data.length;
-        })"""
-    )
-    assert 0.2 * plain < lit < plain
+    expect(headline(page)).to_contain_text("pizza", timeout=PATIENCE)
+    slider = page.get_by_label("Strength of the colours")
+    expect(slider).to_be_enabled()
+    plain, over = page.locator("#looked canvas").all()
+    lightness = [
+        canvas.evaluate(
+            """(canvas) => {
+                const { data } = canvas.getContext("2d").getImageData(0, 0, 448, 448);
+                return data.reduce((sum, value) => sum + value, 0) / data.length;
+            }"""
+        )
+        for canvas in (plain, over)
+    ]
+    assert min(lightness) > 64  # what is not drawn has 0
+    slider.fill("100")
+    expect(over).to_have_css("opacity", "1")
+    slider.fill("0")
+    expect(over).to_have_css("opacity", "0")
+    expect(plain).to_have_css("filter", "grayscale(0)")
     with page.expect_download() as download:
         page.get_by_role("button", name="Share as a card").click()
     with Image.open(download.value.path()) as card:
@@ -216,7 +226,7 @@ def test_photo_that_waits_for_its_answer_is_not_asked_for(newcomer, host):
 
 def test_removed_photo_clears_the_answer(page):
     page.get_by_role("button", name="Waffles").click()
-    expect(headline(page)).to_have_text("Waffles", timeout=PATIENCE)
+    expect(headline(page)).to_contain_text("waffles", timeout=PATIENCE)
     page.get_by_role("button", name="Remove the photo").click()
     expect(headline(page)).to_have_text("Which dish is it?")
     expect(page.get_by_role("button", name="Share as a card")).to_be_disabled()
@@ -262,14 +272,14 @@ def test_camera_that_is_taken_away_is_told_and_turned_off(page):
 
 def test_answer_that_may_not_be_copied_is_selected_to_copy_by_hand(page):
     page.get_by_role("button", name="Waffles").click()
-    expect(headline(page)).to_have_text("Waffles", timeout=PATIENCE)
+    expect(headline(page)).to_contain_text("waffles", timeout=PATIENCE)
     page.evaluate(
         """() => {
             navigator.clipboard.writeText = () => Promise.reject(new Error("not permitted"));
         }"""
     )
     page.get_by_role("button", name="Copy result").click()
-    assert page.evaluate("getSelection().toString()").startswith("Waffles")
+    assert "waffles" in page.evaluate("getSelection().toString()")
 
 
 @pytest.mark.parametrize("arrives", [True, False], ids=["slow", "failing"])
@@ -288,10 +298,10 @@ def test_slow_example_does_not_overtake_a_newer_photo(page, arrives):
     )
     page.get_by_role("button", name="Waffles").click()
     upload(page, EXAMPLES / "pizza.jpg")
-    expect(headline(page)).to_have_text("Pizza", timeout=PATIENCE)
+    expect(headline(page)).to_contain_text("pizza", timeout=PATIENCE)
     page.evaluate("go()")
     page.wait_for_timeout(500)  # long enough for an example that would overtake it
-    expect(headline(page)).to_have_text("Pizza")
+    expect(headline(page)).to_contain_text("pizza")
     expect(page.locator("#one #photo img")).to_have_attribute("alt", "pizza.jpg")
 
 
@@ -363,14 +373,23 @@ def test_model_tab_tells_what_it_knows_and_how_well(page, classifier):
     figures = classifier.config.figures["test"]
     said = f"{100 * figures['top1']:.1f}% of {figures['n']} test photos were classified correctly"
     expect(page.get_by_text(said)).to_be_visible()
-    expect(page.get_by_role("rowheader", name="Baklava")).to_be_attached()
+    chart = page.get_by_role("img", name="Is its confidence accurate?")
+    chart.scroll_into_view_if_needed()
+    page.wait_for_function("(image) => image.naturalWidth > 0", arg=chart.element_handle())
+    names = page.get_by_role("rowheader")
+    page.get_by_role("button", name="Recall, %").click()
+    lowest = min(figures["per_class"].values(), key=lambda of: of["recall"])
+    first = page.locator("#about tbody tr").first.locator("td").nth(1)
+    expect(first).to_have_text(str(round(100 * lowest["recall"])))
+    page.get_by_label("Search").fill("bakl")
+    expect(names.filter(visible=True)).to_have_text(["Baklava"])
 
 
 def test_page_opens_and_answers_without_a_connection_after_the_first_visit(newcomer, own_host):
     open_until_kept(newcomer, f"{own_host.url}/index.html")
     own_host.close()
     newcomer.goto(f"{own_host.url}/?example=waffles.jpg")
-    expect(headline(newcomer)).to_have_text("Waffles", timeout=PATIENCE)
+    expect(headline(newcomer)).to_contain_text("waffles", timeout=PATIENCE)
 
 
 @pytest.mark.slow
@@ -378,7 +397,7 @@ def test_page_opens_again_from_a_host_that_redirects_its_index(newcomer, own_hos
     own_host.redirects["/index.html"] = "/"
     open_until_kept(newcomer, f"{own_host.url}/")
     newcomer.goto(f"{own_host.url}/?example=waffles.jpg")
-    expect(headline(newcomer)).to_have_text("Waffles", timeout=PATIENCE)
+    expect(headline(newcomer)).to_contain_text("waffles", timeout=PATIENCE)
 
 
 @pytest.mark.slow
@@ -392,11 +411,11 @@ def test_example_with_an_unusual_name_is_shown_answered_and_kept(newcomer, tmp_p
     host.close()
     newcomer.reload()
     newcomer.get_by_role("button", name="Pizza #2, 100%? (à la carte)").click()
-    expect(headline(newcomer)).to_have_text("Pizza", timeout=PATIENCE)
+    expect(headline(newcomer)).to_contain_text("pizza", timeout=PATIENCE)
     shown = "[...document.querySelectorAll('#examples img')].map((image) => image.naturalWidth > 0)"
     assert newcomer.evaluate(shown) == [True]
     newcomer.get_by_role("link", name="Link to this example").click()
-    expect(headline(newcomer)).to_have_text("Pizza", timeout=PATIENCE)
+    expect(headline(newcomer)).to_contain_text("pizza", timeout=PATIENCE)
 
 
 @pytest.mark.slow
@@ -411,7 +430,7 @@ def test_pages_on_one_host_leave_each_other_what_they_keep(newcomer, own_host):
     own_host.close()
     for folder in reversed(folders):
         newcomer.goto(f"{own_host.url}/{folder}index.html?example=waffles.jpg")
-        expect(headline(newcomer)).to_have_text("Waffles", timeout=PATIENCE)
+        expect(headline(newcomer)).to_contain_text("waffles", timeout=PATIENCE)
 
 
 def test_new_release_replaces_the_old_one_and_fetches_only_what_changed(
@@ -458,7 +477,7 @@ def test_new_model_is_kept_before_the_page_that_needs_it(newcomer, own_host, tmp
     expect(newcomer).to_have_title("Newer", timeout=PATIENCE)
     expect(newcomer.locator("#kept")).to_contain_text("works offline", timeout=PATIENCE)
     upload(newcomer, EXAMPLES / "waffles.jpg")
-    expect(headline(newcomer)).to_have_text("Waffles", timeout=PATIENCE)
+    expect(headline(newcomer)).to_contain_text("waffles", timeout=PATIENCE)
 
 
 @pytest.mark.slow
@@ -477,7 +496,7 @@ def test_page_whose_model_had_no_room_goes_on_to_the_next_release(newcomer, own_
     expect(newcomer).to_have_title("Newer", timeout=PATIENCE)
     expect(newcomer.locator("main")).to_be_visible()
     upload(newcomer, EXAMPLES / "waffles.jpg")
-    expect(headline(newcomer)).to_have_text("Waffles", timeout=PATIENCE)
+    expect(headline(newcomer)).to_contain_text("waffles", timeout=PATIENCE)
 
 
 def test_page_is_kept_though_the_host_puts_a_script_into_it(newcomer, own_host):
@@ -520,7 +539,7 @@ def test_spoiled_file_does_not_run_and_a_mended_one_does(newcomer, own_host, pat
     )
     own_host.files[path] = whole
     status.get_by_role("button", name="Try again").click()
-    expect(headline(newcomer)).to_have_text("Pizza", timeout=PATIENCE)
+    expect(headline(newcomer)).to_contain_text("pizza", timeout=PATIENCE)
 
 
 def test_download_that_breaks_off_is_told_and_tried_again(newcomer, own_host):
@@ -530,7 +549,7 @@ def test_download_that_breaks_off_is_told_and_tried_again(newcomer, own_host):
     expect(status).to_contain_text("The download broke off.", timeout=PATIENCE)
     own_host.cut_off.clear()
     status.get_by_role("button", name="Try again").click()
-    expect(headline(newcomer)).to_have_text("Pizza", timeout=PATIENCE)
+    expect(headline(newcomer)).to_contain_text("pizza", timeout=PATIENCE)
 
 
 @pytest.mark.parametrize(
@@ -554,7 +573,7 @@ def test_full_storage_is_told_and_the_page_works(newcomer, own_host):
     session = newcomer.context.new_cdp_session(newcomer)
     session.send("Storage.overrideQuotaForOrigin", {"origin": own_host.url, "quotaSize": 3_000_000})
     newcomer.goto(f"{own_host.url}/index.html?example=pizza.jpg")
-    expect(headline(newcomer)).to_have_text("Pizza", timeout=PATIENCE)
+    expect(headline(newcomer)).to_contain_text("pizza", timeout=PATIENCE)
     expect(newcomer.locator("#kept")).to_contain_text("could not be stored on this device")
 
 
@@ -563,7 +582,7 @@ def test_no_other_host_is_asked_and_the_policy_would_not_let_it(newcomer, own_ho
     asked = []
     newcomer.context.on("request", lambda request: asked.append(request.url))
     newcomer.goto(f"{own_host.url}/index.html?example=pizza.jpg")
-    expect(headline(newcomer)).to_have_text("Pizza", timeout=PATIENCE)
+    expect(headline(newcomer)).to_contain_text("pizza", timeout=PATIENCE)
     assert [url for url in asked if not url.startswith((own_host.url, "blob:"))] == []
     refused = newcomer.evaluate("url => fetch(url).then(() => '', String)", f"{other.url}/x")
     assert "Failed to fetch" in refused

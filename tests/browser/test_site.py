@@ -12,13 +12,14 @@ import tarfile
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import onnxruntime
 import pytest
 import yaml
 from conftest import EXAMPLES, REPOSITORY
-from javascript.make_fixtures import FILE, make_fixtures
+from javascript.make_fixtures import FILE, MAP, make_fixtures, make_map
 from PIL import Image
 
 from foodvision.browser import fetch_runtime, runtime, site_front_matter, write_site
@@ -330,3 +331,19 @@ def test_icons_and_examples_are_pictures(site, config):
 
 def test_fixtures_of_the_javascript_tests_are_what_pillow_makes():
     assert json.loads(FILE.read_text("utf-8")) == make_fixtures()
+    assert json.loads(MAP.read_text("utf-8")) == make_map()
+
+
+def test_chart_of_every_language_is_a_picture_with_labelled_axes(site):
+    for language in LANGUAGES:
+        words = json.loads((site / "texts" / f"{language}.json").read_text("utf-8"))["texts"]
+        chart = ElementTree.parse(site / "charts" / f"reliability.{language}.svg")
+        said = {text.text for text in chart.iter("{http://www.w3.org/2000/svg}text")}
+        assert {words["confidence_label"], words["right_axis"]} <= said
+
+
+def test_page_has_a_caption_for_every_example_in_every_language(site, config):
+    for language in LANGUAGES:
+        captions = json.loads((site / "texts" / f"{language}.json").read_text("utf-8"))["captions"]
+        assert list(captions) == config["examples"]
+        assert all(caption["title"] for caption in captions.values())

@@ -70,10 +70,18 @@ def overflow(page):
 
 def test_report_tells_the_figures_first_in_plain_words(run, fruit, open_page):
     page, _ = open_page(report_on(run, fruit))
-    expect(page.locator("h1")).to_have_text("13 of 15 photos right")
-    expect(page.locator("header")).to_contain_text(
-        "Of all photos of the same kind it would be between 62% and 96% (95% interval). "
-        "Always answering blueberry would get 5 of 15."
+    expect(page.locator("h1")).to_have_text("Accuracy 86.7%")
+    expect(page.locator(".lead")).to_have_text(
+        "13 of 15 photos right. The model never saw these test photos in training. "
+        "95% interval: 62% to 96%."
+    )
+    expect(page.locator("ul.summary li")).to_contain_text(
+        [
+            "Baseline: always predicting blueberry gets 5 of 15 right.",
+            "Hardest class: blueberry (recall 60.0%, n = 5).",
+            "Most common mistake: blueberry predicted as kiwi (2 of 5).",
+            "Calibration error (ECE):",
+        ]
     )
     expect(page.locator("table.classes tbody tr").first).to_contain_text("blueberry")
     expect(page.locator("table.classes tbody tr").first).to_contain_text("3 of 5")
@@ -85,17 +93,17 @@ def test_report_shows_every_part(run, fruit, open_page):
     page, _ = open_page(report_on(run, fruit))
     headings = page.locator("h2").all_text_contents()
     assert headings == [
-        "How it learned",
-        "Class by class, the hardest first",
-        "What it mistakes for what",
-        "Does it mean what it says?",
-        "Wrong, and sure of it",
-        "What it saw in training",
-        "Once more",
+        "Learning curves",
+        "Recall per class",
+        "Confusion matrix",
+        "Calibration",
+        "Most confident mistakes",
+        "Augmented training photos",
+        "Reproduce this run",
     ]
     assert page.evaluate("[...document.images].every(image => image.naturalWidth > 0)")
-    expect(page.locator("figure").first).to_contain_text(
-        "it is blueberry, the answer was kiwi, 92.0% sure"
+    expect(page.locator(".gallery figure").first).to_contain_text(
+        "blueberry, predicted as kiwi with 92.0% confidence"
     )
     page.get_by_text("System and versions").click()
     expect(page.get_by_text("onnxruntime")).to_be_visible()
@@ -138,8 +146,8 @@ def test_run_without_mistakes_and_sheet_has_no_drawings_of_them(run, fruit, open
     report_on(run, fruit)
     make_run(run, fruit, wrong=0)
     page, _ = open_page(report_on(run, fruit, sheet=None))
-    expect(page.get_by_text("It confused nothing: every photo got its label.")).to_be_visible()
-    assert page.locator("figure").count() == 0
+    expect(page.get_by_text("No mistakes: every photo was classified correctly.")).to_be_visible()
+    assert page.locator(".gallery figure").count() == 0
     assert not (run / "mistakes.jpg").exists()
     assert not (run / "augmentation.jpg").exists()
 
@@ -207,16 +215,16 @@ def judged(fruit, fruit_checkpoint, tmp_path):
 def test_page_of_a_judged_model_shows_every_part(judged, open_page):
     path, judgement = judged
     page, asked = open_page(path)
-    expect(page.locator("h1")).to_have_text("13 of 15 photos right")
+    expect(page.locator("h1")).to_have_text("Accuracy 86.7%")
     assert page.locator("h2").all_text_contents() == [
-        "Class by class, the hardest first",
-        "What it mistakes for what",
-        "Does it mean what it says?",
-        "How sure it says it is",
-        "Wrong, and sure of it",
-        "When photos are bad",
-        "Photos of other things",
-        "How this was measured",
+        "Recall per class",
+        "Confusion matrix",
+        "Calibration",
+        "Accuracy by certainty",
+        "Most confident mistakes",
+        "Robustness",
+        "Out-of-distribution photos",
+        "Method",
     ]
     assert page.locator("table.robustness tbody tr").count() == 22
     expect(page.locator("table.robustness")).to_contain_text("radius 0.5% of the side")
@@ -238,7 +246,7 @@ def test_page_of_a_judged_model_fits_a_phone(judged, open_page):
 
 def test_report_of_a_trained_run_tells_robustness_and_speed(fruit_checkpoint, open_page):
     page, _ = open_page(fruit_checkpoint.parent / "report.html")
-    expect(page.get_by_role("heading", name="When photos are bad")).to_be_visible()
+    expect(page.get_by_role("heading", name="Robustness")).to_be_visible()
     expect(page.locator("header")).to_contain_text("MB")
     record = read_run(fruit_checkpoint.parent)
     assert record.judgement.robustness.untouched.n == 10
@@ -253,8 +261,8 @@ def test_report_of_older_figures_leaves_out_what_they_lack(run, fruit, open_page
     classes = {label: {name: of[name] for name in names} for label, of in raw["per_class"].items()}
     path.write_text(json.dumps({name: raw[name] for name in kept} | {"per_class": classes}))
     page, _ = open_page(report_on(run, fruit))
-    expect(page.locator("h1")).to_have_text("13 of 15 photos right")
-    assert "Does it mean what it says?" not in page.locator("h2").all_text_contents()
+    expect(page.locator("h1")).to_have_text("Accuracy 86.7%")
+    assert "Calibration" not in page.locator("h2").all_text_contents()
     assert not (run / "reliability.png").exists()
 
 

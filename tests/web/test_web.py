@@ -6,18 +6,20 @@ import re
 import string
 from concurrent.futures import ThreadPoolExecutor
 
+import matplotlib
 import numpy as np
 import pytest
 from conftest import COLOURS, EXAMPLES, make_photo
 from PIL import Image
 
 import foodvision
-from foodvision.classifier import Prediction
+from foodvision.classifier import Guess, Prediction
 from foodvision.data import find_photos
 from foodvision.errors import CheckpointError, PhotoError, SettingsError
 from foodvision.image import SUFFIXES, load_image
+from foodvision.page.colours import colour_table
 from foodvision.page.models import PageModel, name_of
-from foodvision.page.pictures import draw_card, where_it_looked
+from foodvision.page.pictures import SIDE, draw_card, where_it_looked
 from foodvision.page.words import LANGUAGES, read_wording
 from foodvision.web import build_page, many
 from foodvision.web.feedback import Feedback, open_feedback
@@ -195,7 +197,7 @@ def test_card_to_share_shows_all_of_its_text(known, tmp_path):
     prediction = Prediction(
         label=label,
         confidence=0.9,
-        top=((label, 0.9),),
+        top=(Guess(label, 0.9),),
         known=known,
         known_score=0.5,
         certainty="likely" if known else "not known",
@@ -251,9 +253,15 @@ def test_model_looks_at_the_food_beside_a_man():
     half = len(heat) // 2
     assert heat[-half:].mean() > 1.5 * heat[:half].mean()  # the pizza is in the lower half
     photo = load_image(EXAMPLES / "pizza_dad.jpg")
-    square, lit = where_it_looked(photo, classifier.config.preprocess, heat)
-    assert square.size == lit.size
-    assert (np.asarray(lit) <= np.asarray(square)).all()
+    square, over = where_it_looked(photo, classifier.config.preprocess, heat)
+    assert square.size == over.size == (SIDE, SIDE)
+    row, column = (int(place * SIDE / len(heat)) for place in np.argwhere(heat == 1)[0] + 0.5)
+    assert np.asarray(over)[row, column] == pytest.approx(colour_table()[255], abs=40)
+
+
+def test_colours_of_the_map_are_matplotlibs_viridis():
+    viridis = matplotlib.colormaps["viridis"](range(256))[:, :3]
+    assert np.abs(colour_table() / 255 - viridis).max() < 0.025
 
 
 def test_network_without_a_map_says_so(fruit_checkpoint):

@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { findHeat, inWords, predict } from "../../../foodvision/browser/page/js/classifier.js";
+import {
+  findHeat,
+  inWords,
+  predict,
+  statementOf,
+} from "../../../foodvision/browser/page/js/classifier.js";
 import { isCutOff } from "../../../foodvision/browser/page/js/image.js";
 import { hasEnd, orientationOf } from "../../../foodvision/browser/page/js/jpeg.js";
 
@@ -13,6 +18,14 @@ test("how sure an answer is follows the checkpoint's bounds", () => {
   assert.equal(inWords(0.5, true, bounds), "likely");
   assert.equal(inWords(0.49, true, bounds), "perhaps");
   assert.equal(inWords(0.99, false, bounds), "not known");
+});
+
+test("two classes are named where the first is more often wrong than right", () => {
+  const torn = { known: true, certainty: "perhaps", confidence: 0.49, top: [{}, {}] };
+  assert.equal(statementOf(torn, { even: 0.5 }), "between");
+  assert.equal(statementOf({ ...torn, confidence: 0.5 }, { even: 0.5 }), "perhaps");
+  assert.equal(statementOf({ ...torn, certainty: "likely" }, { even: 0.5 }), "likely");
+  assert.equal(statementOf({ ...torn, known: false }, { even: 0.5 }), "unknown");
 });
 
 test("the likeliest classes come first, equal ones in the order of the classes", () => {

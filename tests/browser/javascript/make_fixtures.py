@@ -2,11 +2,12 @@
 
     python tests/browser/javascript/make_fixtures.py
 
-writes fixtures.json beside this file; tests/browser/test_site.py sees that it is still what they
-make.
+writes fixtures.json and map.json beside this file; tests/browser/test_site.py sees that both are
+still what they make.
 """
 
 import base64
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from foodvision.page.colours import colour_table
+from foodvision.page.pictures import SIDE, where_it_looked
 from foodvision.preprocess import Preprocess
 
 FILE = Path(__file__).parent / "fixtures.json"
+MAP = FILE.with_name("map.json")
 
 SQUARES = [
     ((61, 47), Preprocess(size=16, crop=1.0)),
@@ -31,6 +35,19 @@ SQUARES = [
 def make_fixtures() -> list[dict[str, Any]]:
     """Return pictures as RGBA, how each is prepared, and the square that comes out, in base64."""
     return [_make_one(number, *given) for number, given in enumerate(SQUARES)]
+
+
+def make_map() -> dict[str, Any]:
+    """Return where a model looked, the colours, and the hash of the map that Python makes."""
+    heat = np.random.default_rng(7).random((3, 4), np.float32)
+    photo = Image.new("RGB", (SIDE, SIDE))
+    _, over = where_it_looked(photo, Preprocess(size=16, crop=1.0), heat)
+    return {
+        "heat": {"width": 4, "height": 3, "data": heat.ravel().tolist()},
+        "side": SIDE,
+        "colours": colour_table().tobytes().hex(),
+        "sha256": hashlib.sha256(over.tobytes()).hexdigest(),
+    }
 
 
 def _make_one(number: int, size: tuple[int, int], rule: Preprocess) -> dict[str, Any]:
@@ -54,3 +71,4 @@ def _base64(image: Image.Image) -> str:
 
 if __name__ == "__main__":
     FILE.write_text(json.dumps(make_fixtures(), indent=1) + "\n", "utf-8")
+    MAP.write_text(json.dumps(make_map(), indent=1) + "\n", "utf-8")

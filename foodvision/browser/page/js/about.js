@@ -1,6 +1,7 @@
 /** The tab that says what the model knows and how well, from its checkpoint. */
 
 import { element } from "./dom.js";
+import { sortableTable } from "./table.js";
 import { entryOf } from "./words.js";
 
 export function showAbout(room, { config }, words) {
@@ -11,9 +12,18 @@ export function showAbout(room, { config }, words) {
     n: config.classes.length,
   });
   const unable = config.refuses ? "" : ` ${words.say("never_refuses")}`;
-  room.append(element("p", {}, `${sayTop1(figures, words)} ${size}${unable}`));
-  room.append(element("h2", {}, words.say("dishes_title")), classTable(config, words));
+  room.append(
+    element("p", { class: "summary" }, sayTop1(figures, words)),
+    soft(`${size}${unable}`),
+  );
+  if (figures.reliability?.length) room.append(reliability(words));
+  room.append(element("h2", {}, words.say("dishes_title")), ...classTable(config, words));
+  room.append(soft(words.say("table_text")));
   if (figures.confused?.length) room.append(...confusions(figures.confused, words));
+}
+
+function soft(text) {
+  return element("p", { class: "soft" }, text);
 }
 
 function sayTop1({ n, top1, top1_interval: interval }, words) {
@@ -22,31 +32,46 @@ function sayTop1({ n, top1, top1_interval: interval }, words) {
   return words.say("top1", { percent, n, low, high });
 }
 
-function classTable({ classes, figures }, words) {
-  const heads = ["class_label", "found_label", "right_label"].map((key) =>
-    element("th", { scope: "col" }, words.say(key)),
+/** The drawing that Python made: `foodvision/page/charts.py`. */
+function reliability(words) {
+  const title = words.say("reliability_title");
+  const src = `charts/reliability.${words.language}.svg`;
+  return element(
+    "figure",
+    { class: "reliability" },
+    element("h2", {}, title),
+    element("img", { src, alt: title, width: 322, height: 304, loading: "lazy" }),
+    element("figcaption", { class: "soft" }, words.say("reliability_text")),
   );
-  const rows = classes.map((label) => {
-    const of = entryOf(figures.per_class, label);
-    return element(
-      "tr",
-      {},
-      element("th", { scope: "row" }, words.name(label)),
-      element("td", {}, share(of, "recall", "n")),
-      element("td", {}, share(of, "precision", "answered")),
-    );
-  });
-  const table = element("table", {}, element("thead", {}, element("tr", {}, ...heads)));
-  table.append(element("tbody", {}, ...rows));
-  const label = words.say("dishes_title");
-  return element("div", { class: "scroll", tabIndex: 0, role: "region", ariaLabel: label }, table);
 }
 
-function share(figures, key, count) {
+function classTable({ classes, figures }, words) {
+  const columns = ["class_label", "count_label", "found_label", "found_interval"];
+  columns.push("right_label", "right_interval");
+  const rows = classes.map((label) => {
+    const of = entryOf(figures.per_class, label);
+    return [
+      words.name(label),
+      of?.n ?? null,
+      ...share(of, "recall", "n", words),
+      ...share(of, "precision", "answered", words),
+    ];
+  });
+  const heads = columns.map((key) => words.say(key));
+  return sortableTable(heads, rows, {
+    label: words.say("dishes_title"),
+    search: words.say("search_label"),
+    language: words.language,
+  });
+}
+
+/** A share in percent, a number by which the table is sorted, and its interval. */
+function share(figures, key, count, words) {
   const interval = figures?.[`${key}_interval`];
-  if (!figures?.[count] || !interval) return "-";
+  if (!figures?.[count] || !interval) return [null, "-"];
   const [low, high] = interval.map((bound) => (100 * bound).toFixed(0));
-  return `${(100 * figures[key]).toFixed(0)}% (${low} to ${high}%, n = ${figures[count]})`;
+  const of = key === "precision" ? ` (n = ${figures[count]})` : "";
+  return [Math.round(100 * figures[key]), `${words.say("range", { low, high })}${of}`];
 }
 
 function confusions(pairs, words) {
@@ -62,5 +87,9 @@ function confusions(pairs, words) {
       }),
     ),
   );
-  return [element("h2", {}, words.say("confused_title")), element("ul", {}, ...lines)];
+  return [
+    element("h2", {}, words.say("confused_title")),
+    element("ul", {}, ...lines),
+    soft(words.say("confused_text")),
+  ];
 }

@@ -1,38 +1,62 @@
 /** An answer as elements: headline, sentence and bars. */
 
+import { statementOf } from "./classifier.js";
 import { element } from "./dom.js";
+import { entryOf } from "./words.js";
 
-/** Show an answer. link: an address that shows it again, if it has one. */
-export function showAnswer(place, prediction, words, link = "") {
-  const { headline, sentence } = inSentences(prediction, words);
+/** Show an answer. config: the page's; link: an address that shows it again, if it has one. */
+export function showAnswer(place, prediction, words, config, link = "") {
+  const { key, values, sentence } = describe(prediction, words, config);
+  const headline = words
+    .parts(key, values)
+    .map(({ text, place }) => (["name", "other"].includes(place) ? element("b", {}, text) : text));
   const time = words.say("time", { milliseconds: (1000 * prediction.seconds).toFixed(0) });
   const guesses = prediction.top.map((guess) => showGuess(guess, words));
   const more = [element("ol", { class: "guesses" }, ...guesses)];
   if (link) more.push(element("a", { href: link }, words.say("example_link")));
-  show(place, headline, `${sentence} ${time}`, more);
+  show(place, headline, `${sentence} ${time}`.trim(), more);
   place.classList.toggle("unknown", !prediction.known);
 }
 
 /** Show what stands in place of an answer. */
 export function showFailure(place, reason, words) {
-  show(place, words.say("failed_title"), reason);
+  show(place, [words.say("failed_title")], reason);
 }
 
-/** Show what stands there before there is an answer. */
-export function showEmpty(place, text, words) {
-  show(place, words.say("ask_title"), text);
+/** Show what stands there before there is a photo, and what the page offers. */
+export function showEmpty(place, text, words, { refuses }) {
+  const offers = ["offer_names", "offer_where", ...(refuses ? ["offer_unknown"] : [])];
+  const lines = offers.map((key) => element("li", {}, words.say(key)));
+  show(place, [words.say("ask_title")], text, [element("ul", { class: "offers" }, ...lines)]);
+}
+
+/** Show what stands there until the answer comes. */
+export function showWaiting(place, text, words) {
+  show(place, [words.say("ask_title")], text);
 }
 
 /** @returns {{headline: string, sentence: string}} */
-export function inSentences(prediction, words) {
-  const name = words.name(prediction.label);
-  const confidence = words.percent(prediction.confidence);
-  if (prediction.known)
-    return { headline: name, sentence: words.say(prediction.certainty, { confidence }) };
-  return {
-    headline: words.say("unknown"),
-    sentence: words.say("nearest", { name, confidence }),
+export function inSentences(prediction, words, config) {
+  const { key, values, sentence } = describe(prediction, words, config);
+  return { headline: words.say(key, values), sentence: prediction.known ? sentence : "" };
+}
+
+function describe(prediction, words, config) {
+  const { label, top } = prediction;
+  const values = {
+    name: words.inSentence(label),
+    other: words.inSentence(top[1 % top.length].label),
+    confidence: words.percent(prediction.confidence),
   };
+  const sentence = prediction.known
+    ? measured(entryOf(config.measured, prediction.certainty), words)
+    : words.say("nearest", values);
+  return { key: statementOf(prediction, config), values, sentence };
+}
+
+/** How many test photos that were answered with the same certainty were right, if known. */
+function measured(of, words) {
+  return of?.n ? words.say("measured", { n: of.n, share: words.percent(of.value) }) : "";
 }
 
 function showGuess(guess, words) {
@@ -49,5 +73,5 @@ function showGuess(guess, words) {
 
 function show(place, headline, sentence, more = []) {
   place.classList.remove("unknown");
-  place.replaceChildren(element("h2", {}, headline), element("p", {}, sentence), ...more);
+  place.replaceChildren(element("h2", {}, ...headline), element("p", {}, sentence), ...more);
 }

@@ -1,6 +1,6 @@
 /** The tab with a camera that answers several times a second. */
 
-import { showAnswer, showEmpty } from "./answers.js";
+import { showAnswer, showWaiting } from "./answers.js";
 import { find } from "./dom.js";
 
 const MILLISECONDS_BETWEEN = 300;
@@ -58,7 +58,7 @@ export function connectCamera(room, model, words) {
     for (const running = stream; stream === running && running; ) {
       const frame = await createImageBitmap(video);
       const { prediction } = await model.answer(frame, "");
-      if (stream === running) showAnswer(answer, prediction, words);
+      if (stream === running) showAnswer(answer, prediction, words, model.config);
       await new Promise((resolve) => {
         setTimeout(resolve, MILLISECONDS_BETWEEN);
       });
@@ -69,7 +69,7 @@ export function connectCamera(room, model, words) {
     if (stream) stop();
     else if (!asked) start();
   });
-  showEmpty(answer, words.say("camera_label"), words);
+  showWaiting(answer, words.say("camera_label"), words);
   stop();
   return { leave: stop };
 }

@@ -75,6 +75,13 @@ export function predict(probabilities, score, config) {
   return { ...top[0], top, certainty, known, known_score: score };
 }
 
+/** The key of the text that fits a prediction's confidence. even: as in the page's config.json. */
+export function statementOf({ known, certainty, confidence, top }, { even }) {
+  if (!known) return "unknown";
+  const isOpen = certainty === "perhaps" && confidence < even;
+  return isOpen && top.length > 1 ? "between" : certainty;
+}
+
 /** How sure an answer is; the bounds are the checkpoint's. */
 export function inWords(confidence, known, config) {
   if (!known) return "not known";

@@ -1,9 +1,8 @@
 /** The tab for one photo: the answer first, then where the model looked, a card, a link. */
 
-import { inSentences, showAnswer, showEmpty, showFailure } from "./answers.js";
+import { inSentences, showAnswer, showEmpty, showFailure, showWaiting } from "./answers.js";
 import { element, find, save, takeDrops } from "./dom.js";
 import { clear, drawCard, drawLooked } from "./pictures.js";
-import { displayName } from "./words.js";
 
 const MILLISECONDS_TOLD = 3000;
 
@@ -34,7 +33,9 @@ class OneTab {
     this.examples = find("#examples ul", room);
     this.looked = find("#looked", room);
     this.slider = find("#looked input", room);
-    [this.plain, this.lit] = room.querySelectorAll("#looked canvas");
+    [this.plain, this.map] = room.querySelectorAll("#looked canvas");
+    this.hint = find("#looked .stack p", room);
+    showScale(find("#looked .scale i", room), model.config.colours);
   }
 
   connect() {
@@ -49,7 +50,7 @@ class OneTab {
     this.clearButton.addEventListener("click", () => this.clear());
     this.copyButton.addEventListener("click", () => this.#copy());
     this.cardButton.addEventListener("click", () => this.#saveCard());
-    this.slider.addEventListener("input", () => this.#compare());
+    this.slider.addEventListener("input", () => this.#setStrength());
     this.clear();
   }
 
@@ -57,8 +58,9 @@ class OneTab {
     this.examples.closest("div").hidden = names.length === 0;
     for (const name of names) {
       const picture = element("img", { src: addressOf(name), alt: "", width: 160, height: 160 });
-      const label = displayName(name.replace(/\.\w+$/, ""));
-      const button = element("button", { type: "button", ariaLabel: label }, picture);
+      const { title, mistake } = this.words.captions[name];
+      const said = [element("span", {}, title), element("small", {}, mistake)];
+      const button = element("button", { type: "button" }, picture, ...said);
       button.addEventListener("click", () => this.takeExample(name));
       this.examples.append(element("li", {}, button));
     }
@@ -84,7 +86,7 @@ class OneTab {
     this.clear();
     const turn = this.#turn;
     this.#showPhoto(file, name);
-    showEmpty(this.answer, this.words.say("answering"), this.words);
+    showWaiting(this.answer, this.words.say("answering"), this.words);
     try {
       const answered = await this.model.answer(file, name, { view: true });
       if (turn === this.#turn) this.#show(answered, link);
@@ -101,9 +103,8 @@ class OneTab {
     this.input.value = "";
     this.#showChooser();
     this.copyButton.disabled = this.cardButton.disabled = this.slider.disabled = true;
-    clear(this.plain, this.lit);
-    find("p", this.looked).textContent = this.words.say("looked_text");
-    showEmpty(this.answer, this.#wanted, this.words);
+    this.#tellWhere("looked_empty");
+    showEmpty(this.answer, this.#wanted, this.words, this.model.config);
   }
 
   get #wanted() {
@@ -132,19 +133,26 @@ class OneTab {
 
   #show({ prediction, heat, view }, link) {
     this.#prediction = prediction;
-    showAnswer(this.answer, prediction, this.words, link);
+    showAnswer(this.answer, prediction, this.words, this.model.config, link);
     this.copyButton.disabled = this.cardButton.disabled = false;
     if (view) {
-      drawLooked(this.plain, this.lit, view, heat);
+      this.#tellWhere("");
+      drawLooked(this.plain, this.map, view, heat, this.model.config.colours);
       this.slider.disabled = false;
-      this.#compare();
     } else {
-      find("p", this.looked).textContent = this.words.say("looked_none");
+      this.#tellWhere("looked_none");
     }
   }
 
-  #compare() {
-    this.lit.style.clipPath = `inset(0 ${100 - this.slider.value}% 0 0)`;
+  /** Say why there is no map, or make room for one. */
+  #tellWhere(key) {
+    clear(this.plain, this.map);
+    this.hint.textContent = key && this.words.say(key);
+    this.plain.hidden = this.map.hidden = Boolean(key);
+  }
+
+  #setStrength() {
+    find(".stack", this.looked).style.setProperty("--strength", this.slider.value / 100);
   }
 
   async #copy() {
@@ -161,7 +169,7 @@ class OneTab {
   }
 
   async #saveCard() {
-    const { headline, sentence } = inSentences(this.#prediction, this.words);
+    const { headline, sentence } = inSentences(this.#prediction, this.words, this.model.config);
     save(await drawCard(this.photo, [headline, sentence, this.model.config.title]), "answer.jpg");
   }
 }
@@ -174,6 +182,11 @@ async function fetchExample(name) {
   } catch {
     return null;
   }
+}
+
+function showScale(place, colours) {
+  const stops = colours.match(/.{6}/g).filter((_, index) => index % 17 === 0);
+  place.style.background = `linear-gradient(to right, ${stops.map((stop) => `#${stop}`).join(", ")})`;
 }
 
 function addressOf(example) {

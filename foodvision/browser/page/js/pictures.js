@@ -1,6 +1,7 @@
 /** Pictures of an answer: where the model looked, and a card to share. */
 
-const DARKEST = 0.2;
+import { resize } from "./resize.js";
+
 const CARD = { width: 720, margin: 36, under: 190 };
 const LINES = [
   { size: 44, colour: "#241c16", down: 64 },
@@ -9,42 +10,47 @@ const LINES = [
 ];
 
 /**
- * Draw the square that the model sees, and over it the same with all dark that did not speak for
- * the answer.
+ * Draw the square that the model sees, and over it a map in colours of where it looked.
  *
  * @param {HTMLCanvasElement} plain
- * @param {HTMLCanvasElement} lit
+ * @param {HTMLCanvasElement} map
  * @param {{side: number, data: Uint8ClampedArray}} view (side, side, 3)
  * @param {{width: number, height: number, data: Float32Array}} heat 0 to 1
+ * @param {string} colours of each value from 0 to 255, as six hexadecimal digits
  */
-export function drawLooked(plain, lit, view, heat) {
-  const { side } = view;
-  const square = new ImageData(side, side);
+export function drawLooked(plain, map, view, heat, colours) {
+  draw(plain, view.side, view.data);
+  draw(map, view.side, colourHeat(heat, view.side, colours));
+}
+
+/** @returns {Uint8ClampedArray} (side, side, 3), as `foodvision/page/pictures.py` makes it */
+export function colourHeat({ width, height, data }, side, colours) {
+  const grey = new Uint8ClampedArray(width * height * 4);
+  for (const [pixel, share] of data.entries()) grey.fill(255 * share, pixel * 4, pixel * 4 + 4);
+  const square = { width: side, height: side };
+  const whole = { left: 0, top: 0, ...square };
+  const values = resize({ data: grey, width, height }, square, whole, "bicubic");
+  const table = colours.match(/../g).map((digits) => Number.parseInt(digits, 16));
+  for (let place = 0; place < values.length; place += 3) {
+    const first = values[place] * 3;
+    for (let channel = 0; channel < 3; channel += 1)
+      values[place + channel] = table[first + channel];
+  }
+  return values;
+}
+
+function draw(canvas, side, pixels) {
+  canvas.width = canvas.height = side;
+  const image = new ImageData(side, side);
   for (let pixel = 0; pixel < side * side; pixel += 1) {
-    square.data.set(view.data.subarray(pixel * 3, pixel * 3 + 3), pixel * 4);
-    square.data[pixel * 4 + 3] = 255;
+    image.data.set(pixels.subarray(pixel * 3, pixel * 3 + 3), pixel * 4);
+    image.data[pixel * 4 + 3] = 255;
   }
-  for (const canvas of [plain, lit]) {
-    canvas.width = canvas.height = side;
-    canvas.getContext("2d").putImageData(square, 0, 0);
-  }
-  const context = lit.getContext("2d");
-  context.imageSmoothingQuality = "high";
-  context.globalCompositeOperation = "multiply";
-  context.drawImage(toGrey(heat), 0, 0, side, side);
+  canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
 export function clear(...canvases) {
   for (const canvas of canvases) canvas.width = canvas.height = 1;
-}
-
-function toGrey({ width, height, data }) {
-  const grey = new ImageData(width, height);
-  for (const [pixel, share] of data.entries())
-    grey.data.set([...Array(3).fill(255 * (DARKEST + (1 - DARKEST) * share)), 255], pixel * 4);
-  const canvas = new OffscreenCanvas(width, height);
-  canvas.getContext("2d").putImageData(grey, 0, 0);
-  return canvas;
 }
 
 /**

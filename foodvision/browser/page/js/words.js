@@ -4,10 +4,11 @@ import { toMessage } from "./trouble.js";
 
 export class Words {
   /** @param {{language: string, texts: Record<string, string>, names: Record<string, string>}} of */
-  constructor({ language, texts, names }) {
+  constructor({ language, texts, names, captions = {} }) {
     this.language = language;
     this.texts = texts;
     this.names = names;
+    this.captions = captions; // of the examples
   }
 
   /** A sentence, its {places} filled in. */
@@ -15,9 +16,24 @@ export class Words {
     return this.texts[key].replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
   }
 
+  /** A sentence in parts: what stands between its {places}, and what fills each of them.
+   * @returns {{text: string, place?: string}[]} */
+  parts(key, values = {}) {
+    return this.texts[key]
+      .split(/\{(\w+)\}/)
+      .map((part, index) =>
+        index % 2 ? { text: String(values[part]), place: part } : { text: part },
+      );
+  }
+
   /** What people call a class: "french_toast" is "French toast". */
   name(label) {
     return entryOf(this.names, label) || displayName(label);
+  }
+
+  /** A class's name inside a sentence: "french_toast" is "french toast". */
+  inSentence(label) {
+    return entryOf(this.names, label) || spaced(label);
   }
 
   /** What a model tells apart, in a sentence. */
@@ -50,8 +66,12 @@ export function entryOf(entries, key) {
 }
 
 export function displayName(label) {
-  const words = label.replaceAll("_", " ").replaceAll("-", " ").trim();
+  const words = spaced(label);
   return words.slice(0, 1).toUpperCase() + words.slice(1);
+}
+
+function spaced(label) {
+  return label.replaceAll("_", " ").replaceAll("-", " ").trim();
 }
 
 /** The first of a browser's languages that there is, or the first that there is at all. */

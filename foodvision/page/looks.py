@@ -1,0 +1,5 @@
+"""The looks that both pages share."""
+
+from pathlib import Path
+
+LOOKS = Path(__file__).parent / "looks.css"
