@@ -95,14 +95,14 @@ def draw_confusion(answers: Sequence[JudgedPhoto], classes: Sequence[str]) -> by
     figure = Figure(figsize=(side + 1, side), layout="constrained")
     axes = figure.add_subplot()
     picture = axes.imshow(shares, cmap="cividis", vmin=0, vmax=1)
-    axes.set_xlabel("answer")
+    axes.set_xlabel("prediction")
     axes.set_ylabel("label")
     axes.set_title(f"n = {len(answers)} photos", fontsize=10)
     _name_classes(axes, classes)
     if len(classes) <= _MOST_NUMBERED:
         _write_counts(axes, counts, shares)
     bar = figure.colorbar(picture, ax=axes, shrink=0.7, format=PercentFormatter(1))
-    bar.set_label("of the class's photos")
+    bar.set_label("share of the class's photos")
     return _file(figure, "png")
 
 
@@ -116,7 +116,7 @@ def draw_reliability(bins: Sequence[ReliabilityBin]) -> bytes:
         [part.accuracy - part.interval.low for part in bins],
         [part.interval.high - part.accuracy for part in bins],
     ]
-    above.plot([0, 1], [0, 1], "--", color=_GREY, label="as sure as right")
+    above.plot([0, 1], [0, 1], "--", color=_GREY, label="perfectly calibrated")
     above.errorbar(
         confidence, accuracy, np.maximum(reach, 0), fmt="o", color=_BLUE, label="95% interval"
     )
@@ -151,7 +151,9 @@ def draw_photos(photos: Sequence[tuple[Image.Image, JudgedPhoto]]) -> bytes:
         axes.set_axis_off()
     for axes, (image, answer) in zip(places, photos, strict=False):
         axes.imshow(image)
-        title = f"{answer.label}, answer {answer.answer}\n{100 * answer.confidence:.1f}% sure"
+        title = (
+            f"{answer.label}, predicted {answer.answer}\n{100 * answer.confidence:.1f}% confidence"
+        )
         axes.set_title(title, fontsize=8, parse_math=False)
     return _file(figure, "jpeg")
 

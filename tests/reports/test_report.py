@@ -72,8 +72,8 @@ def test_report_tells_the_figures_first_in_plain_words(run, fruit, open_page):
     page, _ = open_page(report_on(run, fruit))
     expect(page.locator("h1")).to_have_text("13 of 15 photos right")
     expect(page.locator("header")).to_contain_text(
-        "Of all photos of the same kind it would be between 62% and 96% (95% interval). "
-        "Always answering blueberry would get 5 of 15."
+        "On more photos of the same kind, expect 62% to 96% (95% interval). "
+        "Always predicting blueberry would get 5 of 15."
     )
     expect(page.locator("table.classes tbody tr").first).to_contain_text("blueberry")
     expect(page.locator("table.classes tbody tr").first).to_contain_text("3 of 5")
@@ -85,18 +85,16 @@ def test_report_shows_every_part(run, fruit, open_page):
     page, _ = open_page(report_on(run, fruit))
     headings = page.locator("h2").all_text_contents()
     assert headings == [
-        "How it learned",
-        "Class by class, the hardest first",
-        "What it mistakes for what",
-        "Does it mean what it says?",
-        "Wrong, and sure of it",
-        "What it saw in training",
-        "Once more",
+        "Learning curves",
+        "Accuracy by class",
+        "Confusions",
+        "Calibration",
+        "Most confident mistakes",
+        "Augmentation",
+        "Reproduce this run",
     ]
     assert page.evaluate("[...document.images].every(image => image.naturalWidth > 0)")
-    expect(page.locator("figure").first).to_contain_text(
-        "it is blueberry, the answer was kiwi, 92.0% sure"
-    )
+    expect(page.locator("figure").first).to_contain_text("label blueberry, prediction kiwi (92.0%)")
     page.get_by_text("System and versions").click()
     expect(page.get_by_text("onnxruntime")).to_be_visible()
     page.get_by_text("Settings", exact=True).click()
@@ -138,7 +136,7 @@ def test_run_without_mistakes_and_sheet_has_no_drawings_of_them(run, fruit, open
     report_on(run, fruit)
     make_run(run, fruit, wrong=0)
     page, _ = open_page(report_on(run, fruit, sheet=None))
-    expect(page.get_by_text("It confused nothing: every photo got its label.")).to_be_visible()
+    expect(page.get_by_text("No confusions: every prediction is right.")).to_be_visible()
     assert page.locator("figure").count() == 0
     assert not (run / "mistakes.jpg").exists()
     assert not (run / "augmentation.jpg").exists()
@@ -209,19 +207,19 @@ def test_page_of_a_judged_model_shows_every_part(judged, open_page):
     page, asked = open_page(path)
     expect(page.locator("h1")).to_have_text("13 of 15 photos right")
     assert page.locator("h2").all_text_contents() == [
-        "Class by class, the hardest first",
-        "What it mistakes for what",
-        "Does it mean what it says?",
-        "How sure it says it is",
-        "Wrong, and sure of it",
-        "When photos are bad",
-        "Photos of other things",
+        "Accuracy by class",
+        "Confusions",
+        "Calibration",
+        "Accuracy by certainty",
+        "Most confident mistakes",
+        "Robustness",
+        "Out-of-distribution photos",
         "How this was measured",
     ]
     assert page.locator("table.robustness tbody tr").count() == 22
     expect(page.locator("table.robustness")).to_contain_text("radius 0.5% of the side")
     expect(page.locator("table.known")).to_contain_text(f"{judgement.known.refused.count} of 8")
-    expect(page.locator("header")).to_contain_text("one photo, one thread")
+    expect(page.locator("header")).to_contain_text("latency, one thread")
     page.get_by_text("Precision and F1 of every class").click()
     expect(page.locator("table.precision tbody tr")).to_have_count(3)
     assert page.evaluate("[...document.images].every(image => image.naturalWidth > 0)")
@@ -238,7 +236,7 @@ def test_page_of_a_judged_model_fits_a_phone(judged, open_page):
 
 def test_report_of_a_trained_run_tells_robustness_and_speed(fruit_checkpoint, open_page):
     page, _ = open_page(fruit_checkpoint.parent / "report.html")
-    expect(page.get_by_role("heading", name="When photos are bad")).to_be_visible()
+    expect(page.get_by_role("heading", name="Robustness")).to_be_visible()
     expect(page.locator("header")).to_contain_text("MB")
     record = read_run(fruit_checkpoint.parent)
     assert record.judgement.robustness.untouched.n == 10
@@ -254,7 +252,7 @@ def test_report_of_older_figures_leaves_out_what_they_lack(run, fruit, open_page
     path.write_text(json.dumps({name: raw[name] for name in kept} | {"per_class": classes}))
     page, _ = open_page(report_on(run, fruit))
     expect(page.locator("h1")).to_have_text("13 of 15 photos right")
-    assert "Does it mean what it says?" not in page.locator("h2").all_text_contents()
+    assert "Calibration" not in page.locator("h2").all_text_contents()
     assert not (run / "reliability.png").exists()
 
 
@@ -263,7 +261,7 @@ def test_comparison_is_a_page_with_both_curves(run, fruit, tmp_path, open_page):
     records = read_run(run), read_run(better)
     write_comparison(tmp_path / "page.html", *records, compare(*records))
     page, asked = open_page(tmp_path / "page.html", width=360)
-    expect(page.locator("h1")).to_have_text("Noise alone can explain it")
+    expect(page.locator("h1")).to_have_text("No significant difference")
     expect(page.locator("tr", has_text="95% interval").first).to_contain_text("62.1 to 96.3")
     expect(page.locator("tr", has_text="95% interval").first).to_contain_text("79.6 to 100.0")
     expect(page.locator("tr", has_text="epochs").last).to_have_text("epochs39")
@@ -279,5 +277,5 @@ def test_comparison_of_runs_without_epochs_has_no_curves(run, fruit, tmp_path, o
     records = read_run(run), read_run(other)
     write_comparison(tmp_path / "page.html", *records, compare(*records))
     page, _ = open_page(tmp_path / "page.html")
-    expect(page.locator("h1")).to_have_text("Equally often right")
+    expect(page.locator("h1")).to_have_text("Same accuracy")
     assert page.locator("img").count() == 0
