@@ -91,11 +91,7 @@ def _headline(inspection: Inspection) -> str:
     if not number:
         return "No problems found"
     if inspection.is_sound:
-        return (
-            f"No severe problems, {number:,} warnings and notes"
-            if number > 1
-            else "One warning or note"
-        )
+        return "One warning or note" if number == 1 else f"{number:,} warnings and notes"
     severe = sum(KINDS[finding.kind].severity == "severe" for finding in inspection.findings)
     return "One problem to fix" if severe == 1 else f"{severe:,} problems to fix"
 

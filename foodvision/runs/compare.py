@@ -63,12 +63,10 @@ class Comparison:
         if self.difference < 0:
             ahead, behind, interval = behind, ahead, Interval(-interval.high, -interval.low)
         p_value = "p < 0.001" if self.p_value < 0.001 else f"p = {self.p_value:.3f}"
-        verdict = (
-            "a significant difference" if self.is_more_than_noise else "no significant difference"
-        )
+        verdict = f"{'a' if self.is_more_than_noise else 'no'} significant difference"
         return (
-            f"{ahead.name} is {100 * abs(self.difference):.1f} points more accurate than {behind.name} "
-            f"(95% interval {points(interval.low)} to {points(interval.high)}) {on_photos}: "
+            f"{ahead.name} is {100 * abs(self.difference):.1f} points more accurate than "
+            f"{behind.name} (95% interval {points(interval.low)} to {points(interval.high)}) {on_photos}: "
             f"{verdict} (McNemar's exact test, {p_value})."
         )
 

@@ -73,8 +73,8 @@ def test_more_than_noise_is_said_in_words(runs):
     comparison = compare(read_run(runs / "old"), read_run(runs / "new"))
     assert comparison.is_more_than_noise
     assert comparison.in_words() == (
-        "new is 46.7 points more accurate than old (95% interval +12.7 to +69.7) on the same 15 photos: "
-        "a significant difference (McNemar's exact test, p = 0.016)."
+        "new is 46.7 points more accurate than old (95% interval +12.7 to +69.7) on the "
+        "same 15 photos: a significant difference (McNemar's exact test, p = 0.016)."
     )
     assert comparison.first.interval == wilson_interval(8, 15)
 
@@ -84,8 +84,8 @@ def test_noise_is_said_in_words(runs, fruit):
     comparison = compare(read_run(runs / "other"), read_run(runs / "old"))
     assert not comparison.is_more_than_noise
     assert comparison.in_words() == (
-        "other is 13.3 points more accurate than old (95% interval -10.6 to +34.1) on the same 15 photos: "
-        "no significant difference (McNemar's exact test, p = 0.500)."
+        "other is 13.3 points more accurate than old (95% interval -10.6 to +34.1) on the "
+        "same 15 photos: no significant difference (McNemar's exact test, p = 0.500)."
     )
 
 
