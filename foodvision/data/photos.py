@@ -1,6 +1,7 @@
 """What lies in a folder of photos: classes, splits, and what was left out."""
 
 import hashlib
+import os
 import random
 import unicodedata
 from collections import Counter, deque
@@ -269,7 +270,9 @@ def photo_files(
     Raises DataError for folders that lie too deep in each other.
     """
     # Where the folder is a link, what it leads to and what it lies in are both above the walk.
-    above = (*folder.resolve().parents, *folder.parent.resolve().parents, folder.parent.resolve())
+    # The parent of Path(".") is itself: only an absolute path has the folder that it lies in.
+    parent = Path(os.path.abspath(folder)).parent.resolve()  # noqa: PTH100 (takes .. away, too)
+    above = (*folder.resolve().parents, *parent.parents, parent)
     seen = {_identity(place) for place in above}
     if without is not None:
         seen.add(_identity(without))

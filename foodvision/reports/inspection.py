@@ -89,11 +89,11 @@ def write_inspection(path: Path, inspection: Inspection, root: Path, title: str)
 def _headline(inspection: Inspection) -> str:
     number = len(inspection.findings)
     if not number:
-        return "Nothing wrong with these photos"
+        return "No problems found"
     if inspection.is_sound:
-        return "Nothing severe, a few things to look at" if number > 1 else "One thing to look at"
+        return "One warning or note" if number == 1 else f"{number:,} warnings and notes"
     severe = sum(KINDS[finding.kind].severity == "severe" for finding in inspection.findings)
-    return "One thing to mend" if severe == 1 else f"{severe:,} things to mend"
+    return "One problem to fix" if severe == 1 else f"{severe:,} problems to fix"
 
 
 def _section(root: Path, name: str, findings: Sequence[Finding], white: float | None) -> _Section:

@@ -58,15 +58,15 @@ class Comparison:
         """One sentence: which run is better and whether it is more than noise."""
         on_photos = f"on the same {self.first.n} photos"
         if not self.difference:
-            return f"{self.first.name} and {self.second.name} are equally often right {on_photos}."
+            return f"{self.first.name} and {self.second.name} are equally accurate {on_photos}."
         ahead, behind, interval = self.second, self.first, self.interval
         if self.difference < 0:
             ahead, behind, interval = behind, ahead, Interval(-interval.high, -interval.low)
         p_value = "p < 0.001" if self.p_value < 0.001 else f"p = {self.p_value:.3f}"
-        verdict = "more than noise" if self.is_more_than_noise else "noise alone can explain it"
+        verdict = f"{'a' if self.is_more_than_noise else 'no'} significant difference"
         return (
-            f"{ahead.name} is ahead of {behind.name} by {100 * abs(self.difference):.1f} points "
-            f"(95% interval {points(interval.low)} to {points(interval.high)}) {on_photos}: "
+            f"{ahead.name} is {100 * abs(self.difference):.1f} points more accurate than "
+            f"{behind.name} (95% interval {points(interval.low)} to {points(interval.high)}) {on_photos}: "
             f"{verdict} (McNemar's exact test, {p_value})."
         )
 

@@ -433,6 +433,23 @@ def test_walk_keeps_no_paths(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("start", "given", "expected"),
+    [
+        ("", ".", ["a/b/1.jpg"]),
+        ("a", ".", ["b/1.jpg"]),
+        ("a/b", ".", ["1.jpg"]),
+        ("a/b", "..", ["../b/1.jpg"]),
+        ("a", "./b/../.", ["b/../b/1.jpg"]),
+    ],
+)
+def test_walk_begins_in_this_folder_too(start, given, expected, tmp_path, monkeypatch):
+    make_photo(tmp_path / "a" / "b" / "1.jpg", COLOURS["kiwi"], seed=1)
+    (tmp_path / "a" / "back").symlink_to(tmp_path)
+    monkeypatch.chdir(tmp_path / start)
+    assert [str(path) for path in photo_files(Path(given))] == expected
+
+
+@pytest.mark.parametrize(
     ("groups", "files", "expected"),
     [
         ("0::/\n", {"cpu.max": "150000 100000\n"}, 2),

@@ -416,7 +416,7 @@ def test_list_is_one_path_a_line_below_its_reason(tmp_path, inspection):
 def test_page_shows_what_was_found_and_needs_nothing_else(faulty, inspection, tmp_path):
     write_inspection(tmp_path / "page.html", inspection, faulty, "faulty.zip")
     page = (tmp_path / "page.html").read_text()
-    assert "<h1>7 things to mend</h1>" in page
+    assert "<h1>7 problems to fix</h1>" in page
     for kind in inspection.by_kind():
         assert KINDS[kind].title in page
     assert 'src="http' not in page
@@ -427,7 +427,7 @@ def test_page_shows_what_was_found_and_needs_nothing_else(faulty, inspection, tm
 def test_page_of_clean_photos_says_so(fruit, tmp_path):
     photos = find_photos(fruit)
     write_inspection(tmp_path / "page.html", inspect_photos(photos, None), photos.root, "fruit")
-    assert "<h1>Nothing wrong with these photos</h1>" in (tmp_path / "page.html").read_text()
+    assert "<h1>No problems found</h1>" in (tmp_path / "page.html").read_text()
 
 
 def test_page_shows_sixty_of_a_kind_and_counts_the_others(fruit, tmp_path):

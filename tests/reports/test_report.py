@@ -229,7 +229,7 @@ def test_page_of_a_judged_model_shows_every_part(judged, open_page):
     assert page.locator("table.robustness tbody tr").count() == 22
     expect(page.locator("table.robustness")).to_contain_text("radius 0.5% of the side")
     expect(page.locator("table.known")).to_contain_text(f"{judgement.known.refused.count} of 8")
-    expect(page.locator("header")).to_contain_text("one photo, one thread")
+    expect(page.locator("header")).to_contain_text("latency, one thread")
     page.get_by_text("Precision and F1 of every class").click()
     expect(page.locator("table.precision tbody tr")).to_have_count(3)
     assert page.evaluate("[...document.images].every(image => image.naturalWidth > 0)")
@@ -271,7 +271,7 @@ def test_comparison_is_a_page_with_both_curves(run, fruit, tmp_path, open_page):
     records = read_run(run), read_run(better)
     write_comparison(tmp_path / "page.html", *records, compare(*records))
     page, asked = open_page(tmp_path / "page.html", width=360)
-    expect(page.locator("h1")).to_have_text("Noise alone can explain it")
+    expect(page.locator("h1")).to_have_text("No significant difference")
     expect(page.locator("tr", has_text="95% interval").first).to_contain_text("62.1 to 96.3")
     expect(page.locator("tr", has_text="95% interval").first).to_contain_text("79.6 to 100.0")
     expect(page.locator("tr", has_text="epochs").last).to_have_text("epochs39")
@@ -287,5 +287,5 @@ def test_comparison_of_runs_without_epochs_has_no_curves(run, fruit, tmp_path, o
     records = read_run(run), read_run(other)
     write_comparison(tmp_path / "page.html", *records, compare(*records))
     page, _ = open_page(tmp_path / "page.html")
-    expect(page.locator("h1")).to_have_text("Equally often right")
+    expect(page.locator("h1")).to_have_text("Same accuracy")
     assert page.locator("img").count() == 0

@@ -73,8 +73,8 @@ def test_more_than_noise_is_said_in_words(runs):
     comparison = compare(read_run(runs / "old"), read_run(runs / "new"))
     assert comparison.is_more_than_noise
     assert comparison.in_words() == (
-        "new is ahead of old by 46.7 points (95% interval +12.7 to +69.7) on the same 15 photos: "
-        "more than noise (McNemar's exact test, p = 0.016)."
+        "new is 46.7 points more accurate than old (95% interval +12.7 to +69.7) on the "
+        "same 15 photos: a significant difference (McNemar's exact test, p = 0.016)."
     )
     assert comparison.first.interval == wilson_interval(8, 15)
 
@@ -84,8 +84,8 @@ def test_noise_is_said_in_words(runs, fruit):
     comparison = compare(read_run(runs / "other"), read_run(runs / "old"))
     assert not comparison.is_more_than_noise
     assert comparison.in_words() == (
-        "other is ahead of old by 13.3 points (95% interval -10.6 to +34.1) on the same 15 photos: "
-        "noise alone can explain it (McNemar's exact test, p = 0.500)."
+        "other is 13.3 points more accurate than old (95% interval -10.6 to +34.1) on the "
+        "same 15 photos: no significant difference (McNemar's exact test, p = 0.500)."
     )
 
 
@@ -100,7 +100,7 @@ def test_runs_that_are_equally_often_right_differ_in_which_photos(tmp_path):
     assert comparison.only_first == ("1",)
     assert comparison.only_second == ("2",)
     assert comparison.p_value == 1
-    assert comparison.in_words() == "one and two are equally often right on the same 2 photos."
+    assert comparison.in_words() == "one and two are equally accurate on the same 2 photos."
 
 
 def test_runs_of_the_same_name_are_told_apart_by_their_folders(tmp_path):
@@ -152,7 +152,7 @@ def test_compare_prints_both_sides_and_the_verdict(runs, capsys):
     out = capsys.readouterr().out
     assert "30.1 to 75.2" in out
     assert "+12.7 to +69.7" in out
-    assert out.endswith("more than noise (McNemar's exact test, p = 0.016).\n")
+    assert out.endswith("a significant difference (McNemar's exact test, p = 0.016).\n")
 
 
 def test_compare_is_one_json_object(runs, capsys):
@@ -169,7 +169,7 @@ def test_compare_is_one_json_object(runs, capsys):
 def test_compare_writes_a_page(runs, tmp_path, capsys):
     page = tmp_path / "pages" / "compare.html"
     assert main(["compare", str(runs / "old"), str(runs / "new"), "--html", str(page)]) == 0
-    assert "More than noise" in page.read_text()
+    assert "Significant difference" in page.read_text()
 
 
 def test_runs_lists_the_newest_first(runs, capsys):

@@ -195,7 +195,7 @@ def test_photos_of_other_things_choose_how_known_is_decided(fruit, tmp_path):
     assert len(aurocs) == 2
     assert aurocs[figures["known_by"]["score"]] == max(aurocs.values())
     assert figures["known"]["refused"]["n"] == 6  # half of them were chosen by
-    assert "Photos of other things" in (tmp_path / "run" / "report.html").read_text()
+    assert "Out-of-distribution photos" in (tmp_path / "run" / "report.html").read_text()
 
 
 def test_photo_of_other_things_that_is_spoiled_is_told_before_the_training(fruit, tmp_path):
