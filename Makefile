@@ -4,7 +4,7 @@ PYTHON ?= python3
 # Two workers with a thread each: torch's own threads would wait for each other on two cores.
 PYTEST = OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses 2 --dist worksteal
 
-.PHONY: help demo test test-quick slow fuzz chromium runtime proxies lint docs model sbom release clean
+.PHONY: help demo test test-quick slow coverage fuzz chromium runtime proxies lint docs model sbom release clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -22,6 +22,9 @@ test-quick: .venv/ready ## a first verdict in about two minutes: no browser, no 
 
 slow: .venv/ready chromium runtime proxies ## run the tests that take long: killed, distributed, whole trainings, rare cases of the pages
 	$(PYTEST) -m slow
+
+coverage: .venv/ready chromium runtime proxies ## run all tests and list the lines that none reaches (TESTS=tests/data: these alone)
+	$(PYTEST) -m 'slow or not slow' --cov --cov-report=term --cov-report=html $(TESTS)
 
 fuzz: .venv/ready ## read 10,000 damaged files of each kind (FOODVISION_FUZZ=1000 make fuzz: fewer)
 	FOODVISION_FUZZ=$${FOODVISION_FUZZ:-10000} $(PYTEST) tests/serving/test_fuzz.py
@@ -72,7 +75,7 @@ release: .venv-release/ready ## build the package, check it, and try the wheel i
 	$(if $(VERSION),test "$$(.venv-wheel/bin/foodvision --version)" = "$(VERSION)")
 
 clean: ## remove the environments
-	rm -rf .venv .venv-demo .venv-sbom .venv-release .venv-wheel node_modules sbom.json site dist
+	rm -rf .venv .venv-demo .venv-sbom .venv-release .venv-wheel node_modules sbom.json site dist htmlcov
 
 .venv-demo/ready: requirements.txt
 	$(PYTHON) -m venv .venv-demo
