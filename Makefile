@@ -4,7 +4,7 @@ PYTHON ?= python3
 # Two workers with a thread each: torch's own threads would wait for each other on two cores.
 PYTEST = OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses 2 --dist worksteal
 
-.PHONY: help demo test test-quick slow fuzz chromium runtime proxies lint docs model sbom release clean
+.PHONY: help demo test test-quick slow coverage mutants fuzz chromium runtime proxies lint docs model sbom release clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -22,6 +22,16 @@ test-quick: .venv/ready ## a first verdict in about two minutes: no browser, no 
 
 slow: .venv/ready chromium runtime proxies ## run the tests that take long: killed, distributed, whole trainings, rare cases of the pages
 	$(PYTEST) -m slow
+
+coverage: .venv/ready chromium runtime proxies ## run all tests and list the lines that none reaches (TESTS=tests/data: these alone)
+	$(PYTEST) -m 'slow or not slow' --cov --cov-report=term --cov-report=html $(TESTS)
+
+# The checkpoint that tests share is trained once, not for every mutant.
+mutants: .venv-mutants/ready ## change single places of six modules, and list the changes that no test notices (MUTANTS='*7': a tenth)
+	rm -rf mutants
+	OMP_NUM_THREADS=1 FOODVISION_FRUIT=$(CURDIR)/mutants/fruit \
+		.venv-mutants/bin/mutmut run --max-children 2 $(if $(MUTANTS),'$(MUTANTS)')
+	.venv-mutants/bin/mutmut results
 
 fuzz: .venv/ready ## read 10,000 damaged files of each kind (FOODVISION_FUZZ=1000 make fuzz: fewer)
 	FOODVISION_FUZZ=$${FOODVISION_FUZZ:-10000} $(PYTEST) tests/serving/test_fuzz.py
@@ -72,7 +82,8 @@ release: .venv-release/ready ## build the package, check it, and try the wheel i
 	$(if $(VERSION),test "$$(.venv-wheel/bin/foodvision --version)" = "$(VERSION)")
 
 clean: ## remove the environments
-	rm -rf .venv .venv-demo .venv-sbom .venv-release .venv-wheel node_modules sbom.json site dist
+	rm -rf .venv .venv-demo .venv-sbom .venv-release .venv-wheel node_modules sbom.json site dist \
+		htmlcov .venv-mutants mutants
 
 .venv-demo/ready: requirements.txt
 	$(PYTHON) -m venv .venv-demo
@@ -93,6 +104,14 @@ clean: ## remove the environments
 .venv-release/ready:
 	$(PYTHON) -m venv .venv-release
 	.venv-release/bin/python -m pip install --quiet 'build>=1.2,<2' 'twine>=6,<8'
+	@touch $@
+
+# Apart, with what .venv has: mutmut is no dependency of the tests.
+.venv-mutants/ready: .venv/ready
+	$(PYTHON) -m venv .venv-mutants
+	for of in .venv .venv-mutants; do $$of/bin/python -c 'import site; print(*site.getsitepackages())'; done \
+		| (read -r theirs && read -r ours && echo "$$theirs" > "$$ours/foodvision.pth")
+	.venv-mutants/bin/python -m pip install --quiet 'mutmut>=3.8,<4'
 	@touch $@
 
 node_modules/ready: package.json package-lock.json

@@ -108,12 +108,14 @@ def fruit(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def fruit_checkpoint(fruit, tmp_path_factory) -> Path:
-    """A checkpoint of TinyVGG, trained on the fruit."""
+    """A checkpoint of TinyVGG, trained on the fruit; kept in FOODVISION_FRUIT, if that is set."""
+    output = Path(os.environ.get("FOODVISION_FRUIT") or tmp_path_factory.mktemp("run"))
+    if (output / "checkpoint").is_dir():
+        return output / "checkpoint"
 
     from foodvision.training.config import TrainConfig
     from foodvision.training.run import run_training
 
-    output = tmp_path_factory.mktemp("run")
     config = TrainConfig(
         model="tinyvgg",
         image_size=32,

@@ -1,3 +1,4 @@
+import os
 import pickle
 from itertools import chain
 
@@ -209,17 +210,26 @@ def test_augmentation_gives_squares_of_any_size_asked_for(augment, resize, fruit
         assert type(square) is torch.Tensor
 
 
-def test_photos_in_memory_are_augmented_alike_by_a_process_of_its_own(fruit, monkeypatch):
+def test_photos_in_memory_are_augmented_alike_by_a_process_of_its_own(fruit, monkeypatch, tmp_path):
     photos = InMemory(photo_dataset(find_photos(fruit), "train", Shorten(48)))
 
     def batches(workers):
         monkeypatch.setattr("foodvision.data.batches.worker_count", lambda _: workers)
-        crops = augmentation(PREPROCESS)
-        return Batches(photos, 16, seed=1, transform_of=lambda _: crops)
+        crops, processes = augmentation(PREPROCESS), tmp_path / str(workers)
+        processes.mkdir()
+
+        def crop(photo):
+            (processes / str(os.getpid())).touch()
+            return crops(photo)
+
+        return Batches(photos, 16, seed=1, transform_of=lambda _: crop)
 
     alone, beside = batches(0), batches(2)
-    assert beside._loader.num_workers == 1
     for _ in range(2):
         for (images, labels), (others, their_labels) in zip(alone, beside, strict=True):
             torch.testing.assert_close(images, others, rtol=0, atol=0)
             assert labels.tolist() == their_labels.tolist()
+    assert [path.name for path in (tmp_path / "0").iterdir()] == [str(os.getpid())]
+    others = [path.name for path in (tmp_path / "2").iterdir()]
+    assert others
+    assert str(os.getpid()) not in others

@@ -7,11 +7,14 @@ import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
+import numpy as np
 import pytest
+from conftest import COLOURS, make_photo
 from test_photos import fill
 
 from foodvision.data import open_photos
 from foodvision.errors import DataError
+from foodvision.image import load_image
 
 LISTS = {
     "train": {"apple_pie": ["apple_pie/1", "apple_pie/2"], "waffles": ["waffles/3"]},
@@ -66,13 +69,15 @@ def test_photos_and_labels_are_torchvisions(tmp_path):
     from torchvision.datasets import Food101
 
     photos = read(f"food101:{make_food101(tmp_path)}")
+    for seed, path in enumerate(tmp_path.rglob("*.jpg")):
+        make_photo(path, COLOURS["kiwi"], seed)
     for split in ("train", "test"):
         theirs = Food101(tmp_path, split, download=True)
-        expected = [
-            (path, theirs.classes[index])
-            for path, index in zip(theirs._image_files, theirs._labels, strict=True)
-        ]
-        assert [(photo.path, photo.label) for photo in photos.splits[split]] == expected
+        ours = photos.splits[split]
+        assert len(ours) == len(theirs)
+        for photo, (image, index) in zip(ours, theirs, strict=False):
+            assert np.array_equal(load_image(photo.path), image)
+            assert photo.label == theirs.classes[index]
         assert list(photos.classes) == theirs.classes
 
 

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import softmax
-from scipy.stats import bootstrap
+from scipy.stats import bootstrap, norm
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import (
     accuracy_score,
@@ -29,6 +29,7 @@ from foodvision.evaluation import (
     Figures,
     choose_split,
     evaluate,
+    few_photos_in_words,
     fit_cautious_threshold,
     fit_certainty,
     fit_known_threshold,
@@ -85,6 +86,7 @@ def test_interval_is_statsmodels(counts):
 
 def test_published_course_figure_has_the_interval_of_its_counts():
     assert wilson_interval(145, 150) == pytest.approx((0.924, 0.986), abs=5e-4)
+    assert wilson_interval(0, 0) == (0, 1)
 
 
 def test_figures_as_json_have_the_names_of_the_contract(answers):
@@ -242,9 +244,39 @@ def test_few_photos_all_answered_right_do_not_make_a_model_certain():
     assert 0.5 < temperature < 1
 
 
+@pytest.mark.parametrize("count", [3, 30, 300])
+def test_temperature_is_the_likeliest_where_its_logarithm_is_normal(count):
+    rng = np.random.default_rng(count)
+    logits, labels = rng.normal(size=(count, 4)), rng.integers(4, size=count)
+    powers = np.linspace(-2.5, 2.5, 201)
+    costs = [
+        log_loss(labels, softmax(logits / np.exp(at), axis=1), labels=range(4), normalize=False)
+        - norm(scale=0.5).logpdf(at)
+        for at in powers
+    ]
+    found = np.log(fit_temperature(logits, labels))
+    assert found == pytest.approx(powers[np.argmin(costs)], abs=0.02)
+
+
+@pytest.mark.parametrize(("scale", "power"), [(1e-2, -3), (1e4, 3)])
+def test_temperature_has_bounds(scale, power):
+    labels = np.arange(9_000) % 3
+    answered = labels if power < 0 else (labels + 1) % 3
+    temperature = fit_temperature(scale * np.eye(3)[answered], labels)
+    assert temperature == pytest.approx(np.exp(power), rel=1e-3)
+
+
+@pytest.mark.parametrize(("count", "sentences"), [(28, 1), (29, 0)])
+def test_too_few_photos_to_refuse_any_are_told(count, sentences):
+    said = few_photos_in_words(count)
+    assert len(said) == sentences
+    assert all(one.startswith(f"{count} validation photos ") for one in said)
+
+
 def test_threshold_keeps_nineteen_of_twenty():
     scores = np.random.default_rng(0).normal(size=2000)
     assert np.mean(scores >= fit_known_threshold(scores)) == pytest.approx(0.95, abs=0.001)
+    assert fit_known_threshold(scores) in scores
 
 
 @pytest.mark.parametrize("count", [29, 45, 46, 75, 76, 102, 103, 300])

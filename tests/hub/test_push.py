@@ -187,7 +187,7 @@ def test_training_starts_from_a_pushed_model_and_is_taught_by_one(
         (("baker/bread",), "baker/bread cannot be created: baker is neither this account nor"),
         (("baker/vit",), "baker/vit is refused by the Hub (This token may not write to baker/vit)"),
         (("Bakery/vit",), "Bakery/vit holds something else (config.json)"),
-        (("cook/seen", "--private"), "cook/seen is there already, for everybody to see"),
+        (("cook/seen", "--private"), "cook/seen is there already"),
     ],
 )
 def test_training_that_could_not_push_does_not_begin(hub, run, fruit, tmp_path, options, line):

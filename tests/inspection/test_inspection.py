@@ -102,9 +102,8 @@ def test_files_that_cannot_be_read_are_named_with_the_reason(inspection):
     cut_off, no_photo, nothing = messages(inspection, "unreadable")
     assert cut_off.startswith("train/kiwi/cut_off.jpg is cut off or damaged (")
     assert cut_off.endswith("): copy or download it again")
-    formats = "it should be JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC"
-    assert no_photo == f"train/kiwi/no_photo.jpg is no photo: {formats}"
-    assert nothing == f"test/kiwi/nothing.png is no photo: {formats}"
+    assert no_photo.startswith("train/kiwi/no_photo.jpg is no photo: it should be ")
+    assert nothing.startswith("test/kiwi/nothing.png is no photo: it should be ")
 
 
 def test_copies_are_told_by_what_they_spoil(inspection):

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 import shutil
@@ -9,9 +10,18 @@ from dataclasses import replace
 
 import onnx
 import pytest
+from conftest import COLOURS, make_photo
 
-from foodvision.checkpoint import read_card, read_checkpoint, write_checkpoint
-from foodvision.errors import CheckpointError
+from foodvision.checkpoint import (
+    check_figures,
+    checkpoint_files,
+    measured_on,
+    read_card,
+    read_checkpoint,
+    weights_file,
+    write_checkpoint,
+)
+from foodvision.errors import CheckpointError, PhotoError
 from foodvision.system.storage import write_atomically
 
 
@@ -29,6 +39,7 @@ def test_what_was_written_is_read(folder, tmp_path):
     checkpoint = read_checkpoint(folder)
     again = write_checkpoint(tmp_path / "again", checkpoint.config, checkpoint.graph, "card", b"w")
     assert read_checkpoint(again) == replace(checkpoint, folder=again)
+    assert (again / "config.json").read_text().startswith('{\n  "schema_version": 1,\n  "sha256": ')
     assert sorted(path.name for path in again.iterdir()) == [
         "README.md",
         "config.json",
@@ -139,6 +150,14 @@ def test_config_that_does_not_fit_says_why(folder, changes, message):
         read_checkpoint(folder)
 
 
+def test_confusion_with_what_is_no_class_is_named(folder):
+    figures = read_checkpoint(folder).config.figures
+    figures["test"]["confused"] = [{"label": "kiwi", "answer": "pear", "times": 1, "n": 5}]
+    edit_config(folder, figures=figures)
+    with pytest.raises(CheckpointError, match=r"figures\.test names 'pear', which is not among"):
+        read_checkpoint(folder)
+
+
 @pytest.mark.parametrize("content", ["{", "[]", '"text"'])
 def test_config_that_is_no_json_object_is_named(folder, content):
     (folder / "config.json").write_text(content)
@@ -222,7 +241,7 @@ def test_graph_that_breaks_the_contract_is_never_written(folder, change, message
 
 def test_bytes_that_are_no_graph_are_refused(folder):
     checkpoint = read_checkpoint(folder)
-    with pytest.raises(CheckpointError, match="is no ONNX graph"):
+    with pytest.raises(CheckpointError, match=r"checkpoint/model\.onnx is no ONNX graph"):
         write_checkpoint(folder, checkpoint.config, b"not a graph", "card")
 
 
@@ -254,6 +273,82 @@ def test_folder_with_something_else_is_never_replaced(folder, tmp_path):
     with pytest.raises(CheckpointError, match="holds something else than a checkpoint"):
         write_checkpoint(tmp_path / "thesis", checkpoint.config, checkpoint.graph, "card")
     assert (tmp_path / "thesis" / "thesis.txt").read_text() == "years of work"
+
+
+def test_checkpoint_cannot_be_written_where_no_folder_can_be(folder, tmp_path):
+    checkpoint = read_checkpoint(folder)
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(CheckpointError, match=r"file/new cannot be written: .*file is no folder"):
+        write_checkpoint(tmp_path / "file" / "new", checkpoint.config, checkpoint.graph, "card")
+
+
+def test_graph_of_our_own_is_not_tried_when_it_is_read(folder, tmp_path, monkeypatch):
+    checkpoint = read_checkpoint(folder)
+    model = onnx.load_model_from_string(checkpoint.graph)
+    model.doc_string = "one that was never read"
+    graph = model.SerializeToString()
+    written = write_checkpoint(tmp_path / "own", checkpoint.config, graph, "card")
+    monkeypatch.setattr(subprocess, "run", lambda *given, **more: pytest.fail("it is tried"))
+    assert read_checkpoint(written).graph == graph
+
+
+def test_files_of_a_checkpoint_are_all_that_is_published(folder):
+    make_photo(folder / "examples" / "kiwi.jpg", COLOURS["kiwi"], seed=1)
+    (folder / "examples" / "._kiwi.jpg").write_bytes(b"macOS writes one beside each")
+    (folder / "examples" / "more").mkdir()
+    (folder / "notes.txt").write_text("for myself")
+    (folder / "page.json").write_text("{}")
+    names = [path.relative_to(folder).as_posix() for path in checkpoint_files(folder)]
+    pictures = sorted(f"pictures/{path.name}" for path in (folder / "pictures").iterdir())
+    top = ["config.json", "model.onnx", "model.safetensors", "page.json"]
+    assert names == [*top, "examples/kiwi.jpg", *pictures]
+
+
+def test_files_that_are_not_the_checkpoints_are_not_published(folder, tmp_path):
+    (tmp_path / "private").mkdir()
+    (tmp_path / "private" / "key.txt").write_text("secret")
+    for name, place in (("page.json", "private/key.txt"), ("examples", "private")):
+        (folder / name).symlink_to(tmp_path / place)
+        with pytest.raises(CheckpointError) as caught:
+            checkpoint_files(folder)
+        assert str(caught.value).startswith(f"{folder / name}: ")
+        assert str(caught.value).endswith("; replace it with a copy, or take it away")
+        (folder / name).unlink()
+    (folder / "examples").mkdir()
+    (folder / "examples" / "menu.JPG").write_text("pizza 8.50")
+    with pytest.raises(PhotoError, match=r"examples/menu\.JPG is no photo"):
+        checkpoint_files(folder)
+
+
+def test_figures_are_those_of_the_graph_and_the_weights(folder):
+    checkpoint = read_checkpoint(folder)
+    check_figures(checkpoint)
+    with pytest.raises(CheckpointError, match=r"figures in .*config\.json were not measured on"):
+        check_figures(replace(checkpoint, graph=b"another"))
+    weights_file(checkpoint).write_bytes(b"others")
+    with pytest.raises(CheckpointError, match=r"figures in .*config\.json were not measured on"):
+        check_figures(checkpoint)
+    check_figures(replace(checkpoint, config=replace(checkpoint.config, figures={})))
+    weights_file(checkpoint).unlink()
+    check_figures(checkpoint)
+
+
+def test_figures_name_what_they_were_measured_on():
+    graph = {"model.onnx": hashlib.sha256(b"graph").hexdigest()}
+    weights = {"model.safetensors": hashlib.sha256(b"weights").hexdigest()}
+    assert measured_on(b"graph", None) == graph
+    assert measured_on(b"graph", b"weights") == graph | weights
+
+
+def test_checkpoint_without_weights_is_for_serving_only(folder, tmp_path):
+    checkpoint = read_checkpoint(folder)
+    assert weights_file(checkpoint) == folder / "model.safetensors"
+    weights_file(checkpoint).rename(tmp_path / "elsewhere")
+    with pytest.raises(CheckpointError, match=r"has no model\.safetensors, it is for serving only"):
+        weights_file(checkpoint)
+    (folder / "model.safetensors").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(CheckpointError, match=r"model\.safetensors: .*; download the folder again"):
+        weights_file(checkpoint)
 
 
 WRITER = """

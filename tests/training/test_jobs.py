@@ -215,7 +215,7 @@ def test_script_trains_and_uploads_checkpoint_and_run(fruit, whole_hub, tmp_path
     ("files", "line"),
     [
         ({"config.json": b'{"model_type": "vit"}'}, "cook/fruit holds something else"),
-        ({}, "cook/fruit is there already, for everybody to see"),
+        ({}, "cook/fruit is there already"),
     ],
 )
 def test_what_a_job_would_overwrite_or_show_is_told_before_the_training(

@@ -18,6 +18,8 @@ def cells(path, kind):
 def test_notebooks_have_the_same_code_in_both_languages():
     english, korean = (cells(path, "code") for path in NOTEBOOKS)
     assert english == korean
+    english, korean = (nbformat.read(path, as_version=4).metadata for path in NOTEBOOKS)
+    assert english == korean
     ids = [[name for name, _ in cells(path, "markdown")] for path in NOTEBOOKS]
     assert ids[0] == ids[1]
 
@@ -32,11 +34,11 @@ def test_notebook_is_stored_small_and_without_outputs(path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
-def test_notebook_runs_from_top_to_bottom(classic, path):
+def test_notebook_runs_from_top_to_bottom(classic):
+    """The English one: the other has the same code."""
     program = [sys.executable, "-m", "pytest", "--nbmake", "--nbmake-timeout=900"]
     done = subprocess.run(
-        [*program, "-p", "no:cacheprovider", str(path)],
+        [*program, "-p", "no:cacheprovider", str(NOTEBOOKS[0])],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
