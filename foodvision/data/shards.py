@@ -22,7 +22,7 @@ from foodvision.image import SUFFIXES
 from foodvision.system.packed import Packed
 from foodvision.system.progress import progress
 
-_SUFFIX = ".tar"
+_SUFFIX, _PARQUET = ".tar", ".parquet"
 _COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 
 # shard-{000..146}.tar, as webdataset counts.
@@ -52,9 +52,11 @@ def find_shards(name: str) -> Shards | None:
 
     name: a pattern of files; a shard; a folder of shards, or of train/ and test/ with shards.
 
-    Raises DataError for a pattern that no file fits or that fits other files.
+    Raises DataError for a pattern that no file fits or that fits other files, and for Parquet.
     """
     path = Path(name)
+    if path.suffix.lower() == _PARQUET and path.is_file():
+        raise _is_parquet(path)
     if is_pattern(name):
         files = _matching(name)
         return Shards(Path(os.path.commonpath([file.parent for file in files])), files)
@@ -112,6 +114,8 @@ def _matching(pattern: str) -> tuple[Path, ...]:
     for file in files:
         if not file.is_file():
             raise DataError(f"{file}: no such file, but {pattern} names it")
+        if file.suffix.lower() == _PARQUET:
+            raise _is_parquet(file)
         if file.suffix.lower() != _SUFFIX:
             raise DataError(
                 f"{file} is no shard, but fits {pattern}: a pattern is for plain .tar files"
@@ -139,8 +143,8 @@ def _in_folder(folder: Path) -> Shards | None:
     of_splits = {path: _shards_in(path.iterdir()) for path in folders if split_named(path.name)}
     files = [*_shards_in(children), *(file for found in of_splits.values() for file in found)]
     others = [path for path in folders if not of_splits.get(path)]
-    if not files and not folders:
-        _check_not_compressed(folder, children)
+    if not files and not any(map(_holds_photos, folders)):
+        _check_no_others(children, folders)
     if not files or any(map(_holds_photos, others)):
         return None
     known = {*files, *folders, folder / _CLASSES, folder / _INFO}
@@ -148,13 +152,28 @@ def _in_folder(folder: Path) -> Shards | None:
     return Shards(folder, tuple(files), tuple(dict.fromkeys(beside)))
 
 
-def _check_not_compressed(folder: Path, files: Sequence[Path]) -> None:
-    packed = [file.name for file in files if file.name.lower().endswith(_COMPRESSED)]
-    if packed and not any(file.suffix.lower() in SUFFIXES for file in files):
+def _check_no_others(files: Sequence[Path], folders: Sequence[Path]) -> None:
+    """Refuse a folder of other shards. Raises DataError, saying what to do with them."""
+    if any(file.suffix.lower() in SUFFIXES for file in files):
+        return
+    inside = [*files, *(path for folder in folders for path in sorted(folder.iterdir()))]
+    others = (file for file in inside if file.name.lower().endswith((_PARQUET, *_COMPRESSED)))
+    for file in filter(Path.is_file, others):
+        if file.suffix.lower() == _PARQUET:
+            raise _is_parquet(file)
         raise DataError(
-            f"{folder} holds compressed archives ({a_few(packed)}): name one of them to have it "
-            "unpacked, or write shards as plain .tar, photos are compressed already"
+            f"{file} is a compressed archive in a folder: use it alone as the source, which "
+            "unpacks it, or write shards as plain .tar, photos are compressed already"
         )
+
+
+def _is_parquet(file: Path) -> DataError:
+    folder = file.parent.as_posix()
+    source = folder if file.is_absolute() else f"./{folder}"
+    return DataError(
+        f"{file} is Parquet, in which photos cannot be read one by one: use hf://{source}, which "
+        "copies them to the cache, smaller with ?side=320"
+    )
 
 
 def _shards_in(paths: Iterable[Path]) -> list[Path]:

@@ -311,6 +311,12 @@ def test_source_that_is_no_shards_says_what_would_be(jpeg, tmp_path):
     (tmp_path / "f").mkdir()
     (tmp_path / "e.tar.gz").rename(tmp_path / "f" / "0.tar.gz")
     assert "write shards as plain .tar" in told(tmp_path / "f")
+    (tmp_path / "g" / "data").mkdir(parents=True)
+    (tmp_path / "g" / "data" / "train-0.parquet").touch()
+    for source in ("g", "g/data", "g/data/*", "g/data/train-0.parquet"):
+        said = told(f"{tmp_path}/{source}")
+        assert said.startswith(f"{tmp_path}/g/data/train-0.parquet is Parquet, ")
+        assert f"use hf://{tmp_path}/g/data, which copies them to the cache" in said
     (tmp_path / "f" / "0.tar.gz").rename(tmp_path / "f" / "0.tar")
     assert "0.tar is compressed" in told(tmp_path / "f")
     assert "no such file" in told(f"{tmp_path}/x-{{0..3}}.tar")
