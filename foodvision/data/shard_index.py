@@ -35,7 +35,7 @@ FOLDER = "folder"
 """How labels are told where no file holds them: by the folder that a photo lies in."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Sample:
     """A photo of a shard: its name there, its first byte, its bytes, its label or the number."""
 

@@ -45,7 +45,11 @@ def stop_after_one(event):
         raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("settings", [SMALL, FROZEN], ids=["whole network", "frozen backbone"])
+@pytest.mark.parametrize(
+    "settings",
+    [SMALL, pytest.param(FROZEN, marks=pytest.mark.slow)],
+    ids=["whole network", "frozen backbone"],
+)
 def test_shards_train_what_the_folder_trains_also_resumed(
     settings, fruit, shards, tmp_path, capsys
 ):
