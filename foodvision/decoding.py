@@ -29,6 +29,7 @@ from PIL import Image
 from foodvision.errors import BusyError, PhotoError
 from foodvision.image import Depth, depth_of, is_heavy, load_image, read_photo, size_in_file
 from foodvision.preprocess import Preprocess
+from foodvision.system.packed import plain_path
 
 HAS_LIMITS = hasattr(signal, "setitimer") and sys.platform != "win32"
 """Whether this system can stop a process by its processor time."""
@@ -145,7 +146,7 @@ class Decoder:
         return answer
 
     def _decode_heavy(self, asked: dict[str, Any]) -> Decoded:
-        name = asked["path"]
+        name = plain_path(asked["path"])
         if self._places and not self._places.acquire(blocking=False):
             raise BusyError(f"{name} has to wait for other large photos: try again in a moment")
         try:
@@ -257,7 +258,7 @@ def serve(seconds: float, megabytes: int) -> None:
 def _answer(asked: dict[str, Any], answers: IO[bytes], *, quick: bool) -> None:
     try:
         content = read_photo(asked["path"])
-        if quick and is_heavy(content, asked["path"]):
+        if quick and is_heavy(content, plain_path(asked["path"])):
             _send(answers, {"heavy": True})
             return
         if not quick and content[4:8] == b"ftyp":

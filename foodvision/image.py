@@ -27,6 +27,7 @@ from foodvision.safety.photo_limits import (
     may_take_long,
     too_large,
 )
+from foodvision.system.packed import open_at_once, packed, plain_path
 
 Photo: TypeAlias = str | os.PathLike[str] | bytes | IO[bytes] | Image.Image | np.ndarray
 """What `load_image` takes: a path, bytes, an open file, a Pillow image, or an array."""
@@ -141,32 +142,40 @@ def load_image(source: Photo, side: int = 0, white: float | None = None) -> Imag
 
 
 def read_photo(path: str | os.PathLike[str]) -> bytes:
-    """Return the bytes of a photo's file.
+    """Return the bytes of a photo's file, or of a photo in a shard.
 
     Raises PhotoError, naming it, for what is missing, may not be read, is too large or no regular
     file: a device or a pipe might never end.
     """
+    name = plain_path(path)
     try:
-        with open(path, "rb", opener=_open_at_once) as file:
+        if inner := packed(path):
+            _check_size(inner.size, name)
+            return inner.read()
+        with open(path, "rb", opener=open_at_once) as file:
             of = os.fstat(file.fileno())
             if not stat.S_ISREG(of.st_mode):
-                raise PhotoError(f"{path} is a device or a pipe: save the photo as a file first")
-            if of.st_size > MAX_BYTES:
-                size, limit = of.st_size // 1_000_000, MAX_BYTES // 1_000_000
-                raise PhotoError(f"{path} has {size} MB: the limit is {limit}, make it smaller")
+                raise PhotoError(f"{name} is a device or a pipe: save the photo as a file first")
+            _check_size(of.st_size, name)
             return file.read(of.st_size)
     except FileNotFoundError:
-        if "://" in str(path):
+        if "://" in name:
             raise PhotoError(
-                f"{path} is an address: download the photo and give the file"
+                f"{name} is an address: download the photo and give the file"
             ) from None
-        raise PhotoError(f"{path}: no such file") from None
+        raise PhotoError(f"{name}: no such file") from None
     except IsADirectoryError:
-        raise PhotoError(f"{path} is a folder, not a photo") from None
+        raise PhotoError(f"{name} is a folder, not a photo") from None
     except PermissionError:
-        raise PhotoError(f"{path} may not be read: check its permissions") from None
+        raise PhotoError(f"{name} may not be read: check its permissions") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise PhotoError(f"{path} cannot be read ({first_line(error)})") from None
+        raise PhotoError(f"{name} cannot be read ({first_line(error)})") from None
+
+
+def _check_size(size: int, name: str) -> None:
+    if size > MAX_BYTES:
+        size, limit = size // 1_000_000, MAX_BYTES // 1_000_000
+        raise PhotoError(f"{name} has {size} MB: the limit is {limit}, make it smaller")
 
 
 def _read_open(file: IO[bytes], name: str) -> bytes:
@@ -182,11 +191,6 @@ def _read_open(file: IO[bytes], name: str) -> bytes:
     if len(content) > MAX_BYTES:
         raise PhotoError(f"{name} has over {MAX_BYTES // 1_000_000} MB: make it smaller")
     return content
-
-
-def _open_at_once(path: str, flags: int) -> int:
-    # Opening a pipe that nobody writes into would wait for ever.
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 @contextmanager
@@ -301,16 +305,23 @@ def begins_like_photo(path: Path) -> bool:
 def _head_of(path: str | os.PathLike[str], count: int) -> bytes:
     """Return the first bytes of a regular file; none of one that cannot be read."""
     try:
-        with open(path, "rb", opener=_open_at_once) as file:
+        if inner := packed(path):
+            return inner.read(count)
+        with open(path, "rb", opener=open_at_once) as file:
             return file.read(count) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
-    except OSError:
+    except (OSError, ValueError):
         return b""
 
 
 def size_in_file(path: str | os.PathLike[str]) -> tuple[int, int]:
     """Return width and height in pixels of a photo that `load_image` takes, as its file says."""
-    with Image.open(path, formats=_FORMATS) as image:
+    with Image.open(_seekable(path), formats=_FORMATS) as image:
         return image.size
+
+
+def _seekable(path: str | os.PathLike[str]) -> str | os.PathLike[str] | io.BytesIO:
+    """Return what Pillow opens: a path, or the bytes of a photo in a shard."""
+    return io.BytesIO(read_photo(path)) if packed(path) else path
 
 
 def is_heavy(content: bytes, name: str) -> bool:
@@ -351,7 +362,7 @@ def check_publishable(path: Path) -> None:
 
 def _name(source: Photo) -> str:
     if isinstance(source, (str, os.PathLike)):
-        return os.fspath(source)
+        return plain_path(source)
     if isinstance(source, bytes):
         return f"the photo of {len(source):,} bytes"
     file_name = getattr(source, "name", None)

@@ -62,7 +62,7 @@ def data(
     with open_photos(source) as photos:
         inspection = inspect_photos(photos, classifier)
         if html:
-            write_inspection(html, inspection, photos.root, source)
+            write_inspection(html, inspection, photos.root, source, photos.paths())
     if write_exclude:
         write_exclude_list(write_exclude, inspection, suspects=exclude_suspects)
     if json:

@@ -16,6 +16,7 @@ from foodvision.data.photos import (
     find_photos,
     split_photos,
 )
+from foodvision.data.sharding import write_shards
 from foodvision.data.sources import check_source, open_photos, open_unlabelled
 
 __all__ = [
@@ -34,4 +35,5 @@ __all__ = [
     "open_photos",
     "open_source",
     "split_photos",
+    "write_shards",
 ]

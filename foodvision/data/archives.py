@@ -57,7 +57,7 @@ _RESERVED_SHARE, _RESERVED_BYTES = 0.05, 10**9
 _NO_ROOM = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 # What the standard library raises for a damaged archive, depending on where the damage is.
-_DAMAGE = (
+DAMAGE = (
     zipfile.BadZipFile,
     tarfile.TarError,
     zlib.error,
@@ -185,7 +185,7 @@ def _told(archive: Path) -> Iterator[None]:
     """Have what goes wrong with an archive come as DataError."""
     try:
         yield
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise DataError(
             f"{archive} cannot be unpacked ({first_line(error)}): get it again"
         ) from None
@@ -265,7 +265,11 @@ def _members(archive: Path) -> AbstractContextManager[Iterator[Member]]:
     return tar_members(archive)
 
 
-def _safe_place(archive: Path, target: Path, member: Member) -> Path:
+def check_member(archive: Path, member: Member) -> tuple[str, ...]:
+    """Return the parts of the path of a member that is a file.
+
+    Raises DataError for a link or device, and for a path outside of the archive, too long or deep.
+    """
     shown = _quoted(member.name)
     if member.kind != "file":
         raise DataError(f"{archive} holds a link or device, {shown}: unpack it by hand")
@@ -281,9 +285,13 @@ def _safe_place(archive: Path, target: Path, member: Member) -> Path:
             f"{archive} holds a path that is too long or deep, {shown}: pack the photos again with "
             "shorter names"
         )
-    place = target.joinpath(*parts)
+    return parts
+
+
+def _safe_place(archive: Path, target: Path, member: Member) -> Path:
+    place = target.joinpath(*check_member(archive, member))
     if place.exists():
-        raise DataError(f"{archive} holds {shown} twice: unpack it by hand")
+        raise DataError(f"{archive} holds {_quoted(member.name)} twice: unpack it by hand")
     return place
 
 

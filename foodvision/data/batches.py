@@ -8,6 +8,7 @@ import multiprocessing
 import random
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
@@ -17,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler, TensorDataset
 from torchvision.transforms import v2
 
 from foodvision.data.loaders import Item, PhotoDataset, worker_count
+from foodvision.system.packed import packed
 from foodvision.system.progress import progress
 
 Batch: TypeAlias = tuple[torch.Tensor, torch.Tensor]
@@ -24,6 +26,11 @@ _Draw = TypeVar("_Draw")
 
 # Decoded photos are kept in memory up to this.
 _CACHE_BYTES = 3_000_000_000
+
+# Photos of shards are read in stretches of so many that lie side by side, and mixed among so many:
+# a disk or network then reads ahead, and what it read is used. A window of 100 kB photos is 400 MB.
+# A smaller set is mixed as a whole, as a folder is.
+_STRETCH, _WINDOW = 256, 4096
 
 
 class Place(NamedTuple):
@@ -73,7 +80,8 @@ class Batches:
         """
         self.epoch, self.batch = 0, 0
         self._seed, self._finish, self._before_batch = seed, finish, before_batch
-        self._order = _Order(self, len(dataset), batch_size, seed, shuffle, weights, shard)  # type: ignore[arg-type]
+        drawing = _Drawing(seed, shuffle, weights, _stretches(dataset))
+        self._order = _Order(self, len(dataset), batch_size, drawing, shard)  # type: ignore[arg-type]
         workers = _workers(dataset, transform_of is not None)
         self._loader: DataLoader[Item] = DataLoader(
             _WithChance(dataset, seed, transform_of),
@@ -172,21 +180,62 @@ class seeded:  # noqa: N801 (reads as a statement)
         torch.set_rng_state(self._state)
 
 
+@dataclass(frozen=True)
+class _Drawing:
+    """How the items of an epoch are drawn; all of it by `seed` and the epoch's number.
+
+    weights: (items,) how often each is drawn, with replacement; in turn if None.
+    stretches: (items,) which ones lie side by side, a number each; None where that does not matter.
+    """
+
+    seed: int
+    shuffle: bool
+    weights: torch.Tensor | None
+    stretches: torch.Tensor | None
+
+    def draw(self, items: int, epoch: int) -> Sequence[int]:
+        if not self.shuffle:
+            return range(items)
+        with seeded(self.seed, "order", epoch):
+            if self.weights is not None:
+                drawn = torch.multinomial(self.weights, items, replacement=True)
+            else:
+                drawn = torch.randperm(items)
+            if self.stretches is not None:
+                drawn = _kept_near(drawn, self.stretches)
+        indices: list[int] = drawn.tolist()
+        return indices
+
+
+def _stretches(dataset: Dataset[Item]) -> torch.Tensor | None:
+    """Return (n,) the stretches that photos of shards lie in, None for others and for a few."""
+    if not isinstance(dataset, PhotoDataset) or len(dataset) <= _WINDOW:
+        return None
+    paths = [path for path, _ in dataset.samples]
+    if not packed(paths[0]):
+        return None
+    stretches = torch.empty(len(paths), dtype=torch.long)
+    as_they_lie = sorted(range(len(paths)), key=paths.__getitem__)
+    stretches[torch.tensor(as_they_lie)] = torch.arange(len(paths)) // _STRETCH
+    return stretches
+
+
+def _kept_near(drawn: torch.Tensor, stretches: torch.Tensor) -> torch.Tensor:
+    """Return the draws stretch by stretch in an order by chance, mixed within windows."""
+    order = torch.randperm(int(stretches.max()) + 1)
+    together = drawn[torch.argsort(order[stretches[drawn]], stable=True)]
+    windows = [together[start : start + _WINDOW] for start in range(0, len(drawn), _WINDOW)]
+    return torch.cat([window[torch.randperm(len(window))] for window in windows])
+
+
 class _Order(Sampler[list[Place]]):
     """Places of an epoch's batches, from where its `Batches` stands."""
 
     def __init__(
-        self,
-        position: Batches,
-        items: int,
-        batch_size: int,
-        seed: int,
-        shuffle: bool,
-        weights: torch.Tensor | None,
-        shard: Shard,
+        self, position: Batches, items: int, batch_size: int, drawing: _Drawing, shard: Shard
     ) -> None:
         self._position, self._items, self._batch_size = position, items, batch_size
-        self._seed, self._shuffle, self._weights, self._shard = seed, shuffle, weights, shard
+        self._drawing, self._shard = drawing, shard
 
     @property
     def batches(self) -> int:
@@ -195,26 +244,16 @@ class _Order(Sampler[list[Place]]):
     def __iter__(self) -> Iterator[list[Place]]:
         epoch = self._position.epoch
         rank, world = self._shard
-        draws = [Place(epoch, item, draw) for draw, item in enumerate(self._indices(epoch))]
+        items = self._drawing.draw(self._items, epoch)
+        draws = [Place(epoch, item, draw) for draw, item in enumerate(items)]
         for batch in islice(self._cut(draws), self._position.batch, None):
             if part := batch[rank::world]:  # of a few validation photos, some processes get none
                 yield list(part)
 
-    def _indices(self, epoch: int) -> Sequence[int]:
-        if not self._shuffle:
-            return range(self._items)
-        with seeded(self._seed, "order", epoch):
-            if self._weights is not None:
-                drawn = torch.multinomial(self._weights, self._items, replacement=True)
-            else:
-                drawn = torch.randperm(self._items)
-        indices: list[int] = drawn.tolist()
-        return indices
-
     def _cut(self, draws: Sequence[_Draw]) -> list[Sequence[_Draw]]:
         starts = range(0, len(draws), self._batch_size)
         batches = [draws[start : start + self._batch_size] for start in starts]
-        if self._shuffle:
+        if self._drawing.shuffle:
             # Processes take equal parts, and batch normalisation cannot learn from a single photo:
             # what is over is left to another epoch.
             least = self._shard.world * (2 if len(batches) > 1 else 1)

@@ -10,6 +10,7 @@ from foodvision.data.layout import LeftOut
 from foodvision.data.names import file_named
 from foodvision.data.photos import Photos
 from foodvision.errors import DataError, first_line
+from foodvision.system.packed import plain_path
 
 
 def exclude(photos: Photos, file: Path) -> Photos:
@@ -22,7 +23,9 @@ def exclude(photos: Photos, file: Path) -> Photos:
     Raises DataError for a file that cannot be read, and for a line that names no photo.
     """
     known = {
-        file_named("", photo.path): photo.path for of in photos.splits.values() for photo in of
+        file_named("", Path(plain_path(photo.path))): photo.path
+        for of in photos.splits.values()
+        for photo in of
     }
     unwanted = dict.fromkeys(
         _find(known, photos, name, f"{file}, {place}") for place, name in _listed(file)
@@ -39,7 +42,7 @@ def _find(known: dict[Path, Path], photos: Photos, name: str, place: str) -> Pat
     as_it_is, stripped = (file_named(of, photos.root) for of in (name, name.strip()))
     path = known.get(as_it_is) or known.get(stripped)
     if path is None:
-        names = [photos.name_of(path) for path in known.values()]
+        names = list(photos.paths())
         near = difflib.get_close_matches(name, names, n=1) or names[:1]
         hint = f"did you mean {near[0]}?" if near else "there are none"
         raise DataError(f"{place}: {name} is no photo of {photos.root}: {hint}")

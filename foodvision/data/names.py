@@ -6,6 +6,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from foodvision.system.packed import plain_path
+
 SPLITS = ("train", "val", "test")
 
 DEEPEST = 64
@@ -44,12 +46,14 @@ _SOUNDS = re.compile(rf"(?:{'|'.join(_SPLIT_OF_WORD)})(?:\d+|[a-z]|s?daten)?|.+(
 def relative_name(path: Path, root: Path) -> str:
     """Return a file's path from a folder, with slashes: the same wherever one stands.
 
-    On another drive of Windows, the whole path.
+    Of a photo in a shard, the shard and the photo's name in it. On another drive of Windows, the
+    whole path.
     """
+    plain = plain_path(path)
     try:
-        return Path(os.path.relpath(path, root)).as_posix()
+        return Path(os.path.relpath(plain, root)).as_posix()
     except ValueError:
-        return path.absolute().as_posix()
+        return Path(plain).absolute().as_posix()
 
 
 def file_named(name: str, root: Path) -> Path:
@@ -98,6 +102,11 @@ def garbled_in_words(names: Iterable[str]) -> tuple[str, ...]:
 
 def _without_looks(name: str) -> str:
     return _BETWEEN.sub("", _ACCENTS.sub("", unicodedata.normalize("NFKD", name))).casefold()
+
+
+def splits_in(name: str) -> set[str]:
+    """Return the splits whose words a name holds among others: train-00000-of-00010."""
+    return {_SPLIT_OF_WORD[word] for word in _words(name) if word in _SPLIT_OF_WORD}
 
 
 def split_words_in(name: str) -> bool:

@@ -25,6 +25,7 @@ from foodvision.errors import DataError, PhotoError
 from foodvision.image import DICOM_WAY_OUT, SUFFIXES, begins_like_photo, is_dicom
 from foodvision.safety.files import is_plain
 from foodvision.safety.schema import LONGEST_NAME, MOST_CLASSES
+from foodvision.system.packed import packed, size_of
 from foodvision.system.progress import progress
 
 
@@ -75,8 +76,8 @@ class Photos:
         """SHA-256 over every photo's split, class, name and size, in hexadecimal."""
         digest = hashlib.sha256()
         for split, photos in sorted(self.splits.items()):
-            for photo in sorted(photos, key=_whole_path):
-                size = photo.path.stat().st_size
+            for photo in sorted(photos, key=name_first):
+                size = size_of(photo.path)
                 entry = f"{split}/{photo.label}/{photo.path.name}/{size}\n"
                 digest.update(entry.encode(errors="surrogateescape"))
         return digest.hexdigest()
@@ -84,6 +85,11 @@ class Photos:
     def name_of(self, path: Path) -> str:
         """A file as people name it: its path from the root."""
         return relative_name(path, self.root)
+
+    def paths(self) -> dict[str, Path]:
+        """Return the photos' paths by their names."""
+        members = (photo for photos in self.splits.values() for photo in photos)
+        return {self.name_of(photo.path): photo.path for photo in members}
 
     def in_words(self) -> str:
         """Say how many classes and photos there are, how they were read, and what was left out."""
@@ -179,7 +185,11 @@ def drop_unreadable(photos: Photos, splits: Sequence[str] = ("train", "val", "al
 
     Raises PhotoError.
     """
-    everything = [(split, photo) for split, members in photos.splits.items() for photo in members]
+    # In order of path: a disk reads a shard from its beginning to its end.
+    everything = sorted(
+        ((split, photo) for split, members in photos.splits.items() for photo in members),
+        key=lambda pair: pair[1].path,
+    )
     decoder = Decoder()
     with ThreadPoolExecutor() as threads:
         faults = threads.map(lambda pair: _fault(pair[1], decoder, photos.white), everything)
@@ -226,7 +236,7 @@ def carve(
         count = min(max(1, round(share * len(members))), len(members) - 1)
         name = f"{seed} {label}".encode(errors="surrogateescape")
         chance = random.Random(name)  # noqa: S311 (nothing secret)
-        in_order = sorted(members, key=_whole_path)
+        in_order = sorted(members, key=name_first)
         taken.update(chance.sample(in_order, count))
     everything = [photo for members in by_class.values() for photo in members]
     return (
@@ -235,9 +245,13 @@ def carve(
     )
 
 
-def _whole_path(photo: LabelledPhoto) -> Path:
-    """What photos are sorted by: what a CSV lists may lie on both sides of where one stands."""
-    return file_named("", photo.path)
+def name_first(photo: LabelledPhoto) -> tuple[Path, Path]:
+    """What photos are sorted by: in shards by their names there, whatever shard they lie in.
+
+    Others by their whole paths: what a CSV lists may lie on both sides of where one stands.
+    """
+    whole, inner = file_named("", photo.path), packed(photo.path)
+    return (Path(inner.name) if inner else whole), whole
 
 
 def _class_photos(

@@ -1,4 +1,4 @@
-"""Photos by the name of their source: a folder, an archive, a list, or a dataset of others."""
+"""Photos by the name of their source: a folder, an archive, shards, a list, others' datasets."""
 
 import os
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ from foodvision.data.csv_list import is_csv, parse_csv, read_csv
 from foodvision.data.food101 import food101_photos
 from foodvision.data.hub_datasets import dataset_photos
 from foodvision.data.photos import LabelledPhoto, Photos, find_photos, find_unlabelled
+from foodvision.data.shards import find_shards, is_pattern, shard_photos
 from foodvision.errors import DataError
 
 
@@ -24,7 +25,9 @@ def check_source(source: str | os.PathLike[str]) -> None:
     is_downloaded = name.startswith("hf://") or name.partition(":")[0] == "food101"
     if not is_downloaded and is_csv(name):
         name = os.fspath(parse_csv(name)[0])
-    if not is_downloaded and not os.path.exists(name):  # noqa: PTH110 (any text)
+    if not is_downloaded and is_pattern(name):
+        find_shards(name)
+    elif not is_downloaded and not os.path.exists(name):  # noqa: PTH110 (any text)
         raise DataError(f"{name}: no such file or folder")
 
 
@@ -34,6 +37,7 @@ def open_photos(source: str | os.PathLike[str]) -> Iterator[Photos]:
 
     source: a folder; a `.zip`, or a `.tar`, plain or compressed; a `.csv` or `.tsv` of path and
         label, with `?path=COLUMN&label=COLUMN&split=COLUMN` if its columns have other names;
+        webdataset's shards, a folder of them or a pattern as `shards/train-*.tar`;
         `food101`, or `food101:ROOT` if it lies, or shall lie, elsewhere than in `data`;
         `hf://user/dataset`, which `foodvision.data.hub_datasets` tells more of.
 
@@ -49,6 +53,8 @@ def open_photos(source: str | os.PathLike[str]) -> Iterator[Photos]:
         yield food101_photos(Path(root or "data"))
     elif is_csv(name):
         yield read_csv(*parse_csv(name))
+    elif shards := find_shards(name):
+        yield shard_photos(shards)
     else:
         with open_source(source) as folder:
             yield find_photos(folder)

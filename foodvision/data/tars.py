@@ -56,6 +56,20 @@ def tar_members(archive: Path) -> Iterator[Iterator[Member]]:
             yield _read(file, meter)
 
 
+@contextmanager
+def placed_members(archive: Path) -> Iterator[Iterator[tuple[Member, int]]]:
+    """Give what a plain tar holds, and where the bytes of each file begin; nothing is unpacked.
+
+    Only headers are read, and what is opened before the next is asked for.
+
+    Raises what the standard library raises for damage.
+    """
+    with archive.open("rb") as plain:
+        meter = _SeekableMeter(plain)
+        with tarfile.open(fileobj=cast("Any", meter), mode="r:", tarinfo=_TarInfo) as file:
+            yield _place(file, meter, archive.stat().st_size)
+
+
 def is_tar(start: bytes) -> bool:
     """Whether a file that starts with these 262 bytes or more is a plain tar."""
     return start[_USTAR_AT:].startswith(_USTAR)
@@ -185,6 +199,14 @@ class _Meter:
         return self._stream.read(size)
 
 
+class _SeekableMeter(_Meter):
+    """The same of a file in which one may go anywhere."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__(file)
+        self.seek, self.tell = file.seek, file.tell
+
+
 class _TarInfo(tarfile.TarInfo):
     """A header; tarfile takes a damaged or missing one for the end, and what follows is lost."""
 
@@ -207,6 +229,22 @@ def _read(file: tarfile.TarFile, meter: _Meter) -> Iterator[Member]:
     # The checksum of a compressed file stands at its end, behind what tar reads.
     while meter.read(tarfile.BLOCKSIZE):
         pass
+
+
+def _place(file: tarfile.TarFile, meter: _SeekableMeter, size: int) -> Iterator[tuple[Member, int]]:
+    while (info := file.next()) is not None:
+        # Of a sparse file, not all bytes are there.
+        kind = "other" if info.issparse() else _kind(info)
+        # A negative size would send the reader back, for ever.
+        if info.size < 0 or (kind == "file" and info.offset_data + info.size > size):
+            raise tarfile.ReadError(f"{info.name} is cut off")
+        meter.left = info.size + _MOST_HEADER
+        yield Member(info.name, kind, info.size, partial(_open, file, info)), info.offset_data
+        meter.left = _MOST_HEADER
+        file.members.clear()  # type: ignore[attr-defined]  # or it would keep all of them
+    meter.seek(file.offset)
+    if meter.read(_BLOCK).strip(b"\0"):
+        raise tarfile.ReadError("something follows its end: it may be several tars in one file")
 
 
 def _open(file: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:

@@ -2,10 +2,11 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 import imagehash
 import numpy as np
@@ -13,10 +14,10 @@ from PIL import Image, ImageOps
 
 from foodvision.classifier import Classifier
 from foodvision.data import Photos
-from foodvision.data.names import file_named
 from foodvision.decoding import Decoder
 from foodvision.errors import PhotoError, renamed
 from foodvision.preprocess import Preprocess
+from foodvision.system.packed import plain_path
 from foodvision.system.progress import progress
 
 _BATCH = 32
@@ -102,7 +103,8 @@ _Item = tuple[ScannedPhoto, np.ndarray | None] | Unreadable
 
 def _batches(photos: Photos, classifier: Classifier | None) -> Iterator[list[_Item]]:
     places = list(_places(photos))
-    look = partial(_look, photos, _preprocess_of(photos, classifier), Decoder())
+    preprocess = _preprocess_of(photos, classifier)
+    look = partial(_look, photos.white, photos.paths(), preprocess, Decoder())
     with (
         ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool,
         progress(None, "inspect", total=len(places)) as bar,
@@ -127,13 +129,19 @@ def _preprocess_of(photos: Photos, classifier: Classifier | None) -> Preprocess 
     return replace(own, white=photos.white or own.white)
 
 
-def _look(photos: Photos, preprocess: Preprocess | None, decoder: Decoder, place: Place) -> _Item:
-    path = file_named(place.name, photos.root)
+def _look(
+    white: float | None,
+    paths: Mapping[str, Path],
+    preprocess: Preprocess | None,
+    decoder: Decoder,
+    place: Place,
+) -> _Item:
+    path = paths[place.name]
     try:
-        decoded = decoder.decode(path, preprocess, photos.white)
+        decoded = decoder.decode(path, preprocess, white)
     except PhotoError as error:
         # The folder may be temporary: whoever gave an archive knows the names inside only.
-        return Unreadable(place, renamed(error, path, place.name))
+        return Unreadable(place, renamed(error, plain_path(path), place.name))
     image, (width, height) = decoded.picture, decoded.size
     copy = image.resize((_COPY, _COPY), Image.Resampling.BOX)
     look = ScannedPhoto(

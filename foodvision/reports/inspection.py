@@ -1,8 +1,9 @@
 """What an inspection leaves on paper: a page with pictures, a list for `train --exclude`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from foodvision.data.names import file_named
 from foodvision.errors import PhotoError
@@ -16,6 +17,8 @@ _SHOWN = 60
 
 # Copies of one photo; the others are told by name.
 _SHOWN_OF_GROUP = 6
+
+_Find: TypeAlias = Callable[[str], Path]
 
 
 @dataclass(frozen=True)
@@ -65,13 +68,24 @@ def write_exclude_list(path: Path, inspection: Inspection, *, suspects: bool = F
     write_atomically(path, content.encode(errors="surrogateescape"))
 
 
-def write_inspection(path: Path, inspection: Inspection, root: Path, title: str) -> None:
+def write_inspection(
+    path: Path,
+    inspection: Inspection,
+    root: Path,
+    title: str,
+    paths: Mapping[str, Path] | None = None,
+) -> None:
     """Write the page: one HTML file that opens without a network.
 
     root: the folder that the photos' names are relative to. title: what the page calls it.
+    paths: of the photos by their names, where these are not relative to the root, as in shards.
     """
+
+    def find(name: str) -> Path:
+        return (paths or {}).get(name) or file_named(name, root)
+
     sections = [
-        _section(root, name, findings, inspection.white)
+        _section(find, name, findings, inspection.white)
         for name, findings in inspection.by_kind().items()
     ]
     write_document(
@@ -96,15 +110,15 @@ def _headline(inspection: Inspection) -> str:
     return "One problem to fix" if severe == 1 else f"{severe:,} problems to fix"
 
 
-def _section(root: Path, name: str, findings: Sequence[Finding], white: float | None) -> _Section:
-    cards = [_card(root, finding, white) for finding in findings[:_SHOWN]]
+def _section(find: _Find, name: str, findings: Sequence[Finding], white: float | None) -> _Section:
+    cards = [_card(find, finding, white) for finding in findings[:_SHOWN]]
     return _Section(name, KINDS[name], len(findings), cards)
 
 
-def _card(root: Path, finding: Finding, white: float | None) -> _Card:
+def _card(find: _Find, finding: Finding, white: float | None) -> _Card:
     leave_out = () if finding.suspicion else finding.leave_out
     pictures = [
-        _Picture(name, _thumbnail(file_named(name, root), white), name in leave_out)
+        _Picture(name, _thumbnail(find(name), white), name in leave_out)
         for name in finding.photos[:_SHOWN_OF_GROUP]
     ]
     return _Card(finding.message, finding, pictures)
