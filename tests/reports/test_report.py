@@ -229,7 +229,7 @@ def test_page_of_a_judged_model_shows_every_part(judged, open_page):
     assert page.locator("table.robustness tbody tr").count() == 22
     expect(page.locator("table.robustness")).to_contain_text("radius 0.5% of the side")
     expect(page.locator("table.known")).to_contain_text(f"{judgement.known.refused.count} of 8")
-    expect(page.locator("header")).to_contain_text("latency, one thread")
+    expect(page.locator("header")).to_contain_text("latency, one photo, one thread")
     page.get_by_text("Precision and F1 of every class").click()
     expect(page.locator("table.precision tbody tr")).to_have_count(3)
     assert page.evaluate("[...document.images].every(image => image.naturalWidth > 0)")
