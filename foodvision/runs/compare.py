@@ -66,8 +66,8 @@ class Comparison:
         verdict = f"{'a' if self.is_more_than_noise else 'no'} significant difference"
         return (
             f"{ahead.name} is {100 * abs(self.difference):.1f} points more accurate than "
-            f"{behind.name} (95% interval {points(interval.low)} to {points(interval.high)}) {on_photos}: "
-            f"{verdict} (McNemar's exact test, {p_value})."
+            f"{behind.name} (95% interval {points(interval.low)} to {points(interval.high)}) "
+            f"{on_photos}: {verdict} (McNemar's exact test, {p_value})."
         )
 
     def to_dict(self) -> dict[str, Any]:
