@@ -86,11 +86,11 @@ def try_space(
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     size = sum(path.stat().st_size for path in files) / 1e6
     hardware = settings.hardware or "cpu-basic"
-    say(f"{folder} has what would be uploaded: {len(files)} files, {size:.1f} MB")
-    say(f"{settings.repo_id} would be created as a Gradio Space on {hardware}, if it is not there")
+    say(f"Wrote {folder}: {len(files)} files to upload, {size:.1f} MB")
+    say(f"{settings.repo_id} would be created as a Gradio Space on {hardware}, or updated")
     for name in named:
-        say(f"{name} would be set there")
-    say("it would be waited for, and asked about photos")
+        say(f"{name} would be set in the Space")
+    say("then the build would be awaited, and the page tested with example photos")
     return folder
 
 
