@@ -511,7 +511,7 @@ def _plain_rgb(image: Image.Image) -> Image.Image:
 
 def _plain(image: Image.Image) -> Image.Image:
     """Return an image of mode L, RGB or CMYK, of eight bits and with nothing to see through."""
-    if image.has_transparency_data or image.mode in ("La", "RGBa"):
+    if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, _WHITE), image)
     if image.mode == "1":

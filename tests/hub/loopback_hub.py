@@ -1,10 +1,10 @@
 """A Hugging Face Hub on loopback, for the real client, that can be told to fail.
 
 It keeps models, datasets and Spaces with their files on disk, and answers what huggingface_hub
-asks to create, upload, commit, download and deploy. It imitates neither xet (switch it off in the
-client, as `environment` does) nor what is sent to another host: LFS objects come from the Hub
-itself, in one part. Nor does it have listings, discussions, jobs, buckets, or repositories
-without an owner. A Space is not run: it passes through the stages it is told to.
+asks for where foodvision creates, uploads, downloads and deploys: no route is here that no test
+of that needs. It imitates neither xet (switch it off in the client, as `environment` does) nor what
+is sent to another host: LFS objects come from the Hub itself, in one part. A Space is not run: it
+passes through the stages it is told to.
 
     with LoopbackHub(tmp_path) as hub:
         hub.add("cook/fruit", {"config.json": b"{}"})
@@ -38,7 +38,6 @@ class Account:
 
     name: str
     is_pro: bool = False
-    can_pay: bool = False
     role: str = "write"  # of the token: read, write or fineGrained
     organizations: tuple[str, ...] = ()
 

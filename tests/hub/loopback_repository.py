@@ -70,7 +70,6 @@ class Space:
 
     sdk: str
     hardware: str = "cpu-basic"
-    sleep_time: int | None = None
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
     variables: dict[str, str] = field(default_factory=dict)
     stages: list[str] = field(default_factory=list)
@@ -86,12 +85,10 @@ class Repository:
     folder: Path
     private: bool = False
     gated: str | bool = False
-    allowed: set[str] = field(default_factory=set)  # accounts that were let through the gate
     space: Space | None = None
     lfs_above: int = 10_000_000
     commits: dict[str, Commit] = field(default_factory=dict)
     branches: dict[str, str] = field(default_factory=dict)
-    tags: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self):
         self.folder.mkdir(parents=True)
@@ -105,20 +102,9 @@ class Repository:
     def head(self) -> Commit:
         return self.commits[self.branches["main"]]
 
-    @property
-    def history(self) -> list[Commit]:
-        """The commits of the main branch, newest first."""
-        return self.history_of(self.head)
-
-    def history_of(self, commit: Commit) -> list[Commit]:
-        history = [commit]
-        while history[-1].parent:
-            history.append(self.commits[history[-1].parent])
-        return history
-
     def find(self, revision: str) -> Commit | None:
-        """Return what a branch, a tag or a commit's name points to."""
-        oid = self.branches.get(revision) or self.tags.get(revision) or revision
+        """Return what a branch or a commit's name points to."""
+        oid = self.branches.get(revision, revision)
         return self.commits.get(oid)
 
     def read(self, path: str, revision: str = "main") -> bytes:
@@ -195,11 +181,6 @@ class Repository:
         self.branches[branch] = self._record(parent.oid, files, title, message, author)
         return self.commits[self.branches[branch]]
 
-    def squash(self, branch: str, title: str) -> None:
-        """Make a branch one commit without a past."""
-        head = self.commits[self.branches[branch]]
-        self.branches[branch] = self._record(None, head.files, title)
-
     def _record(self, parent, files, title="initial commit", message="", author="cook") -> str:
         date = datetime.now(timezone.utc).isoformat().replace("+00:00", "Z")
         tree = {path: asdict(file) for path, file in sorted(files.items())}
@@ -228,11 +209,8 @@ class Repository:
 
 
 def matches(path: str, pattern: str) -> bool:
-    """Whether a line of .gitattributes or .gitignore speaks of a file (without `!` and `**`)."""
-    if "/" in pattern.rstrip("/"):
-        return fnmatch(path, pattern.lstrip("/")) or path.startswith(pattern.strip("/") + "/")
-    *folders, name = path.split("/")
-    return any(fnmatch(part, pattern.rstrip("/")) for part in folders) or fnmatch(name, pattern)
+    """Whether a line of .gitattributes speaks of a file (without `**`)."""
+    return fnmatch(path if "/" in pattern else path.rpartition("/")[2], pattern)
 
 
 def git_hash(content: bytes) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from uuid import uuid4
 
 import yaml
-from fastapi import APIRouter, Body, Depends, Form, Request
+from fastapi import APIRouter, Body, Depends, Request
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from loopback_repository import (
     Commit,
@@ -17,8 +17,6 @@ from loopback_repository import (
     Space,
     faults,
     front_matter,
-    git_hash,
-    matches,
     pointer,
 )
 
@@ -102,7 +100,7 @@ Writable = Annotated[Repository, Depends(writable)]
 
 async def opened(repository: Readable, visitor: Visitor) -> Repository:
     """A repository whose contents may be read."""
-    known = visitor and (visitor.owns(repository.id) or visitor.name in repository.allowed)
+    known = visitor and visitor.owns(repository.id)
     if repository.gated and not known:
         raise Refused(403 if visitor else 401, f"{repository.id} is gated", "GatedRepo")
     return repository
@@ -112,7 +110,8 @@ Opened = Annotated[Repository, Depends(opened)]
 
 
 async def commit_at(repository: Readable, revision: str = "main") -> Commit:
-    commit = repository.find(revision.replace(SLASH, "/"))
+    revision = revision.replace(SLASH, "/")
+    commit = repository.find(revision)
     if commit is None:
         raise Refused(404, f"Invalid rev id: {revision}", "RevisionNotFound")
     return commit
@@ -145,7 +144,7 @@ async def whoami(visitor: Member):
         "name": visitor.name,
         "fullname": visitor.name,
         "isPro": visitor.is_pro,
-        "canPay": visitor.can_pay,
+        "canPay": False,
         "orgs": [{"name": name} for name in visitor.organizations],
         "auth": {
             "type": "access_token",
@@ -180,35 +179,19 @@ async def create(hub: Hub, visitor: Member, asked: Json):
     return {"url": url, "name": repo_id, "id": repo_id}
 
 
-@router.delete("/api/repos/delete")
-async def delete(hub: Hub, visitor: Member, asked: Json):
-    kind, repo_id = named(asked, visitor)
-    if (kind, repo_id) not in hub.repositories:
-        raise Refused(404, "Repository not found", "RepoNotFound")
-    if not visitor.may_write(repo_id):
-        raise Refused(403, f"This token may not delete {repo_id}")
-    hub.remove(repo_id, kind)
-
-
 def named(asked: dict, visitor: Any) -> tuple[str, str]:
     return asked.get("type") or "model", f"{asked['organization'] or visitor.name}/{asked['name']}"
 
 
 def refuse_unpaid(hub: Any, visitor: Any, sdk: str, hardware: str) -> None:
-    if hardware not in FREE and not visitor.can_pay:
+    if hardware not in FREE:
         raise Refused(402, NEEDS_CREDIT)
     if sdk != "static" and hardware == "cpu-basic" and hub.gradio_needs_pro and not visitor.is_pro:
         raise Refused(402, NEEDS_PRO)
 
 
 def new_space(asked: dict) -> Space:
-    return Space(
-        asked["sdk"],
-        asked.get("hardware") or "cpu-basic",
-        asked.get("sleepTimeSeconds"),
-        {secret["key"]: secret["value"] for secret in asked.get("secrets", [])},
-        {variable["key"]: variable["value"] for variable in asked.get("variables", [])},
-    )
+    return Space(asked["sdk"], asked.get("hardware") or "cpu-basic")
 
 
 def address(hub: Any, kind: str, repo_id: str) -> str:
@@ -223,13 +206,6 @@ async def auth_check(repository: Opened):
 @router.get(REPO + "/auth-check/write")
 async def auth_check_write(repository: Writable):
     return {}
-
-
-@router.put(REPO + "/settings")
-async def settings(repository: Writable, asked: Json):
-    repository.gated = asked.get("gated", repository.gated)
-    if "visibility" in asked:
-        repository.private = asked["visibility"] == "private"
 
 
 # What a repository holds
@@ -249,7 +225,7 @@ async def info(repository: Readable, commit: At, blobs: bool = False):
         "downloads": 0,
         "likes": 0,
         "tags": card.get("tags", []),
-        "createdAt": repository.history[-1].date,
+        "createdAt": commit.date,
         "lastModified": commit.date,
         "cardData": card,
         "siblings": [sibling(path, file, blobs) for path, file in sorted(commit.files.items())],
@@ -290,41 +266,10 @@ def about_space(repository: Repository) -> dict:
     }
 
 
+# Asked with `recursive` alone, for which the real Hub lists the folders, too.
 @router.get(REPO + "/tree/{revision}")
-@router.get(REPO + "/tree/{revision}/{path:path}")
-async def tree(commit: At, path: str = "", recursive: bool = False):
-    start = f"{path}/" if path else ""
-    entries = entries_of(commit, start)
-    if path and not entries:
-        raise Refused(404, f"{path} does not exist on this revision", "EntryNotFound")
-    deep = len(start.split("/"))
-    return [entry for entry in entries if recursive or len(entry["path"].split("/")) == deep]
-
-
-@router.post(REPO + "/paths-info/{revision}")
-async def paths_info(commit: At, paths: Annotated[list[str], Form()]):
-    return [entry for entry in entries_of(commit) if entry["path"] in paths]
-
-
-def entries_of(commit: Commit, start: str = "") -> list[dict]:
-    """Folders and files below a folder, however deep."""
-    inside = {path: file for path, file in sorted(commit.files.items()) if path.startswith(start)}
-    parents = [path.split("/")[:-1] for path in inside]
-    folders = {"/".join(parts[: n + 1]) for parts in parents for n in range(len(parts))}
-    below = [folder for folder in sorted(folders) if folder.startswith(start)]
-    return [folder_entry(commit, folder) for folder in below] + [
-        file_entry(path, file) for path, file in inside.items()
-    ]
-
-
-def folder_entry(commit: Commit, folder: str) -> dict:
-    inside = [(p, file.oid) for p, file in commit.files.items() if p.startswith(f"{folder}/")]
-    return {
-        "type": "directory",
-        "oid": git_hash(repr(sorted(inside)).encode()),
-        "size": 0,
-        "path": folder,
-    }
+async def tree(commit: At):
+    return [file_entry(path, file) for path, file in sorted(commit.files.items())]
 
 
 def file_entry(path: str, file: File) -> dict:
@@ -349,74 +294,16 @@ async def resolve(repository: Opened, commit: At, path: str):
     return FileResponse(repository.path_of(file), headers=headers)
 
 
-# Branches, tags, history
-
-
-@router.get(REPO + "/refs")
-async def refs(repository: Readable):
-    pulls = [ref for ref in repository.branches if ref.startswith("refs/pr/")]
-    names = [name for name in repository.branches if name not in pulls]
-    return {
-        "branches": [ref(name, f"refs/heads/{name}", repository.branches) for name in names],
-        "tags": [ref(name, f"refs/tags/{name}", repository.tags) for name in repository.tags],
-        "pullRequests": [ref(name, name, repository.branches) for name in pulls],
-        "converts": [],
-    }
-
-
-def ref(name: str, full: str, targets: dict[str, str]) -> dict:
-    return {"name": name, "ref": full, "targetCommit": targets[name]}
-
-
-@router.get(REPO + "/commits/{revision}")
-async def commits(repository: Readable, commit: At):
-    return [
-        {
-            "id": past.oid,
-            "authors": [{"user": past.author}],
-            "date": past.date,
-            "title": past.title,
-            "message": past.message,
-        }
-        for past in repository.history_of(commit)
-    ]
+# Branches
 
 
 @router.post(REPO + "/branch/{branch}")
 async def create_branch(repository: Writable, branch: str, asked: Json):
     start = await commit_at(repository, asked.get("startingPoint", "main"))
-    add_name(repository.branches, branch.replace(SLASH, "/"), start)
-
-
-@router.delete(REPO + "/branch/{branch}")
-async def delete_branch(repository: Writable, branch: str):
-    remove_name(repository.branches, branch.replace(SLASH, "/"))
-
-
-@router.post(REPO + "/tag/{revision}")
-async def create_tag(repository: Writable, commit: At, asked: Json):
-    add_name(repository.tags, asked["tag"], commit)
-
-
-@router.delete(REPO + "/tag/{tag}")
-async def delete_tag(repository: Writable, tag: str):
-    remove_name(repository.tags, tag.replace(SLASH, "/"))
-
-
-def add_name(names: dict[str, str], name: str, commit: Commit) -> None:
-    if name in names:
+    name = branch.replace(SLASH, "/")
+    if name in repository.branches:
         raise Refused(409, f"Reference already exists: {name}")
-    names[name] = commit.oid
-
-
-def remove_name(names: dict[str, str], name: str) -> None:
-    if names.pop(name, None) is None:
-        raise Refused(404, f"Reference does not exist: {name}", "RevisionNotFound")
-
-
-@router.post(REPO + "/super-squash/{branch}")
-async def squash(repository: Writable, branch: str, asked: Json):
-    repository.squash(branch_of(repository, branch), asked["message"])
+    repository.branches[name] = start.oid
 
 
 # Uploads
@@ -424,22 +311,17 @@ async def squash(repository: Writable, branch: str, asked: Json):
 
 @router.post(REPO + "/preupload/{revision}")
 async def preupload(repository: Writable, commit: At, asked: Json):
-    ignored = [
-        line
-        for line in asked.get("gitIgnore", "").splitlines()
-        if line.strip() and not line.startswith(("#", "!"))
-    ]
-    return {"files": [upload_mode(repository, commit, file, ignored) for file in asked["files"]]}
+    return {"files": [upload_mode(repository, commit, file) for file in asked["files"]]}
 
 
-def upload_mode(repository: Repository, commit: Commit, asked: dict, ignored: list[str]) -> dict:
+def upload_mode(repository: Repository, commit: Commit, asked: dict) -> dict:
     path = asked["path"]
     present = commit.files.get(path)
     lfs = repository.wants_lfs(path, asked["size"], base64.b64decode(asked["sample"]))
     return {
         "path": path,
         "uploadMode": "lfs" if lfs else "regular",
-        "shouldIgnore": any(matches(path, pattern) for pattern in ignored),
+        "shouldIgnore": False,
         "oid": present.object_id if present else None,
     }
 
@@ -492,14 +374,7 @@ async def verify(repository: Writable, sha256: str, asked: Json):
 
 
 @router.post(REPO + "/commit/{revision}")
-async def commit(
-    hub: Hub,
-    repository: Writable,
-    visitor: Member,
-    revision: str,
-    request: Request,
-    create_pr: bool = False,
-):
+async def commit(hub: Hub, repository: Writable, visitor: Member, revision: str, request: Request):
     branch = branch_of(repository, revision)
     head = repository.find(branch)
     header, *lines = [json.loads(line) for line in (await request.body()).splitlines()]
@@ -509,17 +384,11 @@ async def commit(
     for line in lines:
         changes |= CHANGES[line["key"]](repository, head, line["value"])
     url = address(hub, repository.kind, repository.id)
-    answer = {}
-    if create_pr:
-        number = 1 + sum(name.startswith("refs/pr/") for name in repository.branches)
-        branch = f"refs/pr/{number}"
-        repository.branches[branch] = head.oid
-        answer["pullRequestUrl"] = f"{url}/discussions/{number}"
     text = header["value"]
     new = repository.commit(changes, text["summary"], text["description"], visitor.name, branch)
     if branch == "main":
         hub.rebuild(repository)
-    return answer | {"commitOid": new.oid, "commitUrl": f"{url}/commit/{new.oid}"}
+    return {"commitOid": new.oid, "commitUrl": f"{url}/commit/{new.oid}"}
 
 
 def branch_of(repository: Repository, revision: str) -> str:
@@ -546,18 +415,10 @@ def deleted_file(repository: Repository, head: Commit, value: dict) -> dict:
     return {value["path"]: None}
 
 
-def deleted_folder(repository: Repository, head: Commit, value: dict) -> dict:
-    inside = [path for path in head.files if path.startswith(value["path"].rstrip("/") + "/")]
-    if not inside:
-        raise Refused(404, f"{value['path']} does not exist", "EntryNotFound")
-    return dict.fromkeys(inside)
-
-
 CHANGES = {
     "file": regular_file,
     "lfsFile": lfs_file,
     "deletedFile": deleted_file,
-    "deletedFolder": deleted_folder,
 }
 
 
@@ -580,7 +441,7 @@ def runtime_of(space: Space) -> dict:
             "current": None if stage in PASSING else space.hardware,
             "requested": space.hardware,
         },
-        "gcTimeout": space.sleep_time,
+        "gcTimeout": None,
         "storage": None,
         "replicas": {"requested": 1, "current": int(stage == "RUNNING")},
         "devMode": False,
@@ -606,14 +467,7 @@ async def hardware(
 ):
     refuse_unpaid(hub, visitor, space.sdk, asked["flavor"])
     space.hardware = asked["flavor"]
-    space.sleep_time = asked.get("sleepTimeSeconds", space.sleep_time)
     hub.rebuild(repository)
-    return runtime_of(space)
-
-
-@router.post(SPACE + "/sleeptime")
-async def sleep_time(space: SpaceWritten, asked: Json):
-    space.sleep_time = asked["seconds"]
     return runtime_of(space)
 
 
@@ -623,20 +477,9 @@ async def restart(hub: Hub, repository: Writable):
     return runtime_of(repository.space)
 
 
-@router.post(SPACE + "/pause")
-async def pause(space: SpaceWritten):
-    space.stages = ["PAUSED"]
-    return runtime_of(space)
-
-
 @router.get(SPACE + "/secrets")
 async def secrets(space: SpaceWritten):
     return {key: {"key": key} for key in space.secrets}
-
-
-@router.get(SPACE + "/variables")
-async def variables(space: SpaceRead):
-    return {key: {"key": key, "value": value} for key, value in space.variables.items()}
 
 
 @router.post(SPACE + "/secrets")
@@ -649,17 +492,4 @@ async def set_secret(hub: Hub, repository: Writable, asked: Json):
 async def set_variable(hub: Hub, repository: Writable, asked: Json):
     repository.space.variables[asked["key"]] = asked["value"]
     hub.rebuild(repository)
-    return await variables(repository.space)
-
-
-@router.delete(SPACE + "/secrets")
-async def delete_secret(hub: Hub, repository: Writable, asked: Json):
-    repository.space.secrets.pop(asked["key"], None)
-    hub.rebuild(repository)
-
-
-@router.delete(SPACE + "/variables")
-async def delete_variable(hub: Hub, repository: Writable, asked: Json):
-    repository.space.variables.pop(asked["key"], None)
-    hub.rebuild(repository)
-    return await variables(repository.space)
+    return {key: {"key": key, "value": value} for key, value in repository.space.variables.items()}

@@ -138,7 +138,7 @@ def test_photo_is_heavy_by_what_its_decoding_takes():
     [
         ("https://example.com/a.jpg", "https://example.com/a.jpg is an address: download"),
         ("/dev/null", "/dev/null is a device or a pipe"),
-        ("a\0.jpg", "a\0.jpg cannot be read (embedded null byte)"),
+        ("a\0.jpg", r"a\x00.jpg cannot be read (embedded null byte)"),
         ("x" * 300, f"{'x' * 300} cannot be read ("),
     ],
 )
@@ -189,6 +189,14 @@ def test_arrays_of_one_channel_and_of_16_bits_are_scaled():
     assert np.array_equal(load_image(grey.astype(np.float32) / 255, white=1.0), expected)
     colours = np.asarray(scene()).astype(np.uint16) * 257
     assert np.array_equal(load_image(colours), scene())
+
+
+def test_colours_that_are_multiplied_by_their_alpha_lie_over_white():
+    clear = Image.new("RGBA", (4, 4), (80, 80, 80, 0))
+    clear.paste((0, 0, 0, 255), (0, 0, 2, 4))
+    image = load_image(clear.convert("RGBa"))
+    assert image.getpixel((0, 0)) == (0, 0, 0)
+    assert image.getpixel((3, 0)) == (255, 255, 255)
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
