@@ -10,8 +10,8 @@ from scipy.stats import beta
 
 from foodvision.checkpoint import NO_THRESHOLD
 
-# Of the validation photos, so many are called known.
 KEPT_SHARE = 0.95
+"""Of the validation photos, so many are called known where nobody asks for more."""
 
 # Of later photos of the classes, at most so many are refused, in so many of all trainings.
 MOST_REFUSED, ASSURANCE = 0.1, 0.95
@@ -55,12 +55,12 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     return float(np.exp(minimize_scalar(cost, bounds=(-3.0, 3.0), method="bounded").x))
 
 
-def fit_known_threshold(scores: np.ndarray) -> float:
-    """Return the score that `KEPT_SHARE` of the validation photos reach; scores: (n,) float32."""
-    return float(np.quantile(scores, 1 - KEPT_SHARE, method="lower"))
+def fit_known_threshold(scores: np.ndarray, kept: float = KEPT_SHARE) -> float:
+    """Return the score that a share of the validation photos reach; scores: (n,) float32."""
+    return float(np.quantile(scores, 1 - kept, method="lower"))
 
 
-def fit_cautious_threshold(scores: np.ndarray) -> float:
+def fit_cautious_threshold(scores: np.ndarray, kept: float = KEPT_SHARE) -> float:
     """Return the score of `fit_known_threshold`, or a lower one where it comes from few photos.
 
     Later photos fall below the k-th lowest of n scores with a probability that is distributed as
@@ -76,7 +76,7 @@ def fit_cautious_threshold(scores: np.ndarray) -> float:
     if not is_safe.any():
         return NO_THRESHOLD
     safe = np.sort(scores)[is_safe.sum() - 1]
-    return min(float(safe), fit_known_threshold(scores))
+    return min(float(safe), fit_known_threshold(scores, kept))
 
 
 def few_photos_in_words(count: int) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from foodvision.engine import (
 from foodvision.errors import FoodVisionError
 from foodvision.evaluation import (
     FEW_TEST_PHOTOS,
+    KEPT_SHARE,
     Share,
     cross_validate,
     fit_cautious_threshold,
@@ -99,13 +100,18 @@ def compute_features(
 
 @torch.inference_mode()
 def calibrate(
-    network: nn.Module, body: bytes, run: Run, unknown: Sequence[LabelledPhoto] = ()
+    network: nn.Module,
+    body: bytes,
+    run: Run,
+    unknown: Sequence[LabelledPhoto] = (),
+    kept: float = KEPT_SHARE,
 ) -> tuple[Calibration, dict[str, float]]:
     """Fit what makes the model honest: scores on train, the rest on val.
 
     unknown: photos of other things, by which the score of known or not is chosen; the AUROC of
     each candidate is the second of what is returned. Without them it is the cosine to the nearest
     class mean.
+    kept: of the validation photos, so many are called known, or more.
     """
     _, head = split_head(network)
     head = head.cpu()
@@ -124,7 +130,7 @@ def calibrate(
         candidates = [known, KnownScore("energy")]
         known, aurocs = choose_known(candidates, head, seen["train"], seen["val"], seen["unknown"])
     scores = score_known(known, head, seen["val"])
-    threshold = fit_cautious_threshold(scores)
+    threshold = fit_cautious_threshold(scores, kept)
     logits = head(torch.from_numpy(seen["val"])).numpy()
     temperature = fit_temperature(logits, val_labels)
     confidence = softmax(logits / temperature, axis=1).max(axis=1)

@@ -131,7 +131,7 @@ def test_missing_graph_is_named(folder):
         ({"classes": ["one", "two"]}, "figures.test names 'blueberry', which is not among the"),
         ({"classes": ["1", "2"], "figures": {}}, r"probabilities should be float \[N, 2\]"),
         ({"known_threshold": "nan"}, "known_threshold must be a finite number"),
-        ({"sure_from": "often"}, "sure_from must be a finite number"),
+        ({"sure_from": "often"}, "sure_from must be a number from 0 to 1e12"),
         ({"likely_from": float("inf")}, "config.json: is not JSON"),
         ({"likely_from": 10**400}, "likely_from must be a number of at most 64 bits"),
         ({"figures": {"test": None}}, "figures.test must be an object"),
