@@ -1,16 +1,19 @@
 """Photos that a model's page offers: put into its checkpoint before it is published."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from foodvision.checkpoint import Checkpoint
 from foodvision.errors import SettingsError
 from foodvision.system.terminal import say
+
+if TYPE_CHECKING:
+    from foodvision.checkpoint import Checkpoint
 
 AUTO = "auto"
 """Takes test photos of the run that trained the model, instead of a folder."""
 
 
-def publish_examples(given: str, checkpoint: Checkpoint, examples: str) -> None:
+def publish_examples(given: str, checkpoint: "Checkpoint", examples: str) -> None:
     """Put photos into a checkpoint for its page to offer, and name each of them.
 
     given: the checkpoint as the user named it. examples: a folder of photos, or "auto".
@@ -49,7 +52,7 @@ def publish_examples(given: str, checkpoint: Checkpoint, examples: str) -> None:
         _add(checkpoint, found)
 
 
-def _add(checkpoint: Checkpoint, photos: list[Path]) -> None:
+def _add(checkpoint: "Checkpoint", photos: list[Path]) -> None:
     from foodvision.page.examples import add_examples
 
     for photo, target in add_examples(checkpoint, photos):

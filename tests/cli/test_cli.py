@@ -225,7 +225,7 @@ def test_part_of_the_models_classes_can_be_judged(fruit, fruit_checkpoint, tmp_p
             ["deploy", "cook/page", "--check", "--private"],
             "as it is: leave out --model, --hardware",
         ),
-        (["deploy", "cook/page", "--check", "--dry-run"], "--variable and --dry-run"),
+        (["deploy", "cook/page", "--check", "--dry-run"], "--variable, --examples and --dry-run"),
         (["demo", "--model", "nowhere"], "nowhere: no such folder"),
         (["demo", "--port", "99999"], "--port. Must be <= 65535"),
         (["predct"], 'Did you mean "predict"?'),

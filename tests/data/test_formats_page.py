@@ -158,7 +158,7 @@ def splits_that_do_not_agree(row, folder):
     assert "1 of a class that train/ lacks (test/kimchi/5.jpg)" in words
 
 
-@case("grey, 16 bits, that use 8, 10, 12 or 14 of them")
+@case("greyscale, 16 bits of which 8, 10, 12 or 14 are used")
 def depth_of_a_set(row, folder):
     for bits in (8, 10, 12, 14):
         photos = find_white(find_photos(make_set(folder / str(bits), save_png, 2**bits - 1)))
@@ -171,14 +171,14 @@ def full_depth(row, folder):
     assert find_white(photos) == photos
 
 
-@case("floating point values (TIFF)")
+@case("floating point (TIFF)")
 def floats(row, folder):
     for white in (1, 255, 1023, 4095, 16383, 65535):
         made = make_set(folder / str(white), save_float, white, ".tif", count=1)
         assert find_white(find_photos(made)).white == white
 
 
-@case("grey where zero is white (TIFF)")
+@case("greyscale where zero is white (TIFF)")
 def inverted(row, folder):
     from test_depth import test_inverted_greys_are_turned_round as check
 

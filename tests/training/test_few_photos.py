@@ -62,7 +62,10 @@ def test_enough_photos_are_not_told(fruit, tmp_path):
     assert run.notes == ()
     config = foodvision.load(run.folder).config
     assert config.refuses
-    assert "whether it is none of them" in (run.folder / "checkpoint" / "README.md").read_text()
+    assert (
+        'Photos of other things are refused as "not known"'
+        in (run.folder / "checkpoint" / "README.md").read_text()
+    )
 
 
 def test_small_set_is_cross_validated(fruit_checkpoint, tmp_path, capsys):
