@@ -165,7 +165,7 @@ def depth_of_a_set(row, folder):
         assert photos.white == 2**bits - 1
 
 
-@case("grey, 16 bits that use all")
+@case("greyscale, all 16 bits used")
 def full_depth(row, folder):
     photos = find_photos(make_set(folder, save_png, 65535))
     assert find_white(photos) == photos
