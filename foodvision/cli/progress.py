@@ -23,7 +23,7 @@ def _print(event: Event) -> None:
             terminal.print(f"{source}: {photos.in_words()}", soft_wrap=True)
             terminal.print(photos_table(photos, "foodvision data --all shows all."))
         case ClassesKnown(model, count):
-            terminal.print(f"{model} knows {count} of these classes: the head starts from that")
+            terminal.print(f"{model} knows {count} of these classes: their head weights are reused")
         case Trained(last, seconds):
             terminal.print(
                 f"Trained in {seconds:.0f} seconds. Last epoch: "

@@ -200,7 +200,7 @@ def overall_table(judgement: Judgement) -> Table:
         ("top-5", figures.top5, figures.top5_interval),
         ("macro F1", figures.macro_f1, figures.macro_f1_interval),
         ("calibration error (ECE)", figures.ece, figures.ece_interval),
-        ("the same by chance alone", figures.ece_by_chance, None),
+        ("ECE by chance alone", figures.ece_by_chance, None),
     ):
         if value is not None and (name != "top-5" or len(figures.per_class) > 5):
             table.add_row(name, percent(value), interval_in_words(interval) if interval else "")
