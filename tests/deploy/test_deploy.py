@@ -421,7 +421,7 @@ assert not feedback.folder.exists()
         capture_output=True,
         text=True,
     )
-    assert '"kiwi"' in listed.stdout
+    assert '"kiwi"' in listed.stdout, listed.stderr
 
 
 def test_feedback_that_the_hub_does_not_take_stays_on_the_disk(hub, tmp_path):

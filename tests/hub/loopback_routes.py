@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from uuid import uuid4
 
 import yaml
-from fastapi import APIRouter, Body, Depends, Request
+from fastapi import APIRouter, Body, Depends, Form, Request
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from loopback_repository import (
     Commit,
@@ -17,6 +17,7 @@ from loopback_repository import (
     Space,
     faults,
     front_matter,
+    git_hash,
     pointer,
 )
 
@@ -268,8 +269,40 @@ def about_space(repository: Repository) -> dict:
 
 # Asked with `recursive` alone, for which the real Hub lists the folders, too.
 @router.get(REPO + "/tree/{revision}")
-async def tree(commit: At):
-    return [file_entry(path, file) for path, file in sorted(commit.files.items())]
+@router.get(REPO + "/tree/{revision}/{path:path}")
+async def tree(commit: At, path: str = "", recursive: bool = False):
+    start = f"{path}/" if path else ""
+    entries = entries_of(commit, start)
+    if path and not entries:
+        raise Refused(404, f"{path} does not exist on this revision", "EntryNotFound")
+    deep = len(start.split("/"))
+    return [entry for entry in entries if recursive or len(entry["path"].split("/")) == deep]
+
+
+@router.post(REPO + "/paths-info/{revision}")
+async def paths_info(commit: At, paths: Annotated[list[str], Form()]):
+    return [entry for entry in entries_of(commit) if entry["path"] in paths]
+
+
+def entries_of(commit: Commit, start: str = "") -> list[dict]:
+    """Folders and files below a folder, however deep."""
+    inside = {path: file for path, file in sorted(commit.files.items()) if path.startswith(start)}
+    parents = [path.split("/")[:-1] for path in inside]
+    folders = {"/".join(parts[: n + 1]) for parts in parents for n in range(len(parts))}
+    below = [folder for folder in sorted(folders) if folder.startswith(start)]
+    return [folder_entry(commit, folder) for folder in below] + [
+        file_entry(path, file) for path, file in inside.items()
+    ]
+
+
+def folder_entry(commit: Commit, folder: str) -> dict:
+    inside = [(p, file.oid) for p, file in commit.files.items() if p.startswith(f"{folder}/")]
+    return {
+        "type": "directory",
+        "oid": git_hash(repr(sorted(inside)).encode()),
+        "size": 0,
+        "path": folder,
+    }
 
 
 def file_entry(path: str, file: File) -> dict:
