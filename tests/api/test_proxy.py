@@ -4,7 +4,7 @@ import getpass
 import re
 import shutil
 import subprocess
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import httpx
 import pytest
@@ -120,7 +120,12 @@ def test_photo_is_uploaded_below_a_path(browser, tmp_path, proxy):
 
 
 def visit(browser, url):
-    context = browser.new_context(ignore_https_errors=True)
+    # A proxy waits for pages that are open before it ends.
+    with closing(browser.new_context(ignore_https_errors=True)) as context:
+        look_at(context, url)
+
+
+def look_at(context, url):
     page = context.new_page()
     asked, failed, said = [], [], []
     page.on("request", lambda request: asked.append(request.url))
@@ -138,7 +143,6 @@ def visit(browser, url):
     assert manifest["errors"] == []
     assert [of for of in asked if not of.startswith((url, "data:", "blob:"))] == []
     assert (failed, said) == ([], [])
-    context.close()
 
 
 def ask(url):
