@@ -182,8 +182,8 @@ CALM_TRAINED_SHARE = 0.7
 # Of its labels, against what the network answered before it.
 CALM_TAUGHT_SHARE = 0.6
 
-# Of validation photos, so many are called known: three in four of those that 0.95 refuses besides
-# are classified rightly, and visitors of a page about food mostly send food (diary.md).
+# Of the validation photos, so many are called known. At 0.95 three in four of the test photos that
+# were refused were classified rightly (diary.md).
 KEPT_SHARE = 0.97
 
 CARD = Path(__file__).parent / "card.md"
