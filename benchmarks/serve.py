@@ -13,7 +13,11 @@ never sent before (the same pixels, other bytes), by turns, of 224 pixels and of
 --clients of them ask one server after the other, --answers times in all. Memory is the proportional
 set (PSS) of a server's processes after that; our page is asked twice as often, in its two ways.
 
-Prints a line for each server, and how many times as good ours are as each of the course's pages.
+The API is also compared with this process: `Classifier.predict` takes the same photos by turns, and
+a thread for each processor asks the network alone, on squares that are ready.
+
+Prints a line for each server, how many times as good ours are as each of the course's pages, and
+the API's ratios to `predict` and to the network alone.
 """
 
 import argparse
@@ -32,6 +36,8 @@ from pathlib import Path
 import httpx
 import psutil
 from page import ask, phone_photo, small_photo
+
+import foodvision
 
 ROOT = Path(__file__).parents[1]
 PORT = 7960
@@ -137,15 +143,29 @@ def main() -> None:
         processes = [
             running.enter_context(started(server, photos["224 pixels"])) for server in compared
         ]
+        classifier = foodvision.load()
+        in_process: dict[str, list[float]] = {size: [] for size in photos}
         for _ in range(arguments.rounds):
             ask_by_turns(compared, photos)
+            for size, photo in photos.items():
+                began = time.perf_counter()
+                classifier.predict(photo)
+                in_process[size].append(time.perf_counter() - began)
         for server in compared:
             for way, call in server.ways.items():
                 rate = throughput(server, call, photos["224 pixels"], arguments)
                 server.a_second.setdefault(way, []).append(rate)
         for server, process in zip(compared, processes, strict=True):
             server.memory = memory(process)
+        alone = network_alone(classifier, photos["224 pixels"], arguments)
     report(compared, list(photos), arguments)
+    api = compared[-1]
+    ratios = [
+        f"{statistics.median(api.seconds['', size]) / statistics.median(taken):.2f}"
+        for size, taken in in_process.items()
+    ]
+    share = statistics.median(api.a_second[""]) / alone
+    print(f"{api.name}: p50 {' / '.join(ratios)} of predict; {share:.2f} of the network alone")
 
 
 @contextmanager
@@ -211,6 +231,24 @@ def throughput(
     with ThreadPoolExecutor(arguments.clients) as clients:
         list(clients.map(ask_often, range(arguments.clients)))
     return each * arguments.clients / (time.perf_counter() - began)
+
+
+def network_alone(
+    classifier: foodvision.Classifier, photo: bytes, arguments: argparse.Namespace
+) -> float:
+    """Return the answers a second of the network on one ready square, on all processors."""
+    pixels = classifier.pixels(photo)[None]
+    threads = len(os.sched_getaffinity(0))
+    each = arguments.answers // threads
+
+    def ask_often(_: int) -> None:
+        for _ in range(each):
+            classifier.run(pixels)
+
+    began = time.perf_counter()
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(ask_often, range(threads)))
+    return each * threads / (time.perf_counter() - began)
 
 
 def memory(process: psutil.Process) -> int:
