@@ -271,6 +271,7 @@ def about_space(repository: Repository) -> dict:
 @router.get(REPO + "/tree/{revision}")
 @router.get(REPO + "/tree/{revision}/{path:path}")
 async def tree(commit: At, path: str = "", recursive: bool = False):
+    path = path.replace(SLASH, "/")
     start = f"{path}/" if path else ""
     entries = entries_of(commit, start)
     if path and not entries:
