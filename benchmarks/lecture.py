@@ -306,8 +306,8 @@ def figures_table(outcomes: Sequence[Outcome], labels: np.ndarray, classes: Sequ
     constant = labels == commonest
     seeds, photos = outcomes[0].right.shape
     lines = [
-        f"| what | learns from | epochs | validation | test, n = {seeds} x {photos} | 95% interval "
-        f"| against always {classes[commonest]} |",
+        f"| recipe | training photos | epochs | validation | test, n = {seeds} x {photos} "
+        f"| 95% interval | difference to always {classes[commonest]} |",
         "|---|---|---|---|---|---|---|",
         f"| always {classes[commonest]} | | | | {100 * constant.mean():.1f} | | |",
     ]
@@ -339,8 +339,8 @@ def steps_table(pairs: Sequence[tuple[Outcome, Outcome]]) -> str:
 def counting_table(counted: Sequence[Counted], labels: np.ndarray, classes: Sequence[str]) -> str:
     """Return how far averages over batches are from counts of photos, as Markdown, in points."""
     lines = [
-        f"| accuracy, {len(counted)} epochs of the lecture's own loop | on average off by "
-        "| at most off by |",
+        f"| accuracy, {len(counted)} epochs of the lecture's own loop | mean error "
+        "| largest error |",
         "|---|---|---|",
     ]
     for name in ("train", "test"):
@@ -354,7 +354,7 @@ def counting_table(counted: Sequence[Counted], labels: np.ndarray, classes: Sequ
     batches = [(int(part.sum()), len(part)) for part in np.split(right, range(32, len(right), 32))]
     by_photos, by_batches = _both_ways(batches)
     lines.append(
-        f"| test, always {classes[commonest]}: {100 * by_photos:.1f} by photos, "
+        f"| test, always {classes[commonest]}: {100 * by_photos:.1f} over photos, "
         f"{100 * by_batches:.1f} over batches | {100 * (by_batches - by_photos):.1f} "
         f"| {100 * (by_batches - by_photos):.1f} |"
     )

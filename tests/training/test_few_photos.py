@@ -63,7 +63,7 @@ def test_enough_photos_are_not_told(fruit, tmp_path):
     config = foodvision.load(run.folder).config
     assert config.refuses
     assert (
-        'Photos of other things are refused as "not known"'
+        'Photos that look like none of them get "not known"'
         in (run.folder / "checkpoint" / "README.md").read_text()
     )
 

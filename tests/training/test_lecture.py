@@ -48,7 +48,7 @@ def test_command_of_the_page_is_what_the_benchmark_trains(classic, page, benchma
 
 def test_tables_of_the_page_have_the_rows_of_the_benchmark(page, benchmark):
     head, _, constant, *rows = between_markers(page, "figures")
-    assert head.startswith("| what | learns from | epochs | validation | test, n = 5 x 75 |")
+    assert head.startswith("| recipe | training photos | epochs | validation | test, n = 5 x 75 |")
     assert constant.startswith("| always sushi | | | | 41.3 |")
     names = [row.split(" | ")[0].removeprefix("| ") for row in rows]
     ladder = [recipe.name for recipe in benchmark["LADDER"]]
