@@ -154,7 +154,8 @@ def read_checkpoint(folder: str | os.PathLike[str]) -> Checkpoint:
             f"{path / _GRAPH} is not the file that {_CONFIG} was written for: get the folder again"
         )
     if path != BUNDLED:
-        _try_graph(graph, sha256, config, path / _GRAPH)
+        with told_of(path / _GRAPH):
+            try_graph(graph, sha256, config.preprocess.size, len(config.classes))
     return Checkpoint(path, config, graph)
 
 
@@ -250,7 +251,8 @@ def write_checkpoint(
     check_target(target)
     check_graph(graph, config, target / _GRAPH)
     raw = {"schema_version": SCHEMA_VERSION, "sha256": _sha256(graph), **asdict(config)}
-    content = _to_json(raw).encode()
+    text = json.dumps(raw, indent=2, ensure_ascii=False, allow_nan=False)
+    content = f"{text}\n".encode()
     _parse_config(content, target / _CONFIG)  # what is written can be read
     files = {_GRAPH: graph, _CONFIG: content, _CARD: card.encode(), **pictures}
     if weights is not None:
@@ -298,22 +300,12 @@ def check_target(folder: Path) -> None:
 
 
 def check_graph(graph: bytes, config: CheckpointConfig, name: Path) -> None:
-    """Hold a graph of our own against the contract with the configuration, and against bounds.
+    """Check a graph of our own against the contract with the configuration, and against bounds.
 
     Raises CheckpointError, naming the file, if it does not keep them.
     """
-    try:
+    with told_of(name):
         examine(graph, config.preprocess.size, len(config.classes))
-    except GraphFault as fault:
-        raise CheckpointError(f"{name} {fault}") from None
-
-
-def _try_graph(graph: bytes, sha256: str, config: CheckpointConfig, name: Path) -> None:
-    """Do the same with a stranger's graph, and run it: once, in a process with limits."""
-    try:
-        try_graph(graph, sha256, config.preprocess.size, len(config.classes))
-    except GraphFault as fault:
-        raise CheckpointError(f"{name} {fault}") from None
 
 
 def _find(folder: Path) -> Path:
@@ -370,13 +362,11 @@ def told_of(path: Path, way_out: str = _AGAIN) -> Iterator[None]:
         yield
     except FileError as fault:
         raise CheckpointError(f"{path}: {fault}; {way_out}") from None
+    except GraphFault as fault:
+        raise CheckpointError(f"{path} {fault}") from None
     except SettingsError as error:
         raise CheckpointError(f"{path}: preprocess: {error}; {way_out}") from None
 
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def _to_json(raw: dict[str, Any]) -> str:
-    return json.dumps(raw, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
