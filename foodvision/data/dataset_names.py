@@ -4,11 +4,10 @@ import hashlib
 import json
 import re
 from dataclasses import asdict, dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
 
+from foodvision.data.names import parse_options
 from foodvision.errors import DataError
 from foodvision.hub import is_repo_id
 from foodvision.system.storage import cache_folder
@@ -72,12 +71,7 @@ def parse_dataset(source: str) -> HubDataset:
             raise DataError(f"{source}: a folder has no revisions: leave out @{revision}")
     elif not is_repo_id(name):
         raise DataError(f"{source} names no dataset: it should be hf://user/dataset")
-    options: dict[str, Any] = dict(parse_qsl(match["options"] or "", keep_blank_values=True))
-    for option in options:
-        if option not in _OPTIONS:
-            near = get_close_matches(option, _OPTIONS, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(_OPTIONS)}"
-            raise DataError(f"{source}: no option {option!r}: {hint}")
+    options: dict[str, Any] = dict(parse_options(source, match["options"], _OPTIONS))
     if "side" in options:
         options["side"] = _side(source, options["side"])
     return HubDataset(source, name, revision, **options)
