@@ -156,12 +156,10 @@ def _split(place: str, columns: Columns, row: Row) -> str:
 
 def _check_same(file: Path, first: _Listed, second: _Listed) -> None:
     lines = f"{file}, lines {first.line} and {second.line}: {first.photo.path}"
+    both = ""
     if first.photo.label != second.photo.label:
-        raise DataError(
-            f"{lines} is both {first.photo.label:.60} and {second.photo.label:.60}: "
-            "keep one of the lines"
-        )
-    if first.split != second.split:
-        raise DataError(
-            f"{lines} is both in {first.split} and in {second.split}: keep one of the lines"
-        )
+        both = f"{first.photo.label:.60} and {second.photo.label:.60}"
+    elif first.split != second.split:
+        both = f"in {first.split} and in {second.split}"
+    if both:
+        raise DataError(f"{lines} is both {both}: keep one of the lines")

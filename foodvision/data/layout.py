@@ -121,20 +121,21 @@ class _Reader:
         return self._inside(inner, split) if is_split or wraps else place
 
     def _classes(self, place: Path) -> list[tuple[str, Path]]:
-        children = self._children(place)
-        folders = _folders(children)
-        self._leave(children, folders, "beside the class folders")
-        return [(path.name, path) for path in folders]
+        return [(path.name, path) for path in self._used(place, "beside the class folders")]
 
     def _turned(self, classes: Sequence[Path]) -> dict[str, list[tuple[str, Path]]]:
         splits: dict[str, list[tuple[str, Path]]] = {}
         for path in classes:
-            children = self._children(path)
-            folders = _folders(children)
-            self._leave(children, folders, "beside the splits")
-            for child in folders:
+            for child in self._used(path, "beside the splits"):
                 splits.setdefault(split_named(child.name) or "", []).append((path.name, child))
         return {split: splits[split] for split in SPLITS if split in splits}
+
+    def _used(self, place: Path, reason: str) -> list[Path]:
+        """Return the folders in a folder; the files beside them are left out."""
+        children = self._children(place)
+        folders = _folders(children)
+        self._leave(children, folders, reason)
+        return folders
 
     def _is_class_of_splits(self, folder: Path) -> bool:
         """Whether a folder is a class whose photos lie in splits: pizza/train/1.jpg."""
