@@ -6,9 +6,9 @@ import os
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from foodvision.data.archives import DAMAGE, Limits, check_member
 from foodvision.data.members import Member
@@ -29,14 +29,13 @@ _NUMBER = re.compile(r"-?\d{1,9}")
 # Nobody writes a longer label; a longer .json holds something else.
 _MOST_LABEL = 1 << 16
 
-_VERSION = 1
+_VERSION = 2
 
 FOLDER = "folder"
 """How labels are told where no file holds them: by the folder that a photo lies in."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(NamedTuple):
     """A photo of a shard: its name there, its first byte, its bytes, its label or the number."""
 
     name: str
@@ -45,8 +44,7 @@ class Sample:
     label: str | int
 
 
-@dataclass(frozen=True)
-class ShardIndex:
+class ShardIndex(NamedTuple):
     """The photos of a shard; what of it is not used, by name and reason; where labels stand."""
 
     samples: tuple[Sample, ...]
@@ -62,13 +60,13 @@ def read_index(shard: Path) -> ShardIndex:
     Raises DataError for a shard that is damaged, no plain tar, holds links or more files than an
     archive may, and for labels that are missing or none.
     """
-    with suppress(OSError, ValueError, TypeError, KeyError):
+    with suppress(OSError, ValueError, TypeError):
         return _kept(_place(shard))
     index = _Reader(shard).read()
     with suppress(OSError):  # the next run lists it again
         place = _place(shard)
         place.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(place, json.dumps(asdict(index)).encode())
+        write_atomically(place, json.dumps(index).encode())
     return index
 
 
@@ -244,7 +242,5 @@ def _place(shard: Path) -> Path:
 
 
 def _kept(place: Path) -> ShardIndex:
-    content = json.loads(place.read_bytes())
-    samples = tuple(Sample(**sample) for sample in content["samples"])
-    left_out = tuple((name, reason) for name, reason in content["left_out"])
-    return ShardIndex(samples, left_out, content["labels"])
+    samples, left_out, labels = json.loads(place.read_bytes())
+    return ShardIndex(tuple(Sample(*of) for of in samples), tuple(map(tuple, left_out)), labels)
