@@ -195,8 +195,7 @@ def find_commit(dataset: HubDataset, revision: str | None) -> str:
 
     with _translate_errors(dataset), bounded_total():
         found = HfApi().dataset_info(dataset.name, revision=revision, timeout=SILENCE)
-        state = RepoState.model_validate(found)
-    return state.sha
+        return RepoState.model_validate(found).sha
 
 
 def open_stream(dataset: HubDataset, commit: str) -> Stream:
@@ -223,7 +222,7 @@ def _load(dataset: HubDataset, commit: str) -> Mapping[str, _Rows]:
         found: Mapping[str, _Rows] = load_dataset(
             name, dataset.config, revision=revision, streaming=True
         )
-    return found
+        return found
 
 
 def _choose_splits(

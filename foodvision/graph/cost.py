@@ -278,7 +278,7 @@ def _multiplications(node: onnx.NodeProto, inputs: Sequence[Shape], output: Shap
             return prod(output) * inputs[0][0 if is_turned else -1]
         case "AveragePool" | "MaxPool" | "LpPool" | "LRN":
             sides = [each.i or prod(each.ints) for each in node.attribute if each.name in _WINDOWS]
-            return _SLOWER * prod(output) * prod(sides)
+            return int(_SLOWER * prod(output) * prod(sides))
         case "Resize":
             # Up to cubic, in each of two directions; antialiased, a window of what is made smaller.
             return 16 * (prod(output) + prod(inputs[0]))

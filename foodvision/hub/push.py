@@ -77,7 +77,6 @@ def push_checkpoint(
                 delete_patterns=REPLACED,
             )
             return Pushed(f"{shown_endpoint()}/{repo_id}", commit_of(commit))
-    raise AssertionError("told raises")
 
 
 def _check_target(
