@@ -16,7 +16,9 @@ from foodvision.errors import CheckpointError, SettingsError
 from foodvision.foreign import fault_of_file, fault_of_network, plain_name
 from foodvision.graph.check import BATCH
 from foodvision.graph.session import Answers, Session
-from foodvision.hub import Pushed, download_checkpoint, is_repo_id, push_checkpoint
+from foodvision.hub.client import is_repo_id
+from foodvision.hub.download import download_checkpoint
+from foodvision.hub.push import Pushed, push_checkpoint
 from foodvision.image import Photo, load_image
 
 BUNDLED_NAME = "foodvision_101"

@@ -32,7 +32,8 @@ def publish_examples(given: str, checkpoint: "Checkpoint", examples: str) -> Non
         return
     from foodvision.data import open_photos
     from foodvision.data.names import relative_name
-    from foodvision.runs import read_run, typical_answers
+    from foodvision.runs.answers import typical_answers
+    from foodvision.runs.reading import read_run
 
     run = read_run(_run_folder(Path(given), checkpoint.folder))
     if not Path(run.data.partition("?")[0]).exists():
