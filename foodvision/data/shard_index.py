@@ -31,6 +31,9 @@ _MOST_LABEL = 1 << 16
 
 _VERSION = 2
 
+# Files by which a tar is taken for a shard, or not.
+_LOOKED_AT = 64
+
 FOLDER = "folder"
 """How labels are told where no file holds them: by the folder that a photo lies in."""
 
@@ -70,7 +73,7 @@ def read_index(shard: Path) -> ShardIndex:
     return index
 
 
-def looks_like_shard(path: Path, most: int = 64) -> bool:
+def looks_like_shard(path: Path) -> bool:
     """Whether the first files of a tar are photos with their labels in files beside them.
 
     Other tars are archives of folders.
@@ -80,7 +83,7 @@ def looks_like_shard(path: Path, most: int = 64) -> bool:
         if not is_tar(_start(path)):
             return False
         with placed_members(path) as members:
-            for _, (member, _) in zip(range(most), members, strict=False):
+            for _, (member, _) in zip(range(_LOOKED_AT), members, strict=False):
                 key, ending = _key_of(member.name.removeprefix("./"))
                 kind = "photo" if _is_photo(ending) else ending.lower()
                 seen.add((key, kind))
