@@ -140,13 +140,13 @@ def read_checkpoint(folder: str | os.PathLike[str]) -> Checkpoint:
     time that it is read, in a process with limits.
     """
     path = _find(Path(folder))
-    with told_of(path / _CONFIG):
+    with translate_faults(path / _CONFIG):
         content = read_file(path / _CONFIG, path)
     try:
         head, config = _parse_config(content, path / _CONFIG)
     except CheckpointError as error:
         raise CheckpointError(fault_of_folder(path) or error) from None
-    with told_of(path / _GRAPH):
+    with translate_faults(path / _GRAPH):
         graph = read_file(path / _GRAPH, path, _MAX_GRAPH_BYTES)
     sha256 = _sha256(graph)
     if sha256 != head.sha256:
@@ -154,7 +154,7 @@ def read_checkpoint(folder: str | os.PathLike[str]) -> Checkpoint:
             f"{path / _GRAPH} is not the file that {_CONFIG} was written for: get the folder again"
         )
     if path != BUNDLED:
-        with told_of(path / _GRAPH):
+        with translate_faults(path / _GRAPH):
             try_graph(graph, sha256, config.preprocess.size, len(config.classes))
     return Checkpoint(path, config, graph)
 
@@ -180,7 +180,7 @@ def files_inside(folder: Path, name: str) -> list[Path]:
     place = folder / name
     if not os.path.lexists(place):
         return []
-    with told_of(place, _TAKE_AWAY):
+    with translate_faults(place, _TAKE_AWAY):
         check_inside(place, folder)
     # Not the hidden ones: macOS puts a ._pizza.jpg, which is no photo, beside each on other disks.
     return [path for path in sorted(place.glob("[!.]*")) if not path.is_dir()]
@@ -191,7 +191,7 @@ def check_published(path: Path, folder: Path) -> None:
 
     Raises as `checkpoint_files` does.
     """
-    with told_of(path, _TAKE_AWAY):
+    with translate_faults(path, _TAKE_AWAY):
         check_file(path, folder)
     if path.suffix.lower() in SUFFIXES:
         check_publishable(path)
@@ -206,7 +206,7 @@ def read_card(checkpoint: Checkpoint) -> str:
     path = checkpoint.folder / _CARD
     text = ""
     if os.path.lexists(path):
-        with told_of(path):
+        with translate_faults(path):
             text = read_text(path, checkpoint.folder)
     _, end, rest = text.partition("\n---\n")
     return rest.lstrip() if text.startswith("---\n") and end else text
@@ -223,7 +223,7 @@ def weights_file(checkpoint: Checkpoint) -> Path:
         raise CheckpointError(
             f"{checkpoint.folder} has no {WEIGHTS}, it is for serving only: choose another model"
         )
-    with told_of(path):
+    with translate_faults(path):
         check_file(path, checkpoint.folder)
     return path
 
@@ -304,7 +304,7 @@ def check_graph(graph: bytes, config: CheckpointConfig, name: Path) -> None:
 
     Raises CheckpointError, naming the file, if it does not keep them.
     """
-    with told_of(name):
+    with translate_faults(name):
         examine(graph, config.preprocess.size, len(config.classes))
 
 
@@ -313,7 +313,7 @@ def _find(folder: Path) -> Path:
     for candidate in (folder / "checkpoint", folder):
         recover_folder(candidate)
         if (candidate / _CONFIG).is_file() and not (candidate / _RUN).exists():
-            with told_of(candidate, "name the folder that it links to"):
+            with translate_faults(candidate, "name the folder that it links to"):
                 check_inside(candidate, folder)
             return candidate
     if (folder / _RUN).exists():
@@ -331,7 +331,7 @@ def _find(folder: Path) -> Path:
 
 
 def _parse_config(content: bytes, path: Path) -> tuple[_Head, CheckpointConfig]:
-    with told_of(path):
+    with translate_faults(path):
         head = parse_json(content, _Head)
         if head.schema_version != SCHEMA_VERSION:
             raise CheckpointError(
@@ -356,7 +356,7 @@ def _check_classes_of(config: CheckpointConfig) -> None:
 
 
 @contextmanager
-def told_of(path: Path, way_out: str = _AGAIN) -> Iterator[None]:
+def translate_faults(path: Path, way_out: str = _AGAIN) -> Iterator[None]:
     """Have faults of a checkpoint's file raised as CheckpointError, with name and way out."""
     try:
         yield

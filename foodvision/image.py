@@ -134,7 +134,7 @@ def load_image(source: Photo, side: int = 0, white: float | None = None) -> Imag
         given = source
     else:
         given = _read_open(source, name)
-    with _decoder_errors_told(name):
+    with _translate_decoder_errors(name):
         image = _decode(given, name, max(side, _ENOUGH_PIXELS), white)
     # Pillow writes comments and profiles into whatever is saved of it.
     image.info = {}
@@ -194,7 +194,7 @@ def _read_open(file: IO[bytes], name: str) -> bytes:
 
 
 @contextmanager
-def _decoder_errors_told(name: str) -> Iterator[None]:
+def _translate_decoder_errors(name: str) -> Iterator[None]:
     """Turn into a PhotoError whatever a decoder raises, which depends on where its parsing ends."""
     try:
         yield
@@ -264,7 +264,7 @@ def depth_of(photo: str | os.PathLike[str] | bytes) -> Depth:
     Raises PhotoError as `load_image` does, but for floating point values that are numbers.
     """
     content, name = photo if isinstance(photo, bytes) else read_photo(photo), _name(photo)
-    with _decoder_errors_told(name):
+    with _translate_decoder_errors(name):
         check_header(content, name)
         image = _identify(io.BytesIO(content))
         is_deep = image.mode in _DEEP
@@ -324,7 +324,7 @@ def is_heavy(content: bytes, name: str) -> bool:
     Raises PhotoError, with its name, for what is no photo.
     """
     check_header(content, name)
-    with _decoder_errors_told(name):
+    with _translate_decoder_errors(name):
         image = _identify(io.BytesIO(content))
         image.draft(None, (_ENOUGH_PIXELS, _ENOUGH_PIXELS))
         return may_take_long(image)

@@ -117,10 +117,10 @@ def open_source(source: str | os.PathLike[str], limits: Limits = Limits()) -> It
     if path.is_dir():
         yield path
         return
-    with _told(path):
+    with _translate_errors(path):
         _check_kind(path)
     with ExitStack() as stack:
-        with _told(path):
+        with _translate_errors(path):
             folder = stack.enter_context(TemporaryFolder("archive"))
             _unpack(path, folder, limits)
             _check_photos(path, folder)
@@ -181,7 +181,7 @@ def _check_photos(archive: Path, folder: Path) -> None:
 
 
 @contextmanager
-def _told(archive: Path) -> Iterator[None]:
+def _translate_errors(archive: Path) -> Iterator[None]:
     """Have what goes wrong with an archive come as DataError."""
     try:
         yield

@@ -71,7 +71,7 @@ def sort_runs(records: Sequence[RunRecord], by: Literal["time", "top1"]) -> list
 def _read_answers(path: Path) -> tuple[JudgedPhoto, ...]:
     if not os.path.lexists(path):
         return ()
-    with _told_of(path):
+    with _translate_errors(path):
         content = read_file(path, path.parent, _MOST_ANSWERS).decode(errors="surrogateescape")
         rows = list(csv.reader(io.StringIO(content, newline="")))[1:]
         return tuple(
@@ -103,12 +103,12 @@ def _read_if_there(path: Path, schema: type[_T]) -> _T | None:
 
 
 def _read(path: Path, schema: type[_T]) -> _T:
-    with _told_of(path):
+    with _translate_errors(path):
         return read_json(path, schema)
 
 
 @contextmanager
-def _told_of(path: Path) -> Iterator[None]:
+def _translate_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except (ValueError, csv.Error) as error:
