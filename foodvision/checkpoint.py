@@ -272,7 +272,7 @@ def measured_on(graph: bytes, weights: bytes | None) -> dict[str, str]:
 
 
 def check_figures(checkpoint: Checkpoint) -> None:
-    """See that the figures of a checkpoint were measured on its own graph and weights.
+    """Check that the figures of a checkpoint were measured on its own graph and weights.
 
     Raises CheckpointError if they were not, or do not say; not if there are none.
     """
@@ -288,7 +288,7 @@ def check_figures(checkpoint: Checkpoint) -> None:
 
 
 def check_target(folder: Path) -> None:
-    """See that a checkpoint can be written to a folder, before there is one.
+    """Check that a checkpoint can be written to a folder, before there is one.
 
     Raises CheckpointError if it holds something else, or cannot be made or written.
     """

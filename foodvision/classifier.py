@@ -62,7 +62,7 @@ class Prediction:
     evidence: np.ndarray | None = field(default=None, compare=False, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """The answer as JSON types: label, confidence, certainty, known, known_score, top."""
+        """Return the prediction as JSON types: label, confidence, certainty, known, ... top."""
         return {
             "label": self.label,
             "confidence": self.confidence,
@@ -89,7 +89,7 @@ class Classifier:
         self._session = Session(checkpoint.graph, checkpoint.folder, classes, threads=threads)
 
     def __reduce__(self) -> "tuple[Any, ...]":
-        """Be sent to another process as the checkpoint's folder, and loaded there."""
+        """Return how another process loads it: by the checkpoint's folder."""
         return load, (os.fspath(self.checkpoint.folder),)
 
     @classmethod

@@ -331,7 +331,7 @@ def is_heavy(content: bytes, name: str) -> bool:
 
 
 def check_publishable(path: Path) -> None:
-    """See that a file does not tell where its photo was taken, before everybody can read it.
+    """Check that a file does not tell where its photo was taken, before everybody can read it.
 
     Raises PhotoError if it does.
     """

@@ -106,7 +106,7 @@ class Predictor:
 
     @contextmanager
     def _file(self, photo: dict[str, Any]) -> Iterator[Path]:
-        """Give the photo as a file of this machine, which is removed if it was written here."""
+        """Yield the photo as a file of this machine, which is removed if it was written here."""
         content = photo.get("content")
         place = os.fsdecode(photo["file"] or b"")
         if content is None and not is_remote(place):

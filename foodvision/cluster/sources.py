@@ -47,7 +47,7 @@ class Found(NamedTuple):
 
 
 def datasets(found: Iterable[Found], processors: int) -> Iterator[Any]:
-    """Give a `ray.data.Dataset` for the files, and one for the shards of each kind and place.
+    """Yield a `ray.data.Dataset` for the files, and one for the shards of each kind and place.
 
     processors: of the actor that reads them; Ray reads in the same process only if they agree.
 

@@ -104,7 +104,7 @@ def is_archive(path: Path) -> bool:
 
 @contextmanager
 def open_source(source: str | os.PathLike[str], limits: Limits = Limits()) -> Iterator[Path]:
-    """Give the folder that holds the photos: `source` itself, or where the archive was unpacked.
+    """Yield the folder that holds the photos: `source` itself, or where the archive was unpacked.
 
     source: a folder, a `.zip`, or a `.tar`, plain or compressed by gzip, bzip2, xz or zstd. An
         archive is unpacked to a temporary folder that is removed on leaving.
@@ -255,7 +255,7 @@ def _room(target: Path) -> int:
 
 
 def _members(archive: Path) -> AbstractContextManager[Iterator[Member]]:
-    """Give what an archive holds, by what it begins with, and else by its name."""
+    """Open an archive by what it begins with, or else by its name."""
     with archive.open("rb") as file:
         start = file.read(_START)
     is_tar_inside = is_tar(start) or start.startswith((GZIP, BZIP2, XZ, ZSTD))

@@ -168,12 +168,12 @@ class Stream:
     splits: Mapping[str, _Rows]
 
     def count_rows(self) -> int | None:
-        """How many rows the dataset says it has, if it says so."""
+        """Return how many rows the dataset says it has, or None."""
         infos = [(rows.info.splits or {}).get(str(rows.split)) for rows in self.splits.values()]
         return sum(info.num_examples for info in infos if info) if all(infos) else None
 
     def read_shard(self, split: str, shard: int) -> Iterator[Answer]:
-        """Give label and file of every row of a shard."""
+        """Yield label and file of every row of a shard."""
         columns = self.columns
         # Not decoded: a photo is kept byte for byte as it was published. First of all, because of
         # a folder of files the library decodes before anything else that is asked of the rows.
@@ -294,7 +294,7 @@ def _content(dataset: HubDataset, photo: Mapping[str, Any] | None) -> bytes | No
 
 
 def _is_own(dataset: HubDataset, path: str) -> bool:
-    """A row may name any file, of this disk or elsewhere: only the dataset's own are read."""
+    """Whether a file is the dataset's own: a row may name any file, and no other is read."""
     if dataset.is_local:
         return Path(path).resolve().is_relative_to(dataset.name)
     # Behind :: stands another file.

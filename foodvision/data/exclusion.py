@@ -50,7 +50,7 @@ def _find(known: dict[Path, Path], photos: Photos, name: str, place: str) -> Pat
 
 
 def _listed(file: Path) -> Iterator[tuple[str, str]]:
-    """What the file lists: where in it, and the name of a photo."""
+    """Yield the places in the file, and the name of a photo at each."""
     try:
         text = file.read_text(encoding="utf-8-sig", errors="surrogateescape")
     except OSError as error:

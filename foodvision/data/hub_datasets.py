@@ -46,7 +46,7 @@ class _Part(NamedTuple):
 
 
 def dataset_photos(source: str) -> Photos:
-    """Give the photos of a dataset, from this disk if they were downloaded before.
+    """Return the photos of a dataset, from this disk if they were downloaded before.
 
     source: `hf://user/dataset`, with `@revision` if it is not the main branch, and with any of
         `?config=NAME&side=PIXELS&image=COLUMN&label=COLUMN`. In place of user/dataset also a folder

@@ -73,7 +73,7 @@ class Photos:
         return counts
 
     def fingerprint(self) -> str:
-        """SHA-256 over every photo's split, class, name and size, in hexadecimal."""
+        """Return the SHA-256 of every photo's split, class, name and size, in hexadecimal."""
         digest = hashlib.sha256()
         for split, photos in sorted(self.splits.items()):
             for photo in sorted(photos, key=name_first):
@@ -83,7 +83,7 @@ class Photos:
         return digest.hexdigest()
 
     def name_of(self, path: Path) -> str:
-        """A file as people name it: its path from the root."""
+        """Return a file's name as people write it: its path from the root."""
         return relative_name(path, self.root)
 
     def paths(self) -> dict[str, Path]:
@@ -98,7 +98,7 @@ class Photos:
         return " ".join([counted, *self.notes, self.left_out_in_words()])
 
     def left_out_in_words(self) -> str:
-        """One line: what was left out and why."""
+        """Return a line that says what was left out, and why."""
         places: dict[str, list[str]] = {}
         for item in self.left_out:
             places.setdefault(item.reason, []).append(self.name_of(item.path))
@@ -244,9 +244,9 @@ def carve(
 
 
 def name_first(photo: LabelledPhoto) -> tuple[Path, Path]:
-    """What photos are sorted by: in shards by their names there, whatever shard they lie in.
+    """Return what a photo in a shard is sorted by: its name there, whatever shard it lies in.
 
-    Others by their whole paths: what a CSV lists may lie on both sides of where one stands.
+    Other photos are sorted by their whole paths: a CSV may list some above the current folder.
     """
     whole, inner = file_named("", photo.path), packed(photo.path)
     return (Path(inner.name) if inner else whole), whole

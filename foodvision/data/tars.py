@@ -44,7 +44,7 @@ class _Decompressor(Protocol):
 
 @contextmanager
 def tar_members(archive: Path) -> Iterator[Iterator[Member]]:
-    """Give what a tar holds, file by file; each has to be read before the next.
+    """Yield what a tar holds, file by file; each has to be read before the next.
 
     Raises DataError for a compression that takes too much memory or that Python lacks, and what
     the standard library raises for damage.
@@ -58,7 +58,7 @@ def tar_members(archive: Path) -> Iterator[Iterator[Member]]:
 
 @contextmanager
 def placed_members(archive: Path) -> Iterator[Iterator[tuple[Member, int]]]:
-    """Give what a plain tar holds, and where the bytes of each file begin; nothing is unpacked.
+    """Yield what a plain tar holds, and where the bytes of each file begin; nothing is unpacked.
 
     Only headers are read, and what is opened before the next is asked for.
 
@@ -221,7 +221,7 @@ class _TarInfo(tarfile.TarInfo):
 
 
 def _headers(file: tarfile.TarFile, meter: _Meter) -> Iterator[tarfile.TarInfo]:
-    """Give the header of each file, which may be read before the next is asked for."""
+    """Yield the header of each file, which may be read before the next is asked for."""
     while (info := file.next()) is not None:
         meter.left = info.size + _MOST_HEADER
         yield info

@@ -168,7 +168,7 @@ def _is_public(repo_id: str) -> bool:
 
 
 def _preload(classifier: Classifier, repo_id: str, commit: str) -> str:
-    """What the platform downloads before the page starts: the files that were looked at here.
+    """Return what the platform downloads before the page starts: the files that were tested here.
 
     Those whose names the line cannot hold are downloaded when it starts.
     """

@@ -73,7 +73,7 @@ def _worth(photo: ScannedPhoto) -> tuple[int, int, str]:
 
 
 def _groups(scan: ScanResult) -> Iterator[list[int]]:
-    """Give the rows of photos that show the same, in groups of two and more."""
+    """Yield the rows of photos that show the same, in groups of two and more."""
     count = len(scan.photos)
     equal = _equal_pairs(scan.photos)
     # Of equal ones the first stands for all.
@@ -95,7 +95,7 @@ def _equal_pairs(photos: Sequence[ScannedPhoto]) -> np.ndarray:
 
 
 def _near_pairs(scan: ScanResult, rows: np.ndarray) -> Iterator[np.ndarray]:
-    """Give pairs of rows of photos that look alike, (k, 2), block by block.
+    """Yield pairs of rows of photos that look alike, (k, 2), block by block.
 
     rows: (n,) those to compare.
     """
@@ -126,7 +126,7 @@ def _near_pairs(scan: ScanResult, rows: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _standardised(small: np.ndarray) -> np.ndarray:
-    """Small copies, (n, 16, 16, 3) uint8, as unit vectors without the mean of each channel.
+    """Return small copies, (n, 16, 16, 3) uint8, as unit vectors without each channel's mean.
 
     The product of two is their correlation; that two photos are both blue does not make it high.
     """
@@ -135,7 +135,7 @@ def _standardised(small: np.ndarray) -> np.ndarray:
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:
-    """Rows (n, d) at length 1; those of length 0 stay."""
+    """Return rows, (n, d), scaled to length 1; those of length 0 stay."""
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     scaled: np.ndarray = rows / np.maximum(lengths, 1e-12)
     return scaled

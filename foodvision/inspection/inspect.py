@@ -46,7 +46,7 @@ def _as_trained_on(photos: Photos) -> tuple[Photos, Photos, tuple[str, ...]]:
 
 
 def _worth_asking(scan: ScanResult, singles: list[Finding], spare: set[int]) -> list[int]:
-    """Rows of photos whose label can be checked: no copies, nothing blank."""
+    """Return the rows of photos whose label can be checked: no copies, nothing blank."""
     unfit = {name for finding in singles for name in finding.leave_out}
     return [
         row

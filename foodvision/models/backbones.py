@@ -219,7 +219,7 @@ def split_head(network: nn.Module) -> tuple[nn.Module, nn.Linear]:
 
 @torch.inference_mode()
 def check_network(network: nn.Module, name: str, size: int) -> None:
-    """See that a network takes squares of a size and ends in the head that is trained.
+    """Check that a network takes squares of a size and ends in the head that is trained.
 
     Raises SettingsError, naming the network, if it does not.
     """
@@ -238,7 +238,7 @@ def check_network(network: nn.Module, name: str, size: int) -> None:
 
 
 def check_training(network: nn.Module, name: str, size: int) -> None:
-    """See that the whole network can learn from squares of a size; it is as before afterwards.
+    """Check that the whole network can learn from squares of a size; it is as before afterwards.
 
     Raises SettingsError, naming the network, if it cannot.
     """
@@ -315,7 +315,7 @@ def _replace_head(network: nn.Module, num_classes: int) -> None:
 def _recall(
     known: nn.Linear, known_classes: Sequence[str], head: nn.Linear, classes: Sequence[str]
 ) -> None:
-    """Give the new head the rows of the known one for classes of the same name."""
+    """Copy into the new head the rows of the known one for classes of the same name."""
     for index, name in enumerate(classes):
         if name in known_classes:
             row = known_classes.index(name)

@@ -55,7 +55,7 @@ class Comparison:
         return self.p_value < LEVEL
 
     def in_words(self) -> str:
-        """One sentence: which run is better and whether it is more than noise."""
+        """Return a sentence: which run is better, and whether that is more than noise."""
         on_photos = f"on the same {self.first.n} photos"
         if not self.difference:
             return f"{self.first.name} and {self.second.name} are equally accurate {on_photos}."
@@ -71,7 +71,7 @@ class Comparison:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """The comparison as JSON types."""
+        """Return the comparison as JSON types."""
         sides = {
             name: {**asdict(side), "interval": list(side.interval), "top1": side.top1}
             for name, side in (("first", self.first), ("second", self.second))

@@ -30,7 +30,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give an empty file to write to, which takes the place of another if all goes well.
+    """Yield an empty file to write to, which takes the place of another if all goes well.
 
     Raises OSError as `write_atomically` does.
     """
