@@ -43,7 +43,7 @@ def publish_examples(given: str, checkpoint: "Checkpoint", examples: str) -> Non
         )
     chosen = {answer.photo for answer in typical_answers(run.answers)}
     with open_photos(run.data) as photos:
-        of_source = {photo.path for split in photos.splits.values() for photo in split}
+        of_source = {photo.path for photo in photos.members}
         found = sorted(path for path in of_source if relative_name(path, photos.root) in chosen)
         if not found:
             raise SettingsError(

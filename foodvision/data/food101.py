@@ -57,8 +57,8 @@ def _listed(folder: Path, split: str) -> tuple[LabelledPhoto, ...]:
 
 def _check_whole(photos: Photos) -> None:
     """Check that all photos are there: torchvision looks only whether the folders are."""
-    listed = [photo.path for members in photos.splits.values() for photo in members]
-    if missing := [path for path in listed if not path.is_file()]:
+    listed = photos.members
+    if missing := [photo.path for photo in listed if not photo.path.is_file()]:
         raise DataError(
             f"{photos.root} lacks {len(missing):,} of its {len(listed):,} photos, the first "
             f"{photos.name_of(missing[0])}: remove {photos.root} and run again"
