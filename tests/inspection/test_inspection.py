@@ -15,7 +15,7 @@ from PIL import Image, ImageEnhance, ImageOps
 from foodvision.classifier import load
 from foodvision.cli.main import main
 from foodvision.data import exclude, find_photos, open_photos
-from foodvision.inspection import KINDS, Finding, Inspection, Suspicion
+from foodvision.inspection.findings import KINDS, Finding, Inspection, Suspicion
 from foodvision.inspection.inspect import inspect_photos
 from foodvision.reports.inspection import write_exclude_list, write_inspection
 
