@@ -27,7 +27,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from foodvision.deploy import SpaceSettings, write_space
+from foodvision.deploy.folder import SpaceSettings, write_space
 
 PHOTO = Path(__file__).parents[1] / "examples" / "pizza.jpg"
 

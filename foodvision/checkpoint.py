@@ -140,13 +140,13 @@ def read_checkpoint(folder: str | os.PathLike[str]) -> Checkpoint:
     time that it is read, in a process with limits.
     """
     path = _find(Path(folder))
-    with told_of(path / _CONFIG):
+    with translate_faults(path / _CONFIG):
         content = read_file(path / _CONFIG, path)
     try:
         head, config = _parse_config(content, path / _CONFIG)
     except CheckpointError as error:
         raise CheckpointError(fault_of_folder(path) or error) from None
-    with told_of(path / _GRAPH):
+    with translate_faults(path / _GRAPH):
         graph = read_file(path / _GRAPH, path, _MAX_GRAPH_BYTES)
     sha256 = _sha256(graph)
     if sha256 != head.sha256:
@@ -154,7 +154,8 @@ def read_checkpoint(folder: str | os.PathLike[str]) -> Checkpoint:
             f"{path / _GRAPH} is not the file that {_CONFIG} was written for: get the folder again"
         )
     if path != BUNDLED:
-        _try_graph(graph, sha256, config, path / _GRAPH)
+        with translate_faults(path / _GRAPH):
+            try_graph(graph, sha256, config.preprocess.size, len(config.classes))
     return Checkpoint(path, config, graph)
 
 
@@ -179,7 +180,7 @@ def files_inside(folder: Path, name: str) -> list[Path]:
     place = folder / name
     if not os.path.lexists(place):
         return []
-    with told_of(place, _TAKE_AWAY):
+    with translate_faults(place, _TAKE_AWAY):
         check_inside(place, folder)
     # Not the hidden ones: macOS puts a ._pizza.jpg, which is no photo, beside each on other disks.
     return [path for path in sorted(place.glob("[!.]*")) if not path.is_dir()]
@@ -190,7 +191,7 @@ def check_published(path: Path, folder: Path) -> None:
 
     Raises as `checkpoint_files` does.
     """
-    with told_of(path, _TAKE_AWAY):
+    with translate_faults(path, _TAKE_AWAY):
         check_file(path, folder)
     if path.suffix.lower() in SUFFIXES:
         check_publishable(path)
@@ -205,7 +206,7 @@ def read_card(checkpoint: Checkpoint) -> str:
     path = checkpoint.folder / _CARD
     text = ""
     if os.path.lexists(path):
-        with told_of(path):
+        with translate_faults(path):
             text = read_text(path, checkpoint.folder)
     _, end, rest = text.partition("\n---\n")
     return rest.lstrip() if text.startswith("---\n") and end else text
@@ -222,7 +223,7 @@ def weights_file(checkpoint: Checkpoint) -> Path:
         raise CheckpointError(
             f"{checkpoint.folder} has no {WEIGHTS}, it is for serving only: choose another model"
         )
-    with told_of(path):
+    with translate_faults(path):
         check_file(path, checkpoint.folder)
     return path
 
@@ -250,7 +251,8 @@ def write_checkpoint(
     check_target(target)
     check_graph(graph, config, target / _GRAPH)
     raw = {"schema_version": SCHEMA_VERSION, "sha256": _sha256(graph), **asdict(config)}
-    content = _to_json(raw).encode()
+    text = json.dumps(raw, indent=2, ensure_ascii=False, allow_nan=False)
+    content = f"{text}\n".encode()
     _parse_config(content, target / _CONFIG)  # what is written can be read
     files = {_GRAPH: graph, _CONFIG: content, _CARD: card.encode(), **pictures}
     if weights is not None:
@@ -270,7 +272,7 @@ def measured_on(graph: bytes, weights: bytes | None) -> dict[str, str]:
 
 
 def check_figures(checkpoint: Checkpoint) -> None:
-    """See that the figures of a checkpoint were measured on its own graph and weights.
+    """Check that the figures of a checkpoint were measured on its own graph and weights.
 
     Raises CheckpointError if they were not, or do not say; not if there are none.
     """
@@ -286,7 +288,7 @@ def check_figures(checkpoint: Checkpoint) -> None:
 
 
 def check_target(folder: Path) -> None:
-    """See that a checkpoint can be written to a folder, before there is one.
+    """Check that a checkpoint can be written to a folder, before there is one.
 
     Raises CheckpointError if it holds something else, or cannot be made or written.
     """
@@ -298,22 +300,12 @@ def check_target(folder: Path) -> None:
 
 
 def check_graph(graph: bytes, config: CheckpointConfig, name: Path) -> None:
-    """Hold a graph of our own against the contract with the configuration, and against bounds.
+    """Check a graph of our own against the contract with the configuration, and against bounds.
 
     Raises CheckpointError, naming the file, if it does not keep them.
     """
-    try:
+    with translate_faults(name):
         examine(graph, config.preprocess.size, len(config.classes))
-    except GraphFault as fault:
-        raise CheckpointError(f"{name} {fault}") from None
-
-
-def _try_graph(graph: bytes, sha256: str, config: CheckpointConfig, name: Path) -> None:
-    """Do the same with a stranger's graph, and run it: once, in a process with limits."""
-    try:
-        try_graph(graph, sha256, config.preprocess.size, len(config.classes))
-    except GraphFault as fault:
-        raise CheckpointError(f"{name} {fault}") from None
 
 
 def _find(folder: Path) -> Path:
@@ -321,7 +313,7 @@ def _find(folder: Path) -> Path:
     for candidate in (folder / "checkpoint", folder):
         recover_folder(candidate)
         if (candidate / _CONFIG).is_file() and not (candidate / _RUN).exists():
-            with told_of(candidate, "name the folder that it links to"):
+            with translate_faults(candidate, "name the folder that it links to"):
                 check_inside(candidate, folder)
             return candidate
     if (folder / _RUN).exists():
@@ -339,7 +331,7 @@ def _find(folder: Path) -> Path:
 
 
 def _parse_config(content: bytes, path: Path) -> tuple[_Head, CheckpointConfig]:
-    with told_of(path):
+    with translate_faults(path):
         head = parse_json(content, _Head)
         if head.schema_version != SCHEMA_VERSION:
             raise CheckpointError(
@@ -364,19 +356,17 @@ def _check_classes_of(config: CheckpointConfig) -> None:
 
 
 @contextmanager
-def told_of(path: Path, way_out: str = _AGAIN) -> Iterator[None]:
+def translate_faults(path: Path, way_out: str = _AGAIN) -> Iterator[None]:
     """Have faults of a checkpoint's file raised as CheckpointError, with name and way out."""
     try:
         yield
     except FileError as fault:
         raise CheckpointError(f"{path}: {fault}; {way_out}") from None
+    except GraphFault as fault:
+        raise CheckpointError(f"{path} {fault}") from None
     except SettingsError as error:
         raise CheckpointError(f"{path}: preprocess: {error}; {way_out}") from None
 
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def _to_json(raw: dict[str, Any]) -> str:
-    return json.dumps(raw, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

@@ -16,7 +16,9 @@ from foodvision.errors import CheckpointError, SettingsError
 from foodvision.foreign import fault_of_file, fault_of_network, plain_name
 from foodvision.graph.check import BATCH
 from foodvision.graph.session import Answers, Session
-from foodvision.hub import Pushed, download_checkpoint, is_repo_id, push_checkpoint
+from foodvision.hub.client import is_repo_id
+from foodvision.hub.download import download_checkpoint
+from foodvision.hub.push import Pushed, push_checkpoint
 from foodvision.image import Photo, load_image
 
 BUNDLED_NAME = "foodvision_101"
@@ -60,7 +62,7 @@ class Prediction:
     evidence: np.ndarray | None = field(default=None, compare=False, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """The answer as JSON types: label, confidence, certainty, known, known_score, top."""
+        """Return the prediction as JSON types: label, confidence, certainty, known, ... top."""
         return {
             "label": self.label,
             "confidence": self.confidence,
@@ -87,7 +89,7 @@ class Classifier:
         self._session = Session(checkpoint.graph, checkpoint.folder, classes, threads=threads)
 
     def __reduce__(self) -> "tuple[Any, ...]":
-        """Be sent to another process as the checkpoint's folder, and loaded there."""
+        """Return how another process loads it: by the checkpoint's folder."""
         return load, (os.fspath(self.checkpoint.folder),)
 
     @classmethod

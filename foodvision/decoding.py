@@ -107,8 +107,7 @@ class Decoder:
 
         Raises PhotoError as `decode` does.
         """
-        asked = {"path": os.fspath(path), "preprocess": asdict(preprocess), "picture": False}
-        return self._ask(asked).square
+        return self._ask(path, preprocess, picture=False).square
 
     def decode(
         self,
@@ -123,27 +122,27 @@ class Decoder:
         Raises PhotoError as `load_image` does and for what takes too long or too much, BusyError
         where too many heavy photos wait.
         """
-        asked = {"path": os.fspath(path), "preprocess": preprocess and asdict(preprocess)}
-        return self._ask(asked | {"picture": True, "white": white})
+        return self._ask(path, preprocess, white=white)
 
     def depth(self, path: str | os.PathLike[str]) -> Depth:
         """Return how deep the values of a photo's file are.
 
         Raises PhotoError as `decode` does.
         """
-        asked = {"path": os.fspath(path), "preprocess": None, "picture": False, "depth": True}
-        depth = self._ask(asked).depth
+        depth = self._ask(path, None, depth=True).depth
         assert depth is not None  # it was asked for
         return depth
 
-    def _ask(self, asked: dict[str, Any]) -> Decoded:
+    def _ask(
+        self, path: str | os.PathLike[str], preprocess: Preprocess | None, **options: Any
+    ) -> Decoded:
+        asked = {"path": os.fspath(path), "preprocess": preprocess and asdict(preprocess)}
+        asked |= options
         if not HAS_LIMITS:
             return _decode(asked)
         with _lent(self._quick) as process:
             answer = process.ask(asked)
-        if answer is None:
-            answer = self._decode_heavy(asked)
-        return answer
+        return answer or self._decode_heavy(asked)
 
     def _decode_heavy(self, asked: dict[str, Any]) -> Decoded:
         name = plain_path(asked["path"])
@@ -198,13 +197,11 @@ class _Process:
         Raises PhotoError.
         """
         process = self.start()
-        requests, answers = process.stdin, process.stdout
-        assert requests is not None
-        assert answers is not None
+        assert process.stdin
+        assert process.stdout
         try:
-            requests.write(json.dumps(asked).encode() + b"\n")
-            requests.flush()
-            return _receive(answers)
+            _send(process.stdin, asked)
+            return _receive(process.stdout)
         except (EOFError, BrokenPipeError, ConnectionResetError):
             self.end()
             return None
@@ -212,18 +209,15 @@ class _Process:
     def start(self) -> "subprocess.Popen[bytes]":
         """Return the process, a new one if there is none."""
         if self._process is None or self._process.poll() is not None:
-            self._process = self._begin()
+            limits = [str(self._limits.seconds), str(self._limits.megabytes)]
+            self._process = subprocess.Popen(  # noqa: S603 (this module, run by this Python)
+                [sys.executable, "-c", _COMMAND, *limits],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,  # decoders write what they think of a file
+                env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},  # their stacks count as memory
+            )
         return self._process
-
-    def _begin(self) -> "subprocess.Popen[bytes]":
-        limits = [str(self._limits.seconds), str(self._limits.megabytes)]
-        return subprocess.Popen(  # noqa: S603 (this module, run by this Python)
-            [sys.executable, "-c", _COMMAND, *limits],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # decoders write what they think of a file
-            env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},  # their stacks count as memory
-        )
 
     def end(self) -> None:
         process, self._process = self._process, None
@@ -278,7 +272,7 @@ def _decode(asked: dict[str, Any]) -> Decoded:
     white = preprocess.white if preprocess else asked.get("white")
     image = load_image(asked["path"], preprocess.short_side if preprocess else 0, white)
     square = preprocess(image) if preprocess else np.empty((0, 0, 3), np.uint8)
-    if asked["picture"]:
+    if asked.get("picture", True):
         image.thumbnail((_LONGEST, _LONGEST))
     else:
         image = Image.new("RGB", (1, 1))
@@ -293,13 +287,16 @@ def _send_decoded(answers: IO[bytes], decoded: Decoded) -> None:
     answers.flush()
 
 
-def _send(answers: IO[bytes], header: dict[str, Any]) -> None:
-    answers.write(json.dumps(header).encode() + b"\n")
-    answers.flush()
+def _send(pipe: IO[bytes], header: dict[str, Any]) -> None:
+    pipe.write(json.dumps(header).encode() + b"\n")
+    pipe.flush()
 
 
 def _receive(answers: IO[bytes]) -> Decoded | None:
-    header = json.loads(answers.readline() or _ended())
+    line = answers.readline()
+    if not line:
+        raise EOFError
+    header = json.loads(line)
     if "error" in header:
         raise PhotoError(header["error"])
     if "heavy" in header:
@@ -313,11 +310,9 @@ def _receive(answers: IO[bytes]) -> Decoded | None:
 
 def _read(answers: IO[bytes], count: int) -> bytes:
     content = answers.read(count)
-    return content if len(content) == count else _ended()
-
-
-def _ended() -> bytes:
-    raise EOFError
+    if len(content) < count:
+        raise EOFError
+    return content
 
 
 def _warm_up() -> None:

@@ -134,7 +134,7 @@ def load_image(source: Photo, side: int = 0, white: float | None = None) -> Imag
         given = source
     else:
         given = _read_open(source, name)
-    with _decoder_errors_told(name):
+    with _translate_decoder_errors(name):
         image = _decode(given, name, max(side, _ENOUGH_PIXELS), white)
     # Pillow writes comments and profiles into whatever is saved of it.
     image.info = {}
@@ -194,7 +194,7 @@ def _read_open(file: IO[bytes], name: str) -> bytes:
 
 
 @contextmanager
-def _decoder_errors_told(name: str) -> Iterator[None]:
+def _translate_decoder_errors(name: str) -> Iterator[None]:
     """Turn into a PhotoError whatever a decoder raises, which depends on where its parsing ends."""
     try:
         yield
@@ -220,14 +220,12 @@ def _decode(
     Raises PhotoError for what costs too much, and whatever the decoders raise.
     """
     if isinstance(source, bytes):
-        _check_not_dicom(source, name)
+        if source[128:132] == b"DICM":
+            raise PhotoError(f"{name} is a DICOM file: {DICOM_WAY_OUT}")
         check_header(source, name)
     image = _open(source, white)
-    if (
-        isinstance(source, bytes)
-        and image.format == "HEIF"
-        and image.width * image.height > _LARGE_HEIC
-    ):
+    is_large = image.width * image.height > _LARGE_HEIC
+    if isinstance(source, bytes) and image.format == "HEIF" and is_large:
         check_cost(image, name)
         return _to_srgb(_reduced_heic(source, enough))
     image.draft(None, (enough, enough))
@@ -266,7 +264,7 @@ def depth_of(photo: str | os.PathLike[str] | bytes) -> Depth:
     Raises PhotoError as `load_image` does, but for floating point values that are numbers.
     """
     content, name = photo if isinstance(photo, bytes) else read_photo(photo), _name(photo)
-    with _decoder_errors_told(name):
+    with _translate_decoder_errors(name):
         check_header(content, name)
         image = _identify(io.BytesIO(content))
         is_deep = image.mode in _DEEP
@@ -315,13 +313,9 @@ def _head_of(path: str | os.PathLike[str], count: int) -> bytes:
 
 def size_in_file(path: str | os.PathLike[str]) -> tuple[int, int]:
     """Return width and height in pixels of a photo that `load_image` takes, as its file says."""
-    with Image.open(_seekable(path), formats=_FORMATS) as image:
+    file = io.BytesIO(read_photo(path)) if packed(path) else path
+    with Image.open(file, formats=_FORMATS) as image:
         return image.size
-
-
-def _seekable(path: str | os.PathLike[str]) -> str | os.PathLike[str] | io.BytesIO:
-    """Return what Pillow opens: a path, or the bytes of a photo in a shard."""
-    return io.BytesIO(read_photo(path)) if packed(path) else path
 
 
 def is_heavy(content: bytes, name: str) -> bool:
@@ -330,14 +324,14 @@ def is_heavy(content: bytes, name: str) -> bool:
     Raises PhotoError, with its name, for what is no photo.
     """
     check_header(content, name)
-    with _decoder_errors_told(name):
+    with _translate_decoder_errors(name):
         image = _identify(io.BytesIO(content))
         image.draft(None, (_ENOUGH_PIXELS, _ENOUGH_PIXELS))
         return may_take_long(image)
 
 
 def check_publishable(path: Path) -> None:
-    """See that a file does not tell where its photo was taken, before everybody can read it.
+    """Check that a file does not tell where its photo was taken, before everybody can read it.
 
     Raises PhotoError if it does.
     """
@@ -367,11 +361,6 @@ def _name(source: Photo) -> str:
         return f"the photo of {len(source):,} bytes"
     file_name = getattr(source, "name", None)
     return file_name if isinstance(file_name, str) else "the photo"
-
-
-def _check_not_dicom(content: bytes, name: str) -> None:
-    if content[128:132] == b"DICM":
-        raise PhotoError(f"{name} is a DICOM file: {DICOM_WAY_OUT}")
 
 
 def _tag(image: Image.Image, number: int) -> object:
@@ -439,7 +428,7 @@ def _reduced_heic(content: bytes, enough: int) -> Image.Image:
     libheif has turned it upright.
     """
     photo = pillow_heif.open_heif(content, convert_hdr_to_8bit=True)
-    by = _reduction(min(photo.size), enough)
+    by = next((by for by in (8, 4, 2) if min(photo.size) >= by * enough), 1)
     width, height = photo.size
     rows = np.asarray(photo.data).reshape(height, -1)[:, : width * len(photo.mode)]
     reduced = Image.new(photo.mode, (-(-width // by), -(-height // by)))
@@ -448,10 +437,6 @@ def _reduced_heic(content: bytes, enough: int) -> Image.Image:
         reduced.paste(strip.reduce(by), (0, top // by))
     reduced.info["icc_profile"] = photo.info.get("icc_profile")
     return reduced
-
-
-def _reduction(short_side: int, enough: int) -> int:
-    return next((by for by in (8, 4, 2) if short_side >= by * enough), 1)
 
 
 def _strips(width: int, height: int, multiple: int = 1) -> Iterator[tuple[int, int]]:

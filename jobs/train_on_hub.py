@@ -23,9 +23,8 @@ import torch
 from huggingface_hub import HfApi
 
 from foodvision.errors import HubError
-from foodvision.hub import check_push
 from foodvision.hub.client import translate_hub_errors
-from foodvision.hub.push import REPLACED
+from foodvision.hub.push import REPLACED, check_push
 
 RUN = Path("run")
 

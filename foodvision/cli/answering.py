@@ -21,7 +21,7 @@ from foodvision.system.network import believe_proxies
 from foodvision.system.terminal import say, say_json
 
 if TYPE_CHECKING:
-    from foodvision.runs import JudgedPhoto
+    from foodvision.runs.answers import JudgedPhoto
 
 
 def predict(
@@ -80,7 +80,7 @@ def predict(
     if ray:
         _check_ray_outputs(json, csv, parquet, sort_into)
         from foodvision.cli.cluster_photos import predict_with_ray
-        from foodvision.cluster import ClusterRun
+        from foodvision.cluster.predicting import ClusterRun
 
         run = ClusterRun(str(parquet), top, ray_cpus, resume)
         return predict_with_ray(photos, model, ray, run)
@@ -143,7 +143,7 @@ def evaluate(
     from foodvision.classifier import load
     from foodvision.data import open_photos, open_unlabelled
     from foodvision.evaluation import answer, choose_split, judge
-    from foodvision.runs import list_answers
+    from foodvision.runs.answers import list_answers
 
     classifier, name = load(model), model or "foodvision_101"
     with open_photos(data) as photos, open_unlabelled(unknown) as others:
@@ -234,7 +234,7 @@ def demo(
 
 def _told_of(answers: "Sequence[JudgedPhoto]") -> dict[str, Any]:
     """What the JSON object has besides figures: the confusion matrix and the surest mistakes."""
-    from foodvision.runs import confusion_counts, find_mistakes
+    from foodvision.runs.answers import confusion_counts, find_mistakes
 
     mistakes = [mistake._asdict() for mistake in find_mistakes(answers)]
     return {"confusion": confusion_counts(answers), "mistakes": mistakes}

@@ -7,14 +7,10 @@ from foodvision.checkpoint import read_checkpoint
 from foodvision.classifier import find_checkpoint
 from foodvision.cli.answer_files import top_of
 from foodvision.cli.many_photos import check_photos, list_photos
-from foodvision.cluster import (
-    ClusterRun,
-    Found,
-    connected,
-    is_remote,
-    predict_on_cluster,
-    remote_files,
-)
+from foodvision.cluster.connection import connected
+from foodvision.cluster.predicting import ClusterRun, predict_on_cluster
+from foodvision.cluster.remote import is_remote, remote_files
+from foodvision.cluster.sources import Found
 from foodvision.system.terminal import say
 
 

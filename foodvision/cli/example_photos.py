@@ -32,7 +32,8 @@ def publish_examples(given: str, checkpoint: "Checkpoint", examples: str) -> Non
         return
     from foodvision.data import open_photos
     from foodvision.data.names import relative_name
-    from foodvision.runs import read_run, typical_answers
+    from foodvision.runs.answers import typical_answers
+    from foodvision.runs.reading import read_run
 
     run = read_run(_run_folder(Path(given), checkpoint.folder))
     if not Path(run.data.partition("?")[0]).exists():
@@ -42,7 +43,7 @@ def publish_examples(given: str, checkpoint: "Checkpoint", examples: str) -> Non
         )
     chosen = {answer.photo for answer in typical_answers(run.answers)}
     with open_photos(run.data) as photos:
-        of_source = {photo.path for split in photos.splits.values() for photo in split}
+        of_source = {photo.path for photo in photos.members}
         found = sorted(path for path in of_source if relative_name(path, photos.root) in chosen)
         if not found:
             raise SettingsError(

@@ -12,7 +12,7 @@ from foodvision.errors import SettingsError
 from foodvision.system.terminal import say
 
 if TYPE_CHECKING:
-    from foodvision.hub import Pushed
+    from foodvision.hub.push import Pushed
 
 
 def push(
@@ -52,7 +52,7 @@ def push(
     """
     from foodvision.checkpoint import read_checkpoint
     from foodvision.classifier import find_checkpoint
-    from foodvision.hub import files_to_push, push_checkpoint
+    from foodvision.hub.push import files_to_push, push_checkpoint
 
     found = read_checkpoint(find_checkpoint(checkpoint))
     if examples:
@@ -150,14 +150,10 @@ def deploy(
     """
     from foodvision.checkpoint import read_checkpoint
     from foodvision.classifier import BUNDLED_NAME, find_checkpoint
-    from foodvision.deploy import (
-        SpaceSettings,
-        check_space,
-        deploy_space,
-        deploy_static,
-        try_space,
-    )
-    from foodvision.hub import check_name
+    from foodvision.deploy.checking import check_space
+    from foodvision.deploy.folder import SpaceSettings
+    from foodvision.deploy.space import deploy_space, deploy_static, try_space
+    from foodvision.hub.client import check_name
 
     check_name(space)
     settings = SpaceSettings(space, model or BUNDLED_NAME, hardware, private)

@@ -8,7 +8,7 @@ from foodvision.errors import RunError, SettingsError
 from foodvision.system.terminal import complain, say, say_json
 
 if TYPE_CHECKING:
-    from foodvision.runs import RunRecord
+    from foodvision.runs.record import RunRecord
 
 
 def runs(
@@ -36,8 +36,8 @@ def runs(
     show_all:
         List all runs. By default, the first 30 are listed.
     """
-    from foodvision.runs import find_runs, sort_runs
     from foodvision.runs.dashboard import choose_dashboard, show_dashboard
+    from foodvision.runs.reading import find_runs, sort_runs
 
     if json and dashboard:
         raise SettingsError("--json prints what --dashboard shows in the browser: take one of them")
@@ -74,8 +74,8 @@ def compare(
     html:
         Also write a report with both runs' curves to this file.
     """
-    from foodvision.runs import read_run
     from foodvision.runs.compare import compare as hold_against
+    from foodvision.runs.reading import read_run
 
     if html:
         from foodvision.reports.documents import check_place
@@ -100,7 +100,7 @@ def compare(
 
 def _try_run(folder: Path) -> "RunRecord | None":
     """Read a run; one that is spoiled is told of and does not hide the others."""
-    from foodvision.runs import read_run
+    from foodvision.runs.reading import read_run
 
     try:
         return read_run(folder)

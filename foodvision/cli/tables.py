@@ -12,9 +12,9 @@ from foodvision.data import Photos
 from foodvision.errors import CheckpointError, printable
 from foodvision.evaluation import Figures, Judgement, KnownFigures, Pair, Robustness, Share
 from foodvision.evaluation.words import duration_in_words, interval_in_words, percent, points
-from foodvision.inspection import KINDS, Finding, Inspection
-from foodvision.runs import RunRecord
+from foodvision.inspection.findings import KINDS, Finding, Inspection
 from foodvision.runs.compare import Comparison
+from foodvision.runs.record import RunRecord
 
 # Findings of a kind that the terminal names; the page, the JSON object and --all have more.
 _NAMED = 5

@@ -49,7 +49,7 @@ def train(
         With --push: make the repository private.
     """
     from foodvision.data import check_source
-    from foodvision.hub import check_push, push_checkpoint
+    from foodvision.hub.push import check_push, push_checkpoint
 
     if private and not push:
         raise SettingsError("--private is for --push: say where the checkpoint goes")

@@ -21,8 +21,7 @@ from pyarrow import parquet
 from pyarrow.fs import FileSelector, FileType
 
 from foodvision.checkpoint import Checkpoint
-from foodvision.cluster.actor import Predictor
-from foodvision.cluster.names import hashes_of
+from foodvision.cluster.actor import Predictor, hashes_of
 from foodvision.cluster.remote import opened
 from foodvision.cluster.sources import Found, datasets
 from foodvision.errors import DataError, FoodVisionError, SettingsError, first_line
@@ -86,10 +85,15 @@ def predict_on_cluster(checkpoint: Checkpoint, found: Iterable[Found], run: Clus
             num_cpus=run.processors,
             fn_constructor_kwargs=given,
         )
-        with _errors_told(run.out):
+        with _translate_ray_errors(run.out):
             # Writing takes hardly any time, and must not wait for a processor that actors hold.
             predicted.write_parquet(path, filesystem=filesystem, ray_remote_args={"num_cpus": 0})
-    return _outcome(run.out)
+    _, parts = _parts(run.out, is_new=False)
+    if not parts:
+        return Outcome(0, 0)
+    table = arrow.dataset(parts, filesystem=filesystem)
+    unreadable = table.count_rows(filter=arrow.field("error").is_valid())
+    return Outcome(table.count_rows(), unreadable)
 
 
 def _predicted(run: ClusterRun) -> np.ndarray:
@@ -126,18 +130,9 @@ def _parts(out: str, *, is_new: bool) -> tuple[Any, list[str]]:
     return filesystem, [of.path for of in listed if of.is_file and _PART.fullmatch(of.base_name)]
 
 
-def _outcome(out: str) -> Outcome:
-    filesystem, parts = _parts(out, is_new=False)
-    if not parts:
-        return Outcome(0, 0)
-    table = arrow.dataset(parts, filesystem=filesystem)
-    unreadable = table.count_rows(filter=arrow.field("error").is_valid())
-    return Outcome(table.count_rows(), unreadable)
-
-
 @contextmanager
-def _errors_told(out: str) -> Iterator[None]:
-    """Turn what ends a run into one line."""
+def _translate_ray_errors(out: str) -> Iterator[None]:
+    """Have what ends a run come as an error of ours, in one line."""
     try:
         yield
     except (ray.exceptions.RayError, pyarrow.ArrowException, OSError, ValueError) as error:

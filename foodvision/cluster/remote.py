@@ -38,7 +38,7 @@ def opened(place: str) -> tuple[Any, str]:
 
 
 def remote_files(address: str) -> Iterator[str]:
-    """Give the addresses of the files at an address, sorted.
+    """Yield the addresses of the files at an address, sorted.
 
     address: of a file; of a folder, whose photos are given; or a pattern, as
         s3://bucket/shards/*.tar, where ** stands for any folders.

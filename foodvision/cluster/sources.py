@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import pyarrow
 import ray.data
 from pyarrow import parquet
+from pyarrow import types as kinds
 
 from foodvision.cluster.remote import is_photo, is_remote, opened
 from foodvision.errors import DataError, SettingsError, first_line
@@ -46,7 +47,7 @@ class Found(NamedTuple):
 
 
 def datasets(found: Iterable[Found], processors: int) -> Iterator[Any]:
-    """Give a `ray.data.Dataset` for the files, and one for the shards of each kind and place.
+    """Yield a `ray.data.Dataset` for the files, and one for the shards of each kind and place.
 
     processors: of the actor that reads them; Ray reads in the same process only if they agree.
 
@@ -199,8 +200,8 @@ def _opened_all(names: Sequence[str]) -> tuple[Any, dict[str, str]]:
 
 def _photo_column(schema: Any, name: str) -> str:
     for field in schema:
-        is_image = pyarrow.types.is_struct(field.type) and field.type.get_field_index("bytes") >= 0
-        if _is_binary(field.type) or is_image:
+        is_image = kinds.is_struct(field.type) and field.type.get_field_index("bytes") >= 0
+        if is_image or kinds.is_binary(field.type) or kinds.is_large_binary(field.type):
             return str(field.name)
     if column := _string_column(schema):
         return column
@@ -210,10 +211,9 @@ def _photo_column(schema: Any, name: str) -> str:
 
 
 def _string_column(schema: Any) -> str | None:
-    strings = (pyarrow.types.is_string, pyarrow.types.is_large_string)
-    texts = {field.name for field in schema if any(of(field.type) for of in strings)}
+    texts = {
+        field.name
+        for field in schema
+        if kinds.is_string(field.type) or kinds.is_large_string(field.type)
+    }
     return next((name for name in _NAMES if name in texts), None)
-
-
-def _is_binary(kind: Any) -> bool:
-    return bool(pyarrow.types.is_binary(kind) or pyarrow.types.is_large_binary(kind))

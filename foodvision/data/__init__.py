@@ -3,11 +3,9 @@
 What needs torch is in `foodvision.data.loaders`.
 """
 
-from foodvision.data.archives import Limits, open_source
+from foodvision.data.archives import open_source
 from foodvision.data.depth import find_white
 from foodvision.data.exclusion import exclude
-from foodvision.data.layout import LeftOut
-from foodvision.data.names import SPLITS
 from foodvision.data.photos import (
     LabelledPhoto,
     Photos,
@@ -20,10 +18,7 @@ from foodvision.data.sharding import write_shards
 from foodvision.data.sources import check_source, open_photos, open_unlabelled
 
 __all__ = [
-    "SPLITS",
     "LabelledPhoto",
-    "LeftOut",
-    "Limits",
     "Photos",
     "carve",
     "check_source",

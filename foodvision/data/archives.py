@@ -104,7 +104,7 @@ def is_archive(path: Path) -> bool:
 
 @contextmanager
 def open_source(source: str | os.PathLike[str], limits: Limits = Limits()) -> Iterator[Path]:
-    """Give the folder that holds the photos: `source` itself, or where the archive was unpacked.
+    """Yield the folder that holds the photos: `source` itself, or where the archive was unpacked.
 
     source: a folder, a `.zip`, or a `.tar`, plain or compressed by gzip, bzip2, xz or zstd. An
         archive is unpacked to a temporary folder that is removed on leaving.
@@ -117,10 +117,10 @@ def open_source(source: str | os.PathLike[str], limits: Limits = Limits()) -> It
     if path.is_dir():
         yield path
         return
-    with _told(path):
+    with _translate_errors(path):
         _check_kind(path)
     with ExitStack() as stack:
-        with _told(path):
+        with _translate_errors(path):
             folder = stack.enter_context(TemporaryFolder("archive"))
             _unpack(path, folder, limits)
             _check_photos(path, folder)
@@ -181,7 +181,7 @@ def _check_photos(archive: Path, folder: Path) -> None:
 
 
 @contextmanager
-def _told(archive: Path) -> Iterator[None]:
+def _translate_errors(archive: Path) -> Iterator[None]:
     """Have what goes wrong with an archive come as DataError."""
     try:
         yield
@@ -255,7 +255,7 @@ def _room(target: Path) -> int:
 
 
 def _members(archive: Path) -> AbstractContextManager[Iterator[Member]]:
-    """Give what an archive holds, by what it begins with, and else by its name."""
+    """Open an archive by what it begins with, or else by its name."""
     with archive.open("rb") as file:
         start = file.read(_START)
     is_tar_inside = is_tar(start) or start.startswith((GZIP, BZIP2, XZ, ZSTD))

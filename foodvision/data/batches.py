@@ -93,11 +93,11 @@ class Batches:
         )
 
     def __len__(self) -> int:
-        """Batches an epoch."""
+        """Return the number of batches of an epoch."""
         return self._order.batches
 
     def __iter__(self) -> Iterator[Batch]:
-        """Give the rest of the epoch."""
+        """Yield the rest of the epoch."""
         self._before_batch()
         for images, labels in self._loader:
             if self._finish:
@@ -110,7 +110,7 @@ class Batches:
         self.epoch, self.batch = self.epoch + 1, 0
 
     def state_dict(self) -> dict[str, int]:
-        """Where in the data the loop stands."""
+        """Return where in the data the loop stands."""
         return {"epoch": self.epoch, "batch": self.batch}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
@@ -128,7 +128,7 @@ class InMemory(Dataset[Item]):
             self._items = list(progress(done, "decoding", total=len(dataset)))
 
     def __len__(self) -> int:
-        """Number of photos."""
+        """Return the number of photos."""
         return len(self._items)
 
     def __getitem__(self, index: int) -> Item:

@@ -3,9 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
-from urllib.parse import parse_qsl
 
 from foodvision.data.csv_paths import PhotoFinder
 from foodvision.data.csv_table import (
@@ -19,7 +17,7 @@ from foodvision.data.csv_table import (
     read_table,
 )
 from foodvision.data.layout import LeftOut
-from foodvision.data.names import a_few, split_named
+from foodvision.data.names import a_few, parse_options, split_named
 from foodvision.data.photos import LabelledPhoto, Photos
 from foodvision.errors import DataError
 
@@ -48,12 +46,8 @@ def parse_csv(source: str) -> tuple[Path, dict[str, str]]:
     """
     match = _SOURCE.fullmatch(source)
     assert match is not None, source
-    columns = dict(parse_qsl(match["options"] or "", keep_blank_values=True))
+    columns = parse_options(source, match["options"], ROLES)
     for option, column in columns.items():
-        if option not in ROLES:
-            near = get_close_matches(option, ROLES, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(ROLES)}"
-            raise DataError(f"{source}: no option {option!r}: {hint}")
         if not column:
             raise DataError(f"{source}: name the column, as ?{option}=COLUMN")
     return Path(match["file"]), columns
@@ -162,12 +156,10 @@ def _split(place: str, columns: Columns, row: Row) -> str:
 
 def _check_same(file: Path, first: _Listed, second: _Listed) -> None:
     lines = f"{file}, lines {first.line} and {second.line}: {first.photo.path}"
+    both = ""
     if first.photo.label != second.photo.label:
-        raise DataError(
-            f"{lines} is both {first.photo.label:.60} and {second.photo.label:.60}: "
-            "keep one of the lines"
-        )
-    if first.split != second.split:
-        raise DataError(
-            f"{lines} is both in {first.split} and in {second.split}: keep one of the lines"
-        )
+        both = f"{first.photo.label:.60} and {second.photo.label:.60}"
+    elif first.split != second.split:
+        both = f"in {first.split} and in {second.split}"
+    if both:
+        raise DataError(f"{lines} is both {both}: keep one of the lines")

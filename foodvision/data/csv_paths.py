@@ -56,7 +56,12 @@ class PhotoFinder:
         if not parts or ".." in parts or name.startswith("/"):
             return []
         *folders, last = parts
-        return [path for above, path in self._photos[last] if _ends_with(above, folders)]
+        # Without folders, any place will do.
+        return [
+            path
+            for above, path in self._photos[last]
+            if not folders or above[-len(folders) :] == folders
+        ]
 
     @cached_property
     def _photos(self) -> dict[str, list[tuple[list[str], Path]]]:
@@ -73,7 +78,3 @@ class PhotoFinder:
 def _plain(name: str) -> str:
     """Return a name without what differs between systems: upper case, and accents apart."""
     return unicodedata.normalize("NFC", name).casefold()
-
-
-def _ends_with(folders: list[str], last: list[str]) -> bool:
-    return not last or folders[-len(last) :] == last

@@ -10,7 +10,7 @@ from foodvision.data.names import a_few, split_named
 from foodvision.errors import DataError, first_line, one_line
 from foodvision.image import SUFFIXES
 
-_SEPARATORS = ",;\t"
+_SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab"}
 
 # The usual names, the first of which wins; of the others there may be one only.
 _PATHS = (
@@ -110,7 +110,7 @@ def read_table(file: Path) -> Table:
         if len(row.cells) != len(header.cells):
             raise DataError(
                 f"{table.place(row)} has not as many fields as the header: "
-                f"put what holds {_in_words(separator)} between quotes"
+                f"put what holds {_SEPARATORS[separator]} between quotes"
             )
     return table
 
@@ -163,10 +163,6 @@ def _cells(line: str, separator: str) -> list[str]:
         return []
 
 
-def _in_words(separator: str) -> str:
-    return {",": "a comma", ";": "a semicolon"}.get(separator, "a tab")
-
-
 def _plain(name: str) -> str:
     """Return a column's name as the usual ones are written: `Image Path` is image_path."""
     return re.sub(r"[\s_-]+", "_", name.strip().casefold())
@@ -175,8 +171,8 @@ def _plain(name: str) -> str:
 def _find(table: Table, role: str, chosen: str | None) -> int | None:
     """Return the number of the column, or None if there is no usual name."""
     if chosen is not None:
-        names = [chosen] if chosen in table.columns else [_plain(chosen)]
-        places = _places(table, names, exact=chosen in table.columns)
+        written = [at for at, name in enumerate(table.columns) if name == chosen]
+        places = written or _places(table, [_plain(chosen)])
         if not places:
             raise DataError(
                 f"{table.file} has no column {one_line(chosen, 60)!r}: its columns are "
@@ -189,20 +185,16 @@ def _find(table: Table, role: str, chosen: str | None) -> int | None:
             places = [place for place in places if _holds_splits(table, place)]
     if len(places) > 1:
         names = [one_line(table.columns[place], 60) for place in places]
+        choice = f"choose one by {table.file.name}?{role}={names[0]}"
         raise DataError(
             f"{table.file} has {len(places)} columns that may be the {role} ({', '.join(names)}): "
-            + (
-                "rename all but one"
-                if len(set(names)) < len(names)
-                else f"choose one by {table.file.name}?{role}={names[0]}"
-            )
+            f"{choice if len(set(names)) == len(names) else 'rename all but one'}"
         )
     return places[0] if places else None
 
 
-def _places(table: Table, names: Sequence[str], *, exact: bool = False) -> list[int]:
-    columns = [name if exact else _plain(name) for name in table.columns]
-    return [place for place, name in enumerate(columns) if name in names]
+def _places(table: Table, names: Sequence[str]) -> list[int]:
+    return [place for place, name in enumerate(table.columns) if _plain(name) in names]
 
 
 def _shown(table: Table) -> str:
@@ -210,10 +202,9 @@ def _shown(table: Table) -> str:
 
 
 def _missing(table: Table, role: str) -> DataError:
-    example = table.separator.join(("path", "label"))
     return DataError(
         f"{table.file}, line {table.header_line} names no column {role} (it has "
-        f"{_shown(table)}): name the columns {example}, or choose one by "
+        f"{_shown(table)}): name the columns path{table.separator}label, or choose one by "
         f"{table.file.name}?{role}=COLUMN"
     )
 
@@ -252,8 +243,7 @@ def _holds_splits(table: Table, column: int) -> bool:
     """Whether a column is one of splits: fold may as well hold the numbers of cross-validation."""
     if _plain(table.columns[column]) == "split":
         return True
-    names = [row.cells[column] for row in table.rows]
-    return any(split_named(name) for name in names)
+    return any(split_named(row.cells[column]) for row in table.rows)
 
 
 def _column_of_splits(table: Table, others: Sequence[int | None]) -> int | None:

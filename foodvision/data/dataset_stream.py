@@ -1,27 +1,35 @@
-"""A dataset row by row, as the Hub's client and the `datasets` library give it.
+"""A dataset of the Hugging Face Hub by its name, and its rows as the `datasets` library reads them.
 
-The library reads the files; no program of a dataset is ever run. Its errors are told here.
+No program of a dataset is ever run. What the libraries raise becomes one line here.
 """
 
+import hashlib
+import json
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from traceback import walk_tb
 from typing import Any, TypeAlias
 
-from foodvision.data.dataset_cache import Plan, read_plan
-from foodvision.data.dataset_names import HubDataset
-from foodvision.data.names import split_named
+from foodvision.data.names import parse_options, split_named
 from foodvision.errors import DataError, FoodVisionError, HubError, first_line, one_line
-from foodvision.hub.client import odd_answer
+from foodvision.hub.client import is_repo_id, odd_answer
 from foodvision.hub.session import SILENCE, bounded_total, guarded
+from foodvision.system.storage import cache_folder
 
 Answer: TypeAlias = tuple[str | None, bytes | None]
 """Label and file of a row, None for what it has not."""
 
 _Rows: TypeAlias = Any  # the library's IterableDataset, which has no types
+
+_SOURCE = re.compile(
+    r"hf://(?:datasets/)?(?P<name>[^@?]+)(?:@(?P<revision>[^?]+))?(?:\?(?P<options>.*))?"
+)
+_OPTIONS = ("config", "side", "image", "label")
+_SIDES = range(32, 641)
 
 _GATED = "is gated: ask for access on its page, then `hf auth login`"
 _NOT_THERE = "is no public dataset on the Hub: check the name, or `hf auth login` for a private one"
@@ -48,6 +56,87 @@ _OF_FILES: Mapping[bool, tuple[type[FoodVisionError], str]] = {
 
 _LABEL_NAMES = ("label", "labels", "class", "category")
 _LABEL_TYPES = ("string", "large_string", "int", "uint", "bool")
+
+
+@dataclass(frozen=True)
+class HubDataset:
+    """A dataset by name, and what of it shall be kept.
+
+    source: the name as it was given.
+    name: user/dataset on the Hub, or the absolute path of a folder of parquet files.
+    revision: a branch, tag or commit; the main branch if None.
+    config: which of the dataset's configurations.
+    side: the short side, in pixels, that larger photos are shrunk to; photos stay as they are if
+        None.
+    image, label: the columns, if they cannot be told by their types and names.
+    """
+
+    source: str
+    name: str
+    revision: str | None = None
+    config: str | None = None
+    side: int | None = None
+    image: str | None = None
+    label: str | None = None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it lies in a folder of this disk."""
+        return Path(self.name).is_absolute()
+
+    @property
+    def folder(self) -> Path:
+        """Where its photos are kept: another folder for whatever makes other photos."""
+        content = {name: value for name, value in asdict(self).items() if name != "source"}
+        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        words = Path(self.name).name if self.is_local else self.name.replace("/", "-")
+        return cache_folder() / "datasets" / f"{words}-{digest[:12]}"
+
+    @property
+    def plan_file(self) -> Path:
+        """Where the plan of its download is kept."""
+        return self.folder / "plan.json"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a finished download holds.
+
+    commit: the state of the dataset that all of its photos are from.
+    shards: by split, how many there are.
+    beside: splits of the dataset that are not used.
+    """
+
+    commit: str
+    shards: Mapping[str, int]
+    beside: list[str]
+
+
+def parse_dataset(source: str) -> HubDataset:
+    """Read a dataset's name and options.
+
+    Raises DataError for a name of another form, an unknown option, and a side out of range.
+    """
+    match = _SOURCE.fullmatch(source)
+    name = match["name"].rstrip("/") if match else ""
+    is_path = name.startswith((".", "/", "~"))
+    if match is None or not (is_path or is_repo_id(name)):
+        raise DataError(f"{source} names no dataset: it should be hf://user/dataset")
+    revision = match["revision"]
+    if is_path:
+        name = str(Path(name).expanduser().resolve())
+        if not Path(name).is_dir():
+            raise DataError(f"{source}: no such folder")
+        if revision:
+            raise DataError(f"{source}: a folder has no revisions: leave out @{revision}")
+    options: dict[str, Any] = dict(parse_options(source, match["options"], _OPTIONS))
+    if (side := options.get("side")) is not None:
+        if not side.isdecimal() or int(side) not in _SIDES:
+            raise DataError(
+                f"{source}: side {side} is out of range: {_SIDES[0]} to {_SIDES[-1]} pixels"
+            )
+        options["side"] = int(side)
+    return HubDataset(source, name, revision, **options)
 
 
 @dataclass(frozen=True)
@@ -79,18 +168,18 @@ class Stream:
     splits: Mapping[str, _Rows]
 
     def count_rows(self) -> int | None:
-        """How many rows the dataset says it has, if it says so."""
+        """Return how many rows the dataset says it has, or None."""
         infos = [(rows.info.splits or {}).get(str(rows.split)) for rows in self.splits.values()]
         return sum(info.num_examples for info in infos if info) if all(infos) else None
 
     def read_shard(self, split: str, shard: int) -> Iterator[Answer]:
-        """Give label and file of every row of a shard."""
+        """Yield label and file of every row of a shard."""
         columns = self.columns
         # Not decoded: a photo is kept byte for byte as it was published. First of all, because of
         # a folder of files the library decodes before anything else that is asked of the rows.
         rows = self.splits[split].decode(False).shard(self.plan.shards[split], shard)
         rows = rows.select_columns([columns.image, columns.label])
-        with _told(self.dataset):
+        with _translate_errors(self.dataset):
             for row in rows:
                 yield columns.label_of(row), _content(self.dataset, row[columns.image])
 
@@ -104,10 +193,9 @@ def find_commit(dataset: HubDataset, revision: str | None) -> str:
 
     from foodvision.hub.answers import RepoState
 
-    with _told(dataset), bounded_total():
+    with _translate_errors(dataset), bounded_total():
         found = HfApi().dataset_info(dataset.name, revision=revision, timeout=SILENCE)
         return RepoState.model_validate(found).sha
-    raise AssertionError("told raises")
 
 
 def open_stream(dataset: HubDataset, commit: str) -> Stream:
@@ -125,15 +213,15 @@ def open_stream(dataset: HubDataset, commit: str) -> Stream:
 def _load(dataset: HubDataset, commit: str) -> Mapping[str, _Rows]:
     # What the readers of files log as an error they also raise.
     logging.getLogger("datasets.packaged_modules").setLevel(logging.CRITICAL)
-    with _told(dataset):
+    with _translate_errors(dataset):
         from datasets import load_dataset
 
-        if dataset.is_local:
-            found: dict[str, _Rows] = load_dataset(dataset.name, dataset.config, streaming=True)
-        else:
-            # By this name the library does not take a folder user/dataset that lies here by chance.
-            name = f"hf://datasets/{dataset.name}"
-            found = load_dataset(name, dataset.config, revision=commit, streaming=True)
+        # By this name the library does not take a folder user/dataset that lies here by chance.
+        name = dataset.name if dataset.is_local else f"hf://datasets/{dataset.name}"
+        revision = None if dataset.is_local else commit
+        found: Mapping[str, _Rows] = load_dataset(
+            name, dataset.config, revision=revision, streaming=True
+        )
         return found
 
 
@@ -206,7 +294,7 @@ def _content(dataset: HubDataset, photo: Mapping[str, Any] | None) -> bytes | No
 
 
 def _is_own(dataset: HubDataset, path: str) -> bool:
-    """A row may name any file, of this disk or elsewhere: only the dataset's own are read."""
+    """Whether a file is the dataset's own: a row may name any file, and no other is read."""
     if dataset.is_local:
         return Path(path).resolve().is_relative_to(dataset.name)
     # Behind :: stands another file.
@@ -215,21 +303,21 @@ def _is_own(dataset: HubDataset, path: str) -> bool:
 
 
 @contextmanager
-def _told(dataset: HubDataset) -> Iterator[None]:
-    """Tell in one line what the libraries raise."""
+def _translate_errors(dataset: HubDataset) -> Iterator[None]:
+    """Have the errors of the libraries come as ours, in one line."""
     from datasets.data_files import EmptyDatasetError
     from datasets.exceptions import DatasetNotFoundError, DatasetsError
     from huggingface_hub import errors
     from huggingface_hub.utils import httpx  # type: ignore[attr-defined]
     from pyarrow import ArrowException
 
-    is_begun = read_plan(dataset.folder) is not None
+    no_revision = _COMMIT_GONE if dataset.plan_file.exists() else _NO_REVISION
     # The first that fits: some of the later ones are parents of earlier ones.
     table: tuple[tuple[Any, type[FoodVisionError], str], ...] = (
         # That the dataset is there was asked before: it is its files that are not given.
         ((errors.GatedRepoError, DatasetNotFoundError), HubError, _GATED),
         (errors.RepositoryNotFoundError, HubError, _NOT_THERE),
-        (errors.RevisionNotFoundError, HubError, _COMMIT_GONE if is_begun else _NO_REVISION),
+        (errors.RevisionNotFoundError, HubError, no_revision),
         ((DatasetsError, EmptyDatasetError), DataError, _NOTHING_IN_IT),
         (RuntimeError, DataError, _PROGRAM),
         (ArrowException, DataError, _DAMAGED),
@@ -244,9 +332,9 @@ def _told(dataset: HubDataset) -> Iterator[None]:
     except Exception as error:
         if odd := None if dataset.is_local else odd_answer(error):
             raise HubError(f"{dataset.source} {odd}") from None
-        for kinds, told_as, sentence in table:
+        for kinds, ours, sentence in table:
             if isinstance(error, kinds):
-                raise told_as(f"{dataset.source} {_said(sentence, error, dataset)}") from None
+                raise ours(f"{dataset.source} {_said(sentence, error, dataset)}") from None
         if not _is_of_libraries(error):
             raise
         raise DataError(f"{dataset.source} {_said(_UNREADABLE, error, dataset)}") from None

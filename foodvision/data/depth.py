@@ -27,7 +27,7 @@ def find_white(photos: Photos) -> Photos:
     Raises DataError for colours of 16 bits that use fewer, as only their upper eight are read, and
     for whole numbers beside floating point values.
     """
-    depths = list(_depths(photo for members in photos.splits.values() for photo in members))
+    depths = list(_depths(photos.members))
     peaks: dict[str, float] = {}
     for kind, peak in depths:
         peaks[kind] = max(peak, peaks.get(kind, 0))

@@ -3,10 +3,8 @@
 import difflib
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
-from foodvision.data.layout import LeftOut
 from foodvision.data.names import file_named
 from foodvision.data.photos import Photos
 from foodvision.errors import DataError, first_line
@@ -22,20 +20,9 @@ def exclude(photos: Photos, file: Path) -> Photos:
 
     Raises DataError for a file that cannot be read, and for a line that names no photo.
     """
-    known = {
-        file_named("", Path(plain_path(photo.path))): photo.path
-        for of in photos.splits.values()
-        for photo in of
-    }
-    unwanted = dict.fromkeys(
-        _find(known, photos, name, f"{file}, {place}") for place, name in _listed(file)
-    )
-    splits = {
-        split: tuple(photo for photo in of if photo.path not in unwanted)
-        for split, of in photos.splits.items()
-    }
-    left_out = tuple(LeftOut(path, "excluded") for path in unwanted)
-    return replace(photos, splits=splits, left_out=photos.left_out + left_out)
+    known = {file_named("", Path(plain_path(photo.path))): photo.path for photo in photos.members}
+    unwanted = [_find(known, photos, name, f"{file}, {place}") for place, name in _listed(file)]
+    return photos.without(unwanted, "excluded")
 
 
 def _find(known: dict[Path, Path], photos: Photos, name: str, place: str) -> Path:
@@ -50,7 +37,7 @@ def _find(known: dict[Path, Path], photos: Photos, name: str, place: str) -> Pat
 
 
 def _listed(file: Path) -> Iterator[tuple[str, str]]:
-    """What the file lists: where in it, and the name of a photo."""
+    """Yield the places in the file, and the name of a photo at each."""
     try:
         text = file.read_text(encoding="utf-8-sig", errors="surrogateescape")
     except OSError as error:

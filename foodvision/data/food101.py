@@ -11,7 +11,7 @@ _ARCHIVE = "http://data.vision.ee.ethz.ch/cvl/food-101.tar.gz"
 
 
 def food101_photos(root: Path) -> Photos:
-    """Give the 75,750 training and 25,250 test photos of Food-101.
+    """Return the 75,750 training and 25,250 test photos of Food-101.
 
     root: the folder that holds `food-101/`, or will: 5 GB are downloaded and unpacked there.
 
@@ -56,9 +56,9 @@ def _listed(folder: Path, split: str) -> tuple[LabelledPhoto, ...]:
 
 
 def _check_whole(photos: Photos) -> None:
-    """An unpacking that was cut leaves both folders behind, and torchvision content."""
-    listed = [photo.path for members in photos.splits.values() for photo in members]
-    if missing := [path for path in listed if not path.is_file()]:
+    """Check that all photos are there: torchvision looks only whether the folders are."""
+    listed = photos.members
+    if missing := [photo.path for photo in listed if not photo.path.is_file()]:
         raise DataError(
             f"{photos.root} lacks {len(missing):,} of its {len(listed):,} photos, the first "
             f"{photos.name_of(missing[0])}: remove {photos.root} and run again"

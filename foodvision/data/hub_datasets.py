@@ -1,38 +1,52 @@
 """Datasets of the Hugging Face Hub, photo by photo into a folder on this disk.
 
-What the disk cannot hold is made smaller on the way.
+What the disk cannot hold is made smaller on the way. The folder holds the photos as
+`split/class/number.suffix`, `plan.json` with the shards there are, and a part file for every shard
+that is finished. A part is written after its photos, in one step, so a download that was cut goes
+on at the first shard without one, and nothing is used in part.
 """
 
 import hashlib
 import io
+import json
+import re
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import Image
 
-from foodvision.data.dataset_cache import (
-    KeptPhoto,
-    Part,
-    photo_path,
-    read_part,
-    read_photos,
-    read_plan,
-    write_part,
-    write_plan,
+from foodvision.data.dataset_stream import (
+    HubDataset,
+    Plan,
+    Stream,
+    find_commit,
+    open_stream,
+    parse_dataset,
 )
-from foodvision.data.dataset_names import HubDataset, parse_dataset
-from foodvision.data.dataset_stream import Answer, Stream, find_commit, open_stream
-from foodvision.data.photos import Photos
+from foodvision.data.layout import LeftOut
+from foodvision.data.photos import LabelledPhoto, Photos
 from foodvision.errors import DataError, PhotoError, first_line, printable
 from foodvision.image import depth_of, format_of, load_image
 from foodvision.system.progress import progress
+from foodvision.system.storage import write_atomically
 
 _JPEG_QUALITY = 90
 
+_NOT_IN_NAMES = re.compile(r"[^\w &'()+,.-]")
+
+
+class _Part(NamedTuple):
+    """What a shard gave: photos, by path, label and bytes; rows without one, by name and reason."""
+
+    photos: list[tuple[str, str, int]]
+    left_out: list[tuple[str, str]]
+
 
 def dataset_photos(source: str) -> Photos:
-    """Give the photos of a dataset, from this disk if they were downloaded before.
+    """Return the photos of a dataset, from this disk if they were downloaded before.
 
     source: `hf://user/dataset`, with `@revision` if it is not the main branch, and with any of
         `?config=NAME&side=PIXELS&image=COLUMN&label=COLUMN`. In place of user/dataset also a folder
@@ -45,7 +59,7 @@ def dataset_photos(source: str) -> Photos:
     try:
         photos = _finished(dataset, state) or _download(dataset, state)
     except OSError as error:
-        # What the network raises is told where it is raised; this is the disk.
+        # Errors of the network were translated where they came up; this is the disk.
         reason = error.strerror or first_line(error)
         raise DataError(
             f"{source} cannot be kept in {dataset.folder} ({reason}): make room there, keep small "
@@ -82,20 +96,13 @@ def shrink(content: bytes, side: int) -> bytes:
 
 
 def _state_of(folder: Path) -> str:
-    """What stands for a commit where files can change under their names."""
+    """Return what stands for a commit where files can change under their names."""
     digest = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         status = path.stat()
         entry = f"{path.relative_to(folder)}/{status.st_size}/{status.st_mtime_ns}\n"
         digest.update(entry.encode(errors="surrogateescape"))
     return digest.hexdigest()
-
-
-def _finished(dataset: HubDataset, state: str | None) -> Photos | None:
-    plan = read_plan(dataset.folder)
-    if plan is None or state not in (None, plan.commit):
-        return None
-    return read_photos(dataset.folder)
 
 
 def _download(dataset: HubDataset, state: str | None) -> Photos:
@@ -107,54 +114,92 @@ def _download(dataset: HubDataset, state: str | None) -> Photos:
         # While this process waited, another one may have finished the same download.
         if photos := _finished(dataset, state):
             return photos
-        kept = read_plan(dataset.folder)
+        kept = _read_plan(dataset)
         # What was begun goes on at its own commit, or the photos would be a mixture.
         commit = state or find_commit(dataset, kept.commit if kept else dataset.revision)
         stream = open_stream(dataset, commit)
         if stream.plan != kept:
             shutil.rmtree(dataset.folder, ignore_errors=True)
-            write_plan(dataset.folder, stream.plan)
+            write_atomically(dataset.plan_file, json.dumps(asdict(stream.plan)).encode())
         _fill(dataset.folder, stream)
-        photos = read_photos(dataset.folder)
+        photos = _finished(dataset, None)
     assert photos is not None  # every part is there
     return photos
 
 
+def _finished(dataset: HubDataset, state: str | None) -> Photos | None:
+    """Return the photos of a finished download, or None; state: of the files that it is from."""
+    plan, folder = _read_plan(dataset), dataset.folder
+    if plan is None or state not in (None, plan.commit):
+        return None
+    splits: dict[str, tuple[LabelledPhoto, ...]] = {}
+    left_out = [LeftOut(folder / name, "beside the splits") for name in plan.beside]
+    for split, shards in plan.shards.items():
+        parts = [_read_part(folder, split, shard) for shard in range(shards)]
+        whole = [part for part in parts if part is not None]
+        if len(whole) < shards:
+            return None
+        splits[split] = tuple(
+            LabelledPhoto(folder / path, label) for part in whole for path, label, _ in part.photos
+        )
+        left_out += (LeftOut(folder / name, why) for part in whole for name, why in part.left_out)
+    # A split without labels, as contests publish their tests, is none.
+    return Photos(folder, {split: of for split, of in splits.items() if of}, tuple(left_out))
+
+
+def _read_plan(dataset: HubDataset) -> Plan | None:
+    """Return the plan of a download, or None if there is none that can be read."""
+    try:
+        return Plan(**json.loads(dataset.plan_file.read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
 def _fill(folder: Path, stream: Stream) -> None:
     """Keep every shard that is not there yet."""
-    side, total = stream.dataset.side, stream.count_rows()
-    with progress(None, printable(stream.dataset.source), total=total, leave=True) as bar:
+    name, total = printable(stream.dataset.source), stream.count_rows()
+    with progress(None, name, total=total, leave=True) as bar:
         for split, shards in stream.plan.shards.items():
             for shard in range(shards):
-                if part := read_part(folder, split, shard):
+                if part := _read_part(folder, split, shard):
                     bar.update(len(part.photos) + len(part.left_out))
                     continue
-                answers = stream.read_shard(split, shard)
-                names = folder, split, f"{shard:05}"
-                write_part(folder, split, shard, _keep(answers, *names, side, bar.update))
+                part = _keep(folder, stream, split, shard, bar.update)
+                content = json.dumps(part._asdict()).encode()
+                write_atomically(_part_file(folder, split, shard), content)
 
 
 def _keep(
-    answers: Iterable[Answer],
-    folder: Path,
-    split: str,
-    shard: str,
-    side: int | None,
-    tick: Callable[[], object],
-) -> Part:
-    """Write the photos of a shard; the same rows always get the same names."""
-    photos: list[KeptPhoto] = []
-    left_out: list[tuple[str, str]] = []
-    for index, (label, content) in enumerate(answers):
-        number = f"{shard}-{index:06}"
+    folder: Path, stream: Stream, split: str, shard: int, tick: Callable[[], object]
+) -> _Part:
+    """Write the photos of a shard and return what it gave; the same rows get the same names."""
+    side, part = stream.dataset.side, _Part([], [])
+    for index, (label, content) in enumerate(stream.read_shard(split, shard)):
+        number = f"{shard:05}-{index:06}"
         if label is None or content is None:
             reason = "without a label" if label is None else "without a photo of its own"
-            left_out.append((f"{split}/{number}", reason))
+            part.left_out.append((f"{split}/{number}", reason))
         else:
             content = shrink(content, side) if side else content
-            path = photo_path(split, label, number, f".{format_of(content) or 'jpg'}")
+            # Labels may hold what names of files may not.
+            name = _NOT_IN_NAMES.sub("_", label)[:60].strip(" .") or "_"
+            path = f"{split}/{name}/{number}.{format_of(content) or 'jpg'}"
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_bytes(content)
-            photos.append(KeptPhoto(path, label, len(content)))
+            part.photos.append((path, label, len(content)))
         tick()
-    return Part(tuple(photos), tuple(left_out))
+    return part
+
+
+def _read_part(folder: Path, split: str, shard: int) -> _Part | None:
+    """Return what a shard gave, or None if it is not finished, or a photo is gone or cut."""
+    try:
+        part = _Part(**json.loads(_part_file(folder, split, shard).read_bytes()))
+        is_whole = all((folder / path).stat().st_size == size for path, _, size in part.photos)
+    except (OSError, ValueError, TypeError):
+        return None
+    return part if is_whole else None
+
+
+def _part_file(folder: Path, split: str, shard: int) -> Path:
+    return folder / "parts" / f"{split}-{shard:05}.json"

@@ -121,20 +121,21 @@ class _Reader:
         return self._inside(inner, split) if is_split or wraps else place
 
     def _classes(self, place: Path) -> list[tuple[str, Path]]:
-        children = self._children(place)
-        folders = _folders(children)
-        self._leave(children, folders, "beside the class folders")
-        return [(path.name, path) for path in folders]
+        return [(path.name, path) for path in self._used(place, "beside the class folders")]
 
     def _turned(self, classes: Sequence[Path]) -> dict[str, list[tuple[str, Path]]]:
         splits: dict[str, list[tuple[str, Path]]] = {}
         for path in classes:
-            children = self._children(path)
-            folders = _folders(children)
-            self._leave(children, folders, "beside the splits")
-            for child in folders:
+            for child in self._used(path, "beside the splits"):
                 splits.setdefault(split_named(child.name) or "", []).append((path.name, child))
         return {split: splits[split] for split in SPLITS if split in splits}
+
+    def _used(self, place: Path, reason: str) -> list[Path]:
+        """Return the folders in a folder; the files beside them are left out."""
+        children = self._children(place)
+        folders = _folders(children)
+        self._leave(children, folders, reason)
+        return folders
 
     def _is_class_of_splits(self, folder: Path) -> bool:
         """Whether a folder is a class whose photos lie in splits: pizza/train/1.jpg."""
@@ -144,7 +145,7 @@ class _Reader:
         return bool(names) and all(names) and len(set(names)) == len(names) and is_flat
 
     def _check_meant(self, root: Path, splits: Mapping[Path, str], others: Sequence[Path]) -> None:
-        """Ask, where a folder may be a split of classes or a class of folders."""
+        """Raise DataError where a folder may be a split of classes or a class of folders."""
         filled = [path.name for path in others if any(path.iterdir())]
         if len(splits) == 1 and len(filled) > 1:
             (name,) = (path.name for path in splits)
@@ -163,7 +164,7 @@ class _Reader:
             )
 
     def _check_splits_inside(self, root: Path, classes: Iterable[Path]) -> None:
-        """Ask, where some classes hold splits: test photos of theirs would be trained on."""
+        """Raise DataError where some classes hold splits: their test photos would be trained on."""
         for path in classes:
             names, _ = _held(path)
             if sum(map(split_words_in, names)) > 1:
@@ -196,7 +197,7 @@ class _Reader:
         return any(path.is_dir() for path in self._children(folder))
 
     def _children(self, folder: Path) -> list[Path]:
-        """Files and folders in order of name; what systems leave behind is noted."""
+        """Return files and folders in order of name; what systems leave behind is noted."""
         return list(children_of(folder, self._left_out))
 
     def _leave(self, paths: Iterable[Path], used: Iterable[Path], reason: str) -> None:
@@ -222,7 +223,7 @@ def _held(folder: Path) -> tuple[Sequence[str], bool]:
 
 
 def children_of(folder: Path, left_out: MutableSequence[LeftOut]) -> Iterator[Path]:
-    """Give files and folders in order of name; what systems leave behind goes to `left_out`."""
+    """Yield files and folders in order of name; what systems leave behind goes to `left_out`."""
     # Names alone: of 100,000 files they take 8 MB, their paths 50.
     for name in sorted(os.listdir(folder), key=os.path.normcase):  # noqa: PTH208
         path = folder / name

@@ -4,8 +4,11 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
+from urllib.parse import parse_qsl
 
+from foodvision.errors import DataError
 from foodvision.system.packed import plain_path
 
 SPLITS = ("train", "val", "test")
@@ -59,6 +62,20 @@ def relative_name(path: Path, root: Path) -> str:
 def file_named(name: str, root: Path) -> Path:
     """Return the file that `relative_name` named, its whole path; links on the way stay."""
     return Path(os.path.normpath(root.absolute() / name))
+
+
+def parse_options(source: str, options: str | None, known: Sequence[str]) -> dict[str, str]:
+    """Return the options of a source, as `side=320&label=dish` stands behind the ? of its name.
+
+    Raises DataError for an option that is not known.
+    """
+    values = dict(parse_qsl(options or "", keep_blank_values=True))
+    for option in values:
+        if option not in known:
+            near = get_close_matches(option, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(known)}"
+            raise DataError(f"{source}: no option {option!r}: {hint}")
+    return values
 
 
 def is_text(name: str) -> bool:

@@ -5,7 +5,7 @@ import os
 import random
 import unicodedata
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, MutableSequence, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MutableSequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -63,7 +63,12 @@ class Photos:
     @property
     def classes(self) -> tuple[str, ...]:
         """Class names, sorted: the one place they come from."""
-        return tuple(sorted({photo.label for photos in self.splits.values() for photo in photos}))
+        return tuple(sorted({photo.label for photo in self.members}))
+
+    @property
+    def members(self) -> tuple[LabelledPhoto, ...]:
+        """The photos of all splits."""
+        return tuple(photo for photos in self.splits.values() for photo in photos)
 
     def counts(self, split: str) -> dict[str, int]:
         """Return the number of photos of every class in a split."""
@@ -73,7 +78,7 @@ class Photos:
         return counts
 
     def fingerprint(self) -> str:
-        """SHA-256 over every photo's split, class, name and size, in hexadecimal."""
+        """Return the SHA-256 of every photo's split, class, name and size, in hexadecimal."""
         digest = hashlib.sha256()
         for split, photos in sorted(self.splits.items()):
             for photo in sorted(photos, key=name_first):
@@ -83,22 +88,30 @@ class Photos:
         return digest.hexdigest()
 
     def name_of(self, path: Path) -> str:
-        """A file as people name it: its path from the root."""
+        """Return a file's name as people write it: its path from the root."""
         return relative_name(path, self.root)
 
     def paths(self) -> dict[str, Path]:
         """Return the photos' paths by their names."""
-        members = (photo for photos in self.splits.values() for photo in photos)
-        return {self.name_of(photo.path): photo.path for photo in members}
+        return {self.name_of(photo.path): photo.path for photo in self.members}
+
+    def without(self, unwanted: Iterable[Path], reason: str) -> "Photos":
+        """Return the photos without some, which are left out for a reason."""
+        paths = dict.fromkeys(unwanted)
+        splits = {
+            split: tuple(photo for photo in photos if photo.path not in paths)
+            for split, photos in self.splits.items()
+        }
+        left_out = tuple(LeftOut(path, reason) for path in paths)
+        return replace(self, splits=splits, left_out=self.left_out + left_out)
 
     def in_words(self) -> str:
         """Say how many classes and photos there are, how they were read, and what was left out."""
-        total = sum(len(photos) for photos in self.splits.values())
-        counted = f"{len(self.classes)} classes, {total:,} photos."
+        counted = f"{len(self.classes)} classes, {len(self.members):,} photos."
         return " ".join([counted, *self.notes, self.left_out_in_words()])
 
     def left_out_in_words(self) -> str:
-        """One line: what was left out and why."""
+        """Return a line that says what was left out, and why."""
         places: dict[str, list[str]] = {}
         for item in self.left_out:
             places.setdefault(item.reason, []).append(self.name_of(item.path))
@@ -177,38 +190,34 @@ def split_photos(
     )
 
 
-def drop_unreadable(photos: Photos, splits: Sequence[str] = ("train", "val", "all")) -> Photos:
+def drop_unreadable(photos: Photos) -> Photos:
     """Return the photos without those that cannot be decoded; they are left out, by name.
 
-    In the splits not named an unreadable photo is an error: no figure leaves one out that somebody
-    set aside for it.
-
-    Raises PhotoError.
+    Raises PhotoError for one that is not there to learn from, as in test/: no figure leaves a photo
+    out that somebody set aside for it.
     """
     # In order of path: a disk reads a shard from its beginning to its end.
-    everything = sorted(
-        ((split, photo) for split, members in photos.splits.items() for photo in members),
-        key=lambda pair: pair[1].path,
-    )
+    paths = sorted(photo.path for photo in photos.members)
     decoder = Decoder()
     with ThreadPoolExecutor() as threads:
-        faults = threads.map(lambda pair: _fault(pair[1], decoder, photos.white), everything)
-        bar = progress(faults, "photos", total=len(everything))
-        spoiled = {pair: fault for pair, fault in zip(everything, bar, strict=True) if fault}
-    for (split, _), fault in spoiled.items():
-        if split not in splits:
-            raise PhotoError(f"{fault}. Test photos are never skipped: fix or remove it")
+        faults = threads.map(lambda path: _fault(path, decoder, photos.white), paths)
+        bar = progress(faults, "photos", total=len(paths))
+        spoiled = {path: fault for path, fault in zip(paths, bar, strict=True) if fault}
     kept = {
-        split: tuple(photo for photo in members if (split, photo) not in spoiled)
+        photo.path
         for split, members in photos.splits.items()
+        if split not in ("train", "val", "all")
+        for photo in members
     }
-    left_out = tuple(LeftOut(photo.path, "unreadable") for _, photo in spoiled)
-    return replace(photos, splits=kept, left_out=photos.left_out + left_out)
+    for path, fault in spoiled.items():
+        if path in kept:
+            raise PhotoError(f"{fault}. Test photos are never skipped: fix or remove it")
+    return photos.without(spoiled, "unreadable")
 
 
-def _fault(photo: LabelledPhoto, decoder: Decoder, white: float | None) -> PhotoError | None:
+def _fault(path: Path, decoder: Decoder, white: float | None) -> PhotoError | None:
     try:
-        decoder.decode(photo.path, white=white)
+        decoder.decode(path, white=white)
     except PhotoError as error:
         return error
     return None
@@ -246,9 +255,9 @@ def carve(
 
 
 def name_first(photo: LabelledPhoto) -> tuple[Path, Path]:
-    """What photos are sorted by: in shards by their names there, whatever shard they lie in.
+    """Return what a photo in a shard is sorted by: its name there, whatever shard it lies in.
 
-    Others by their whole paths: what a CSV lists may lie on both sides of where one stands.
+    Other photos are sorted by their whole paths: a CSV may list some above the current folder.
     """
     whole, inner = file_named("", photo.path), packed(photo.path)
     return (Path(inner.name) if inner else whole), whole

@@ -6,9 +6,9 @@ import os
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from foodvision.data.archives import DAMAGE, Limits, check_member
 from foodvision.data.members import Member
@@ -29,14 +29,16 @@ _NUMBER = re.compile(r"-?\d{1,9}")
 # Nobody writes a longer label; a longer .json holds something else.
 _MOST_LABEL = 1 << 16
 
-_VERSION = 1
+_VERSION = 2
+
+# Files by which a tar is taken for a shard, or not.
+_LOOKED_AT = 64
 
 FOLDER = "folder"
 """How labels are told where no file holds them: by the folder that a photo lies in."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(NamedTuple):
     """A photo of a shard: its name there, its first byte, its bytes, its label or the number."""
 
     name: str
@@ -45,8 +47,7 @@ class Sample:
     label: str | int
 
 
-@dataclass(frozen=True)
-class ShardIndex:
+class ShardIndex(NamedTuple):
     """The photos of a shard; what of it is not used, by name and reason; where labels stand."""
 
     samples: tuple[Sample, ...]
@@ -62,17 +63,17 @@ def read_index(shard: Path) -> ShardIndex:
     Raises DataError for a shard that is damaged, no plain tar, holds links or more files than an
     archive may, and for labels that are missing or none.
     """
-    with suppress(OSError, ValueError, TypeError, KeyError):
+    with suppress(OSError, ValueError, TypeError):
         return _kept(_place(shard))
     index = _Reader(shard).read()
     with suppress(OSError):  # the next run lists it again
         place = _place(shard)
         place.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(place, json.dumps(asdict(index)).encode())
+        write_atomically(place, json.dumps(index).encode())
     return index
 
 
-def looks_like_shard(path: Path, most: int = 64) -> bool:
+def looks_like_shard(path: Path) -> bool:
     """Whether the first files of a tar are photos with their labels in files beside them.
 
     Other tars are archives of folders.
@@ -82,7 +83,7 @@ def looks_like_shard(path: Path, most: int = 64) -> bool:
         if not is_tar(_start(path)):
             return False
         with placed_members(path) as members:
-            for _, (member, _) in zip(range(most), members, strict=False):
+            for _, (member, _) in zip(range(_LOOKED_AT), members, strict=False):
                 key, ending = _key_of(member.name.removeprefix("./"))
                 kind = "photo" if _is_photo(ending) else ending.lower()
                 seen.add((key, kind))
@@ -244,7 +245,5 @@ def _place(shard: Path) -> Path:
 
 
 def _kept(place: Path) -> ShardIndex:
-    content = json.loads(place.read_bytes())
-    samples = tuple(Sample(**sample) for sample in content["samples"])
-    left_out = tuple((name, reason) for name, reason in content["left_out"])
-    return ShardIndex(samples, left_out, content["labels"])
+    samples, left_out, labels = json.loads(place.read_bytes())
+    return ShardIndex(tuple(Sample(*of) for of in samples), tuple(map(tuple, left_out)), labels)

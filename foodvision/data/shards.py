@@ -87,10 +87,10 @@ def shard_photos(shards: Shards) -> Photos:
             left_out.append(LeftOut(file, "beside the splits"))
             continue
         photos.setdefault(splits[file] or "all", []).extend(_labelled(file, index, names))
-        left_out += (LeftOut(file / name, reason) for name, reason in index.left_out)
+        left_out += [LeftOut(file / name, reason) for name, reason in index.left_out]
     read = Photos(
         shards.root,
-        {split: tuple(_in_order(photos[split])) for split in (*SPLITS, "all") if photos.get(split)},
+        {split: _in_order(photos[split]) for split in (*SPLITS, "all") if photos.get(split)},
         tuple(left_out),
         notes=(_how_read(indices, names),),
     )
@@ -263,9 +263,9 @@ def _label(file: Path, name: str, label: str | int, names: _Names | None) -> str
     return names.names[label]
 
 
-def _in_order(photos: Iterable[LabelledPhoto]) -> list[LabelledPhoto]:
+def _in_order(photos: Iterable[LabelledPhoto]) -> tuple[LabelledPhoto, ...]:
     """Return photos by class and name, whatever shards they lie in: as a folder has them."""
-    return sorted(photos, key=lambda photo: (photo.label, name_first(photo)))
+    return tuple(sorted(photos, key=lambda photo: (photo.label, name_first(photo))))
 
 
 def _how_read(indices: dict[Path, ShardIndex], names: _Names | None) -> str:

@@ -15,7 +15,7 @@ from foodvision.errors import DataError
 
 
 def check_source(source: str | os.PathLike[str]) -> None:
-    """See that a source is there, where it is a file or folder, before anything takes long.
+    """Check that a source is there, where it is a file or folder, before anything takes long.
 
     Options after the name of a CSV file are looked at too.
 
@@ -33,7 +33,7 @@ def check_source(source: str | os.PathLike[str]) -> None:
 
 @contextmanager
 def open_photos(source: str | os.PathLike[str]) -> Iterator[Photos]:
-    """Give the photos of a source; they can be read until the context is left.
+    """Yield the photos of a source; they can be read until the context is left.
 
     source: a folder; a `.zip`, or a `.tar`, plain or compressed; a `.csv` or `.tsv` of path and
         label, with `?path=COLUMN&label=COLUMN&split=COLUMN` if its columns have other names;
@@ -62,7 +62,7 @@ def open_photos(source: str | os.PathLike[str]) -> Iterator[Photos]:
 
 @contextmanager
 def open_unlabelled(source: str | os.PathLike[str] | None) -> Iterator[tuple[LabelledPhoto, ...]]:
-    """Give the photos in a folder or archive, however they lie in it; none for none.
+    """Yield the photos in a folder or archive, however they lie in it; none for none.
 
     Raises DataError for a source that cannot be used, saying the way out.
     """

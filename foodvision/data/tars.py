@@ -44,7 +44,7 @@ class _Decompressor(Protocol):
 
 @contextmanager
 def tar_members(archive: Path) -> Iterator[Iterator[Member]]:
-    """Give what a tar holds, file by file; each has to be read before the next.
+    """Yield what a tar holds, file by file; each has to be read before the next.
 
     Raises DataError for a compression that takes too much memory or that Python lacks, and what
     the standard library raises for damage.
@@ -58,7 +58,7 @@ def tar_members(archive: Path) -> Iterator[Iterator[Member]]:
 
 @contextmanager
 def placed_members(archive: Path) -> Iterator[Iterator[tuple[Member, int]]]:
-    """Give what a plain tar holds, and where the bytes of each file begin; nothing is unpacked.
+    """Yield what a plain tar holds, and where the bytes of each file begin; nothing is unpacked.
 
     Only headers are read, and what is opened before the next is asked for.
 
@@ -220,28 +220,31 @@ class _TarInfo(tarfile.TarInfo):
             raise tarfile.ReadError(first_line(error)) from None
 
 
-def _read(file: tarfile.TarFile, meter: _Meter) -> Iterator[Member]:
+def _headers(file: tarfile.TarFile, meter: _Meter) -> Iterator[tarfile.TarInfo]:
+    """Yield the header of each file, which may be read before the next is asked for."""
     while (info := file.next()) is not None:
         meter.left = info.size + _MOST_HEADER
-        yield Member(info.name, _kind(info), info.size, partial(_open, file, info))
+        yield info
         meter.left = _MOST_HEADER
         file.members.clear()  # type: ignore[attr-defined]  # or it would keep all of them
+
+
+def _read(file: tarfile.TarFile, meter: _Meter) -> Iterator[Member]:
+    for info in _headers(file, meter):
+        yield Member(info.name, _kind(info), info.size, partial(_open, file, info))
     # The checksum of a compressed file stands at its end, behind what tar reads.
     while meter.read(tarfile.BLOCKSIZE):
         pass
 
 
 def _place(file: tarfile.TarFile, meter: _SeekableMeter, size: int) -> Iterator[tuple[Member, int]]:
-    while (info := file.next()) is not None:
+    for info in _headers(file, meter):
         # Of a sparse file, not all bytes are there.
         kind = "other" if info.issparse() else _kind(info)
         # A negative size would send the reader back, for ever.
         if info.size < 0 or (kind == "file" and info.offset_data + info.size > size):
             raise tarfile.ReadError(f"{info.name} is cut off")
-        meter.left = info.size + _MOST_HEADER
         yield Member(info.name, kind, info.size, partial(_open, file, info)), info.offset_data
-        meter.left = _MOST_HEADER
-        file.members.clear()  # type: ignore[attr-defined]  # or it would keep all of them
     meter.seek(file.offset)
     if meter.read(_BLOCK).strip(b"\0"):
         raise tarfile.ReadError("something follows its end: it may be several tars in one file")

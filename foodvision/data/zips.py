@@ -31,7 +31,7 @@ class _ZipFile(io.FileIO):
 
 @contextmanager
 def zip_members(archive: Path) -> Iterator[Iterator[Member]]:
-    """Give what a zip holds, file by file.
+    """Yield what a zip holds, file by file.
 
     Raises DataError for an encrypted zip and for another method than deflate, and what zipfile
     raises for damage.

@@ -14,9 +14,9 @@ from foodvision.checkpoint import BUNDLED, read_checkpoint
 from foodvision.classifier import Classifier, load
 from foodvision.deploy.folder import DESCRIPTION
 from foodvision.errors import HubError, first_line, one_line
-from foodvision.hub import fetch_files, is_repo_id
 from foodvision.hub.answers import SpaceInfo, SpaceRuntime
-from foodvision.hub.client import translate_hub_errors
+from foodvision.hub.client import is_repo_id, translate_hub_errors
+from foodvision.hub.download import fetch_files
 from foodvision.page.examples import example_photos
 from foodvision.safety.files import FileError, check_inside, read_json
 from foodvision.safety.schema import Name

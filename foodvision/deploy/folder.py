@@ -13,9 +13,8 @@ import foodvision
 from foodvision.checkpoint import WEIGHTS, check_published, checkpoint_files
 from foodvision.classifier import BUNDLED_NAME, Classifier, load
 from foodvision.errors import SettingsError
-from foodvision.hub import is_repo_id
 from foodvision.hub.answers import RepoInfo
-from foodvision.hub.client import translate_hub_errors
+from foodvision.hub.client import is_repo_id, translate_hub_errors
 from foodvision.page.examples import example_photos
 from foodvision.page.models import PageModel, name_of
 from foodvision.page.pictures import draw_card
@@ -169,7 +168,7 @@ def _is_public(repo_id: str) -> bool:
 
 
 def _preload(classifier: Classifier, repo_id: str, commit: str) -> str:
-    """What the platform downloads before the page starts: the files that were looked at here.
+    """Return what the platform downloads before the page starts: the files that were tested here.
 
     Those whose names the line cannot hold are downloaded when it starts.
     """

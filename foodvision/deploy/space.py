@@ -2,7 +2,7 @@
 
 import tempfile
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -20,6 +20,7 @@ from foodvision.system.terminal import say
 
 _FREE_HARDWARE = (None, "cpu-basic")
 _LINES_OF_LOG, _LONGEST_LINE = 40, 1000
+_BUILD_SECONDS = 1800
 
 
 def deploy_space(
@@ -27,14 +28,10 @@ def deploy_space(
     *,
     secrets: Mapping[str, str] = MappingProxyType({}),
     variables: Mapping[str, str] = MappingProxyType({}),
-    timeout: float = 1800,
-    say: Callable[[str], None] = say,
 ) -> SpaceCheck:
     """Create or renew a Space, wait until it runs, and compare its answers with those given here.
 
-    secrets, variables: of the Space, by name; secrets are never shown.
-    timeout: seconds that the build and the start may take.
-    say: is told of each step.
+    secrets, variables: of the Space, by name; secrets are never shown. Each step is printed.
 
     Raises HubError with the way out: what the account may not have, a build that failed (its log
     is said first), a Space that answers otherwise.
@@ -52,7 +49,7 @@ def deploy_space(
             kept = api.get_space_secrets(repo_id) if exists else {}
         write_space(folder, settings, has_token="HF_TOKEN" in {*secrets, *kept})
         if not exists:
-            _create(api, settings)
+            _create_gradio(api, settings)
         with translate_hub_errors(repo_id):
             if exists and settings.hardware != own:
                 # The Hub knows more kinds than its client lists.
@@ -61,14 +58,12 @@ def deploy_space(
                 api.add_space_secret(repo_id, key, value)
             for key, value in variables.items():
                 api.add_space_variable(repo_id, key, value)
-        _upload(api, repo_id, folder, say)
-    _wait(api, repo_id, timeout, say)
+        _upload(api, repo_id, folder)
+    _wait(api, repo_id)
     return check_space(repo_id)
 
 
-def try_space(
-    settings: SpaceSettings, named: Sequence[str] = (), say: Callable[[str], None] = say
-) -> Path:
+def try_space(settings: SpaceSettings, named: Sequence[str] = ()) -> Path:
     """Write the folder of a Space beside the work at hand, and say what would happen to it.
 
     named: secrets and variables that would be set.
@@ -94,7 +89,7 @@ def try_space(
     return folder
 
 
-def deploy_static(settings: SpaceSettings, say: Callable[[str], None] = say) -> str:
+def deploy_static(settings: SpaceSettings) -> str:
     """Put the page that answers in the browser on a static Space, and return its address.
 
     Every account may have one. Raises HubError with the way out, and what `write_site` raises.
@@ -105,16 +100,9 @@ def deploy_static(settings: SpaceSettings, say: Callable[[str], None] = say) -> 
     checkpoint = read_checkpoint(find_checkpoint(settings.model))
     with tempfile.TemporaryDirectory() as temporary:
         folder = write_site(checkpoint, Path(temporary) / "page")
-        with translate_hub_errors(repo_id):
-            api.create_repo(
-                repo_id,
-                repo_type="space",
-                space_sdk="static",
-                private=settings.private or None,
-                exist_ok=True,
-            )
+        _create(api, settings, "static")
         _check_ours(api, settings, "static", mark="release.js")
-        _upload(api, repo_id, folder, say)
+        _upload(api, repo_id, folder)
     return f"https://huggingface.co/spaces/{repo_id}"
 
 
@@ -146,40 +134,41 @@ def _check_ours(api: Any, settings: SpaceSettings, sdk: str, mark: str) -> None:
         check_private(settings.repo_id, space)
 
 
-def _create(api: Any, settings: SpaceSettings) -> None:
-    repo_id, hardware = settings.repo_id, settings.hardware
-    with translate_hub_errors(repo_id):
+def _create(api: Any, settings: SpaceSettings, sdk: str) -> None:
+    with translate_hub_errors(settings.repo_id):
+        api.create_repo(
+            settings.repo_id,
+            repo_type="space",
+            space_sdk=sdk,
+            space_hardware=settings.hardware if sdk == "gradio" else None,
+            private=settings.private or None,
+            exist_ok=True,
+        )
+
+
+def _create_gradio(api: Any, settings: SpaceSettings) -> None:
+    with translate_hub_errors(settings.repo_id):
         account = Account.model_validate(api.whoami(cache=True))
-    if not _may_have(account, repo_id, hardware):
+    if not _may_have(account, settings.repo_id, settings.hardware):
         raise HubError(_not_free(settings))
     try:
-        with translate_hub_errors(repo_id):
-            api.create_repo(
-                repo_id,
-                repo_type="space",
-                space_sdk="gradio",
-                space_hardware=hardware,
-                private=settings.private or None,
-                exist_ok=True,
-            )
+        _create(api, settings, "gradio")
     except HubError as error:
         if status_of(error.__cause__) == 402:
             raise HubError(_not_free(settings)) from error
         raise
 
 
-def _upload(api: Any, repo_id: str, folder: Path, say: Callable[[str], None]) -> None:
+def _upload(api: Any, repo_id: str, folder: Path) -> None:
     with translate_hub_errors(repo_id):
-        commit = commit_of(
-            api.upload_folder(
-                repo_id=repo_id,
-                repo_type="space",
-                folder_path=folder,
-                commit_message="Deploy with foodvision",
-                delete_patterns="*",
-            )
+        uploaded = api.upload_folder(
+            repo_id=repo_id,
+            repo_type="space",
+            folder_path=folder,
+            commit_message="Deploy with foodvision",
+            delete_patterns="*",
         )
-    say(f"{repo_id} has its files, at commit {commit}")
+        say(f"{repo_id} has its files, at commit {commit_of(uploaded)}")
 
 
 def _may_have(account: Account, repo_id: str, hardware: str | None) -> bool:
@@ -199,9 +188,9 @@ def _not_free(settings: SpaceSettings) -> str:
     )
 
 
-def _wait(api: Any, repo_id: str, timeout: float, say: Callable[[str], None]) -> None:
+def _wait(api: Any, repo_id: str) -> None:
     say(f"{repo_id} is being built")
-    stage = wait_for_stage(api, repo_id, timeout)
+    stage = wait_for_stage(api, repo_id, _BUILD_SECONDS)
     if stage == "RUNNING":
         return
     with translate_hub_errors(repo_id):

@@ -72,7 +72,7 @@ def choose_split(photos: Photos, split: str, config: CheckpointConfig) -> tuple[
     """
     classes = config.classes
     if split == "all":
-        chosen = tuple(photo for members in photos.splits.values() for photo in members)
+        chosen = photos.members
     else:
         chosen = (
             photos.splits.get(split)

@@ -1,6 +1,6 @@
 """What a graph must be, before ONNX Runtime sees it: the contract of a checkpoint, and bounds."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import chain
 from math import prod
 
@@ -9,7 +9,7 @@ from onnx import AttributeProto
 from onnx.external_data_helper import uses_external_data
 
 from foodvision.errors import first_line
-from foodvision.graph.cost import BOUNDS, BYTES, GraphFault, Shape, measure
+from foodvision.graph.cost import BOUNDS, BYTES, GraphFault, measure
 
 BATCH = 8
 """Photos that are answered together at most. Larger batches gain nothing on a CPU."""
@@ -121,14 +121,13 @@ def _fits(value: onnx.ValueInfoProto, kind: str, sides: list[int] | None) -> boo
 
 
 def _cost(model: onnx.ModelProto, size: int, classes: int, photos: int) -> int:
-    """Hold a graph's cost and answers for some photos against bounds and contract."""
+    """Return how many multiplications some photos take.
+
+    The cost is held against the bounds. The shapes of the outputs, as they are inferred and not as
+    the graph claims them, are held against the contract.
+    """
     cost = measure(model, size, photos)
-    _check_outputs(cost.shapes, size, classes, photos)
-    return cost.multiplications
-
-
-def _check_outputs(shapes: Mapping[str, Shape], size: int, classes: int, photos: int) -> None:
-    """Hold the shapes that were inferred, not those that the graph claims, against the contract."""
+    shapes = cost.shapes
     embedding, maps = shapes["embedding"], shapes.get("map", (photos, classes, 1, 1))
     fits = {
         "probabilities": shapes["probabilities"] == (photos, classes),
@@ -139,3 +138,4 @@ def _check_outputs(shapes: Mapping[str, Shape], size: int, classes: int, photos:
     for name, holds in fits.items():
         if not holds:
             raise GraphFault(f"{name} has the shape {list(shapes[name])} for a batch of {photos}")
+    return cost.multiplications

@@ -51,7 +51,7 @@ _passed: set[str] = set()
 
 
 def try_graph(graph: bytes, sha256: str, size: int, classes: int) -> None:
-    """See that a graph is one of a checkpoint, and that it answers within limits.
+    """Check that a graph is one of a checkpoint, and that it answers within limits.
 
     sha256: the graph's, in hexadecimal; of large graphs it takes a second, and readers have it.
     size: pixels of a side of its squares. classes: how many the configuration names.

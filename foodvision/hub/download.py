@@ -2,7 +2,6 @@
 
 import hashlib
 import warnings
-from collections.abc import Iterable
 from contextlib import suppress
 from fnmatch import fnmatch
 from glob import escape
@@ -120,7 +119,6 @@ def _list_files(at: str, repo_id: str, repo_type: str, revision: str | None) -> 
             timeout=_PATIENCE,
         )
         return RepoInfo.model_validate(found)
-    raise AssertionError("told raises")
 
 
 def _fetch(
@@ -132,14 +130,24 @@ def _fetch(
     info: "RepoInfo",
 ) -> Path:
     """Download the listed files of these patterns, no others, and look whether they are whole."""
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import hf_hub_download, snapshot_download, try_to_load_from_cache
 
-    files = [file for file in info.siblings if _is_wanted(file.rfilename, patterns)]
+    files = [
+        file
+        for file in info.siblings
+        if any(fnmatch(file.rfilename, pattern) for pattern in patterns)
+    ]
     if not files:
         raise HubError(f"{at} has no {patterns[0]}: it is none of ours, choose another one")
     _check_sizes(at, files)
     names = [file.rfilename for file in files]
-    kept = _kept(repo_id, repo_type, info.sha, names)
+    kept = {
+        name
+        for name in names
+        if isinstance(
+            try_to_load_from_cache(repo_id, name, revision=info.sha, repo_type=repo_type), str
+        )
+    }
     with translate_hub_errors(at), warnings.catch_warnings():
         # A disk that is full is told by the error that follows.
         warnings.filterwarnings("ignore", "Not enough free disk space")
@@ -150,30 +158,10 @@ def _fetch(
     for file in files:
         _check_whole(at, Path(found) / file.rfilename, file, is_new=file.rfilename not in kept)
     if revision != info.sha:
-        _keep_name(repo_id, repo_type, revision, names[0])
+        # The cache then knows which commit a branch points to, for times without a network.
+        with suppress(HubError), translate_hub_errors(repo_id):
+            hf_hub_download(repo_id, names[0], repo_type=repo_type, revision=revision)
     return Path(found)
-
-
-def _kept(repo_id: str, repo_type: str, commit: str, names: list[str]) -> set[str]:
-    """Return which files are in the cache already."""
-    from huggingface_hub import try_to_load_from_cache
-
-    def path_of(name: str) -> object:
-        return try_to_load_from_cache(repo_id, name, revision=commit, repo_type=repo_type)
-
-    return {name for name in names if isinstance(path_of(name), str)}
-
-
-def _keep_name(repo_id: str, repo_type: str, revision: str | None, name: str) -> None:
-    """Have the cache know which commit a branch points to, for times without a network."""
-    from huggingface_hub import hf_hub_download
-
-    with suppress(HubError), translate_hub_errors(repo_id):
-        hf_hub_download(repo_id, name, repo_type=repo_type, revision=revision)
-
-
-def _is_wanted(name: str, patterns: Iterable[str]) -> bool:
-    return any(fnmatch(name, pattern) for pattern in patterns)
 
 
 def _check_sizes(at: str, files: list["File"]) -> None:

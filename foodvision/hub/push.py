@@ -77,7 +77,6 @@ def push_checkpoint(
                 delete_patterns=REPLACED,
             )
             return Pushed(f"{shown_endpoint()}/{repo_id}", commit_of(commit))
-    raise AssertionError("told raises")
 
 
 def _check_target(
@@ -114,7 +113,7 @@ def _is_ours(api: Any, repo_id: str, commit: str) -> bool:
 
 
 def check_push(repo_id: str, *, private: bool = False) -> None:
-    """See that a checkpoint can be pushed to `user/name`, before there is one.
+    """Check that a checkpoint can be pushed to `user/name`, before there is one.
 
     private: as `push_checkpoint` takes it.
 
@@ -128,7 +127,7 @@ def check_push(repo_id: str, *, private: bool = False) -> None:
 
 
 def check_writable(repo_id: str, repo_type: str) -> bool:
-    """See that a repository may be written, or created, and return whether it is there.
+    """Check that a repository may be written, or created, and return whether it is there.
 
     repo_type: model, dataset or space.
 

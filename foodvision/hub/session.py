@@ -128,7 +128,7 @@ def _is_hub(url: Any) -> bool:
 
 
 def _largest(request: Any) -> int:
-    """How many bytes an answer may have."""
+    """Return how many bytes an answer may have."""
     path, part = request.url.path, request.headers.get("Range", "")
     if asked := re.fullmatch(r"bytes=(\d{1,15})-(\d{1,15})", part):
         return max(int(asked[2]) - int(asked[1]) + 1, _LARGEST_ANSWER)
@@ -167,7 +167,7 @@ def _check_patience(response: Any) -> None:
 
 
 def _bounded(parts: Iterator[bytes], largest: int) -> Iterator[bytes]:
-    """Give the parts of an answer until there are too many of them."""
+    """Yield the parts of an answer until there are too many of them."""
     is_file, size, until = largest != _LARGEST_ANSWER, 0, time.monotonic() + _LONGEST_ANSWER
     _take(0 if is_file else _LEAST_PER_ANSWER)
     for part in parts:

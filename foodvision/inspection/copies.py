@@ -73,9 +73,12 @@ def _worth(photo: ScannedPhoto) -> tuple[int, int, str]:
 
 
 def _groups(scan: ScanResult) -> Iterator[list[int]]:
-    """Rows of photos that show the same, in groups of two and more."""
+    """Yield the rows of photos that show the same, in groups of two and more."""
     count = len(scan.photos)
-    pairs = np.concatenate([_equal_pairs(scan.photos), *_near_pairs(scan)])
+    equal = _equal_pairs(scan.photos)
+    # Of equal ones the first stands for all.
+    different = np.setdiff1d(np.arange(count), equal[:, 1])
+    pairs = np.concatenate([equal, *_near_pairs(scan, different)])
     links = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), (count, count))
     _, group = connected_components(links, directed=False)
     members: dict[int, list[int]] = {}
@@ -85,25 +88,18 @@ def _groups(scan: ScanResult) -> Iterator[list[int]]:
 
 
 def _equal_pairs(photos: Sequence[ScannedPhoto]) -> np.ndarray:
-    """Pairs of rows with the same pixels, (k, 2): each with the first that has them."""
-    first = _first_rows(photos)
-    pairs = [(first[photo.pixels], row) for row, photo in enumerate(photos)]
+    """Return pairs of rows with the same pixels, (k, 2): each with the first that has them."""
+    first: dict[bytes, int] = {}
+    pairs = [(first.setdefault(photo.pixels, row), row) for row, photo in enumerate(photos)]
     return np.array([pair for pair in pairs if pair[0] != pair[1]], int).reshape(-1, 2)
 
 
-def _first_rows(photos: Sequence[ScannedPhoto]) -> dict[bytes, int]:
-    """The first row with each photo's pixels, in order."""
-    first: dict[bytes, int] = {}
-    for row, photo in enumerate(photos):
-        first.setdefault(photo.pixels, row)
-    return first
+def _near_pairs(scan: ScanResult, rows: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield pairs of rows of photos that look alike, (k, 2), block by block.
 
-
-def _near_pairs(scan: ScanResult) -> Iterator[np.ndarray]:
-    """Pairs of rows of photos that look alike, (k, 2), block by block."""
-    # Of equal ones the first stands for all.
-    first = _first_rows(scan.photos).values()
-    rows = np.array([row for row in first if scan.photos[row].contrast >= BLANK_CONTRAST], int)
+    rows: (n,) those to compare.
+    """
+    rows = rows[[scan.photos[row].contrast >= BLANK_CONTRAST for row in rows]]
     if not len(rows):
         return
     photos = [scan.photos[row] for row in rows]
@@ -130,7 +126,7 @@ def _near_pairs(scan: ScanResult) -> Iterator[np.ndarray]:
 
 
 def _standardised(small: np.ndarray) -> np.ndarray:
-    """Small copies, (n, 16, 16, 3) uint8, as unit vectors without the mean of each channel.
+    """Return small copies, (n, 16, 16, 3) uint8, as unit vectors without each channel's mean.
 
     The product of two is their correlation; that two photos are both blue does not make it high.
     """
@@ -139,7 +135,7 @@ def _standardised(small: np.ndarray) -> np.ndarray:
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:
-    """Rows (n, d) at length 1; those of length 0 stay."""
+    """Return rows, (n, d), scaled to length 1; those of length 0 stay."""
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     scaled: np.ndarray = rows / np.maximum(lengths, 1e-12)
     return scaled

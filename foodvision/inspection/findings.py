@@ -125,7 +125,7 @@ class Finding:
     suspicion: Suspicion | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The finding as JSON types, with its kind's severity and advice."""
+        """Return the finding as JSON types, with its kind's severity and advice."""
         kind = KINDS[self.kind]
         return asdict(self) | {"severity": kind.severity, "advice": kind.advice}
 
@@ -197,7 +197,7 @@ class Inspection:
         return f"{there}: {', '.join(parts)}."
 
     def to_dict(self, *, suspects: bool = False) -> dict[str, Any]:
-        """The inspection as JSON types: sound, photos, counts, findings, exclude, suspects, ...
+        """Return the inspection as JSON types: sound, photos, counts, findings, exclude, ...
 
         suspects: whether "exclude" holds the photos whose label only looks wrong.
         """

@@ -35,18 +35,23 @@ def find_suspects(scan: ScanResult, rows: list[int]) -> tuple[list[Finding], str
     chosen = [row for row in rows if scan.photos[row].place.label not in small]
     note = f"Labels of {', '.join(small)} were not checked: that takes {_FOLDS} photos or more."
     found = _suspicions([scan.photos[row] for row in chosen], scan.embeddings[chosen])
-    return sorted(found, key=_doubt), note if small else ""
+    return found, note if small else ""
 
 
 def _suspicions(photos: list[ScannedPhoto], embeddings: np.ndarray) -> list[Finding]:
+    """Return the labels that look wrong, surest first; embeddings: (n, d) of the photos."""
     classes, labels = np.unique([photo.place.label for photo in photos], return_inverse=True)
     probabilities = unseen_probabilities(embeddings, labels)
     wrong = find_label_issues(labels, probabilities, n_jobs=1)
     best = probabilities.argmax(axis=1)
-    sure = (probabilities.max(axis=1) >= _SUREST) & (best != labels)
-    return [
-        _finding(photos[row], str(classes[best[row]]), float(probabilities[row].max()))
+    confidence = probabilities.max(axis=1)
+    sure = (confidence >= _SUREST) & (best != labels)
+    found = [
+        (photos[row], str(classes[best[row]]), float(confidence[row]))
         for row in np.flatnonzero(wrong & sure)
+    ]
+    return [
+        _finding(*each) for each in sorted(found, key=lambda each: (-each[2], each[0].place.name))
     ]
 
 
@@ -54,8 +59,3 @@ def _finding(photo: ScannedPhoto, suggested: str, confidence: float) -> Finding:
     name, given = photo.place.name, photo.place.label
     message = f"{name}: labelled {given}, looks like {suggested} ({100 * confidence:.0f}%)"
     return Finding("suspect", message, (name,), (name,), Suspicion(given, suggested, confidence))
-
-
-def _doubt(finding: Finding) -> tuple[float, str]:
-    assert finding.suspicion is not None  # only suspects come here
-    return -finding.suspicion.confidence, finding.photos[0]

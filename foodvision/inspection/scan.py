@@ -102,8 +102,15 @@ _Item = tuple[ScannedPhoto, np.ndarray | None] | Unreadable
 
 
 def _batches(photos: Photos, classifier: Classifier | None) -> Iterator[list[_Item]]:
-    places = list(_places(photos))
-    preprocess = _preprocess_of(photos, classifier)
+    places = [
+        Place(photos.name_of(photo.path), split, photo.label)
+        for split, members in photos.splits.items()
+        for photo in members
+    ]
+    preprocess = None
+    if classifier:
+        own = classifier.config.preprocess
+        preprocess = replace(own, white=photos.white or own.white)  # however deep the photos are
     look = partial(_look, photos.white, photos.paths(), preprocess, Decoder())
     with (
         ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool,
@@ -113,20 +120,6 @@ def _batches(photos: Photos, classifier: Classifier | None) -> Iterator[list[_It
             batch = places[start : start + _BATCH]
             yield list(pool.map(look, batch))
             bar.update(len(batch))
-
-
-def _places(photos: Photos) -> Iterator[Place]:
-    for split, members in photos.splits.items():
-        for photo in members:
-            yield Place(photos.name_of(photo.path), split, photo.label)
-
-
-def _preprocess_of(photos: Photos, classifier: Classifier | None) -> Preprocess | None:
-    """Return what a classifier's network sees of these photos, however deep they are."""
-    if classifier is None:
-        return None
-    own = classifier.config.preprocess
-    return replace(own, white=photos.white or own.white)
 
 
 def _look(

@@ -18,7 +18,8 @@ from foodvision.checkpoint import Checkpoint, read_checkpoint, weights_file
 from foodvision.classifier import BUNDLED_NAME, find_checkpoint
 from foodvision.errors import CheckpointError, FoodVisionError, HubError, SettingsError, first_line
 from foodvision.foreign import fault_of_file, plain_name, timm_name
-from foodvision.hub import fetch_weights, is_repo_id
+from foodvision.hub.client import is_repo_id
+from foodvision.hub.download import fetch_weights
 from foodvision.models.tinyvgg import TinyVGG
 from foodvision.models.weights import read_weights
 from foodvision.preprocess import Preprocess
@@ -218,7 +219,7 @@ def split_head(network: nn.Module) -> tuple[nn.Module, nn.Linear]:
 
 @torch.inference_mode()
 def check_network(network: nn.Module, name: str, size: int) -> None:
-    """See that a network takes squares of a size and ends in the head that is trained.
+    """Check that a network takes squares of a size and ends in the head that is trained.
 
     Raises SettingsError, naming the network, if it does not.
     """
@@ -237,7 +238,7 @@ def check_network(network: nn.Module, name: str, size: int) -> None:
 
 
 def check_training(network: nn.Module, name: str, size: int) -> None:
-    """See that the whole network can learn from squares of a size; it is as before afterwards.
+    """Check that the whole network can learn from squares of a size; it is as before afterwards.
 
     Raises SettingsError, naming the network, if it cannot.
     """
@@ -314,7 +315,7 @@ def _replace_head(network: nn.Module, num_classes: int) -> None:
 def _recall(
     known: nn.Linear, known_classes: Sequence[str], head: nn.Linear, classes: Sequence[str]
 ) -> None:
-    """Give the new head the rows of the known one for classes of the same name."""
+    """Copy into the new head the rows of the known one for classes of the same name."""
     for index, name in enumerate(classes):
         if name in known_classes:
             row = known_classes.index(name)

@@ -14,7 +14,7 @@ from foodvision.checkpoint import BUNDLED
 from foodvision.classifier import BUNDLED_NAME, Classifier, Prediction, load
 from foodvision.decoding import Decoded, Decoder
 from foodvision.errors import PhotoError, SettingsError, renamed
-from foodvision.hub import is_repo_id
+from foodvision.hub.client import is_repo_id
 from foodvision.page.examples import Caption, caption, example_photos
 from foodvision.page.words import Words, read_wording
 

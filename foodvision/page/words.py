@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import ConfigDict, with_config
 from typing_extensions import TypedDict
 
-from foodvision.checkpoint import told_of
+from foodvision.checkpoint import translate_faults
 from foodvision.errors import CheckpointError, printable
 from foodvision.safety.files import read_json
 from foodvision.safety.schema import MOST_CLASSES, Name, Text, at_most
@@ -111,7 +111,7 @@ def read_wording(folder: Path, title: str) -> Wording:
 def _read_own(path: Path, folder: Path) -> _Own:
     if not os.path.lexists(path):
         return {}
-    with told_of(path, "mend it"):
+    with translate_faults(path, "mend it"):
         return read_json(path, _Own, folder)
 
 

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
+from pydantic import computed_field
 from scipy.stats import binomtest, norm
 
 from foodvision.errors import RunError
-from foodvision.evaluation import Interval, wilson_interval
+from foodvision.evaluation import Interval, as_json, wilson_interval
 from foodvision.evaluation.words import points
 from foodvision.runs.answers import JudgedPhoto
 from foodvision.runs.record import RunRecord
@@ -26,6 +27,7 @@ class Side:
     right: int
     interval: Interval
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def top1(self) -> float:
         """Share of photos that it got right."""
@@ -49,13 +51,14 @@ class Comparison:
     only_second: tuple[str, ...]
     p_value: float
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def is_more_than_noise(self) -> bool:
         """Whether chance alone makes such a difference less often than in 5 of 100 cases."""
         return self.p_value < LEVEL
 
     def in_words(self) -> str:
-        """One sentence: which run is better and whether it is more than noise."""
+        """Return a sentence: which run is better, and whether that is more than noise."""
         on_photos = f"on the same {self.first.n} photos"
         if not self.difference:
             return f"{self.first.name} and {self.second.name} are equally accurate {on_photos}."
@@ -71,21 +74,8 @@ class Comparison:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """The comparison as JSON types."""
-        sides = {
-            name: {**asdict(side), "interval": list(side.interval), "top1": side.top1}
-            for name, side in (("first", self.first), ("second", self.second))
-        }
-        return {
-            **sides,
-            "difference": self.difference,
-            "interval": list(self.interval),
-            "only_first": list(self.only_first),
-            "only_second": list(self.only_second),
-            "p_value": self.p_value,
-            "is_more_than_noise": self.is_more_than_noise,
-            "in_words": self.in_words(),
-        }
+        """Return the comparison as JSON types."""
+        return as_json(self) | {"in_words": self.in_words()}
 
 
 def compare(first: RunRecord, second: RunRecord) -> Comparison:

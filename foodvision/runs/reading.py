@@ -34,21 +34,13 @@ def read_run(folder: Path) -> RunRecord:
     path = folder / "run.json"
     if not path.is_file():
         raise RunError(f"{folder} is no run: it has no run.json")
-    raw = _read(path, Started)
-    with _told_of(path):
-        started = _moment(raw["started"])
+    judged = _read_if_there(folder / "figures.json", JudgementClaims)
     return RunRecord(
         folder=folder,
-        data=raw["data"],
-        started=started.isoformat(),
-        command=tuple(raw["command"]),
-        state=raw["state"],
-        seconds=raw["seconds"],
-        system=raw["system"],
-        versions=raw["versions"],
+        **_read(path, Started),
         settings=_read(folder / "config.json", Settings),
         metrics=tuple(_read_if_there(folder / "metrics.json", Rows) or ()),
-        judgement=_read_judgement(folder / "figures.json"),
+        judgement=Judgement.from_dict(judged) if judged else None,
         answers=_read_answers(folder / "answers.csv"),
     )
 
@@ -76,15 +68,10 @@ def sort_runs(records: Sequence[RunRecord], by: Literal["time", "top1"]) -> list
     return sorted(records, key=key, reverse=True)
 
 
-def _read_judgement(path: Path) -> Judgement | None:
-    raw = _read_if_there(path, JudgementClaims)
-    return Judgement.from_dict(raw) if raw else None
-
-
 def _read_answers(path: Path) -> tuple[JudgedPhoto, ...]:
     if not os.path.lexists(path):
         return ()
-    with _told_of(path):
+    with _translate_errors(path):
         content = read_file(path, path.parent, _MOST_ANSWERS).decode(errors="surrogateescape")
         rows = list(csv.reader(io.StringIO(content, newline="")))[1:]
         return tuple(
@@ -97,15 +84,6 @@ def _read_answers(path: Path) -> tuple[JudgedPhoto, ...]:
             )
             for photo, label, answer, confidence, score in rows
         )
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-        moment.timestamp()  # by which runs are sorted, and which not every date has
-    except (ValueError, OverflowError):
-        raise ValueError("started must be a date and time, as 2026-11-30T10:00:00+01:00") from None
-    return moment
 
 
 def _share(cell: str) -> float:
@@ -125,12 +103,12 @@ def _read_if_there(path: Path, schema: type[_T]) -> _T | None:
 
 
 def _read(path: Path, schema: type[_T]) -> _T:
-    with _told_of(path):
+    with _translate_errors(path):
         return read_json(path, schema)
 
 
 @contextmanager
-def _told_of(path: Path) -> Iterator[None]:
+def _translate_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except (ValueError, csv.Error) as error:

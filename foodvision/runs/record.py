@@ -74,7 +74,7 @@ class RunRecord:
         return shlex.join(self.command)
 
     def to_dict(self) -> dict[str, Any]:
-        """What a list of runs says of it, as JSON types."""
+        """Return what a list of runs says of it, as JSON types."""
         figures = self.figures
         return {
             "name": self.name,

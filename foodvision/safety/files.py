@@ -131,7 +131,7 @@ def parse_json(content: bytes, schema: type[T]) -> T:
         raise FileError(f"has over {_MOST_VALUES:,} values")
     try:
         # Refuses NaN, lone surrogates and more than 200 levels by itself.
-        check_numbers(from_json(content, allow_inf_nan=False))
+        _check_numbers(from_json(content, allow_inf_nan=False))
         adapter: TypeAdapter[T] = _adapter(schema)  # type: ignore[arg-type]
         return adapter.validate_json(content, strict=True)
     except ValidationError as error:
@@ -142,38 +142,21 @@ def parse_json(content: bytes, schema: type[T]) -> T:
         raise FileError(f"is not JSON ({error})") from None
 
 
-def check_numbers(value: Any) -> None:
+def _check_numbers(value: Any, place: tuple[object, ...] = ()) -> None:
     """Check that JSON, parsed, has no number that 64 bits do not hold.
+
+    place: the keys that lead to the value.
 
     Raises FileError, naming the place.
     """
-    rest = [value]
-    while rest:
-        one = rest.pop()
-        if isinstance(one, dict):
-            rest += one.values()
-        elif isinstance(one, list):
-            rest += one
-        elif isinstance(one, (int, float)) and _is_huge(one):
-            raise FileError(f"{_named(_place_of(one, value))} must be a number of at most 64 bits")
-
-
-def _is_huge(number: float) -> bool:
-    return math.isinf(number) if isinstance(number, float) else abs(number) > _LARGEST
-
-
-def _place_of(number: float, value: Any) -> tuple[object, ...]:
-    """Return the keys that lead to a number; found only for the error, as it takes longer."""
-    rest: list[tuple[tuple[object, ...], Any]] = [((), value)]
-    while rest:
-        place, one = rest.pop()
-        if one is number:
-            return place
-        if isinstance(one, dict):
-            rest += [((*place, key), inner) for key, inner in one.items()]
-        elif isinstance(one, list):
-            rest += [((*place, index), inner) for index, inner in enumerate(one)]
-    return ()
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            _check_numbers(inner, (*place, key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            _check_numbers(inner, (*place, index))
+    elif (isinstance(value, int) and abs(value) > _LARGEST) or value in (math.inf, -math.inf):
+        raise FileError(f"{_named(place)} must be a number of at most 64 bits")
 
 
 def is_plain(text: str) -> bool:

@@ -5,6 +5,7 @@ with their statistics, are in `foodvision.evaluation`.
 """
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
@@ -296,12 +297,28 @@ class Agreement(TypedDict, total=False):
     photos: Count
 
 
+def _moment(text: str) -> str:
+    try:
+        moment = datetime.fromisoformat(text)
+        moment.timestamp()  # by which runs are sorted, and which not every date has
+    except (ValueError, OverflowError):
+        raise ValueError from None
+    return moment.isoformat()
+
+
+Moment: TypeAlias = Annotated[
+    str,
+    AfterValidator(_moment),
+    must_be("a date and time, as 2026-11-30T10:00:00+01:00"),
+]
+
+
 class Started(TypedDict):
     """`run.json` of a run."""
 
     data: str
-    started: str
-    command: list[str]
+    started: Moment
+    command: tuple[str, ...]
     state: Literal["running", "finished", "stopped", "failed"]
     seconds: Positive
     system: Annotated[dict[Text, Scalar], _FEW]

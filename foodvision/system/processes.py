@@ -24,7 +24,7 @@ def processors(root: Path = Path("/")) -> int:
 
 
 def _quotas(root: Path) -> Iterator[float]:
-    """Give the processors that each control group above this process may use, where limited."""
+    """Yield the processors that each control group above this process may use, where limited."""
     for line in _lines(root / "proc/self/cgroup"):
         _, controllers, place = [*line.split(":", 2), "", ""][:3]
         if controllers and "cpu" not in controllers.split(","):
@@ -36,7 +36,7 @@ def _quotas(root: Path) -> Iterator[float]:
 
 
 def _quota(group: Path) -> Iterator[float]:
-    """Give the quota of one group, as version 2 or 1 of control groups writes it."""
+    """Yield the quota of one group, as version 2 or 1 of control groups writes it."""
     lines = _lines(group / "cpu.max")
     numbers = lines[0].split() if lines else []
     if not numbers:

@@ -30,7 +30,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give an empty file to write to, which takes the place of another if all goes well.
+    """Yield an empty file to write to, which takes the place of another if all goes well.
 
     Raises OSError as `write_atomically` does.
     """
@@ -137,25 +137,21 @@ def _replace(beside: Path, path: Path) -> None:
 def _carry_over(old: Path, new: Path, replaced: Collection[str]) -> None:
     """Copy what lies in a folder, as it is: links, modes and empty folders belong to a .git."""
 
-    def leave_out(folder: str, names: list[str]) -> list[str]:
-        place = Path(folder).relative_to(old)
-        return [name for name in names if _stays_behind(old, new, place / name, replaced)]
+    def stays_behind(before: Path) -> bool:
+        """Whether something is replaced, or its place in the new folder is taken."""
+        place = before.relative_to(old)
+        now = new / place
+        merged = now.is_dir() and before.is_dir() and not before.is_symlink()
+        return place.as_posix() in replaced or (now.exists() and not merged)
 
     shutil.copytree(
         old,
         new,
         symlinks=True,
-        ignore=leave_out,
+        ignore=lambda folder, names: [name for name in names if stays_behind(Path(folder, name))],
         copy_function=_copy_durably,
         dirs_exist_ok=True,
     )
-
-
-def _stays_behind(old: Path, new: Path, place: Path, replaced: Collection[str]) -> bool:
-    """Whether a place of the old folder is replaced, or taken in the new one."""
-    before, now = old / place, new / place
-    merged = now.is_dir() and before.is_dir() and not before.is_symlink()
-    return place.as_posix() in replaced or (now.exists() and not merged)
 
 
 def _copy_durably(source: str, target: str) -> None:

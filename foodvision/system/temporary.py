@@ -104,17 +104,11 @@ def _remove_leftovers(place: Path) -> None:
         return
     for folder in place.glob("foodvision-*"):
         with suppress(OSError):
-            if folder.lstat().st_uid == os.getuid() and not folder.is_symlink():
-                _remove_leftover(folder)
-
-
-def _remove_leftover(folder: Path) -> None:
-    lock = os.open(folder / _LOCK, os.O_RDWR | os.O_NOFOLLOW)
-    try:
-        if _is_locked(lock, wait=False):
-            _remove(folder)
-    finally:
-        os.close(lock)
+            if folder.lstat().st_uid != os.getuid() or folder.is_symlink():
+                continue
+            with os.fdopen(os.open(folder / _LOCK, os.O_RDWR | os.O_NOFOLLOW)) as lock:
+                if _is_locked(lock.fileno(), wait=False):
+                    _remove(folder)
 
 
 def _remove(folder: Path) -> None:

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from foodvision.data import Photos
 from foodvision.evaluation import Judgement
-from foodvision.runs import Row
+from foodvision.runs.record import Row
 
 
 @dataclass(frozen=True)

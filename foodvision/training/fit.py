@@ -23,7 +23,7 @@ from foodvision.engine import (
     train,
 )
 from foodvision.errors import SettingsError, Stopped
-from foodvision.runs import Row
+from foodvision.runs.record import Row
 from foodvision.training.config import TrainConfig
 from foodvision.training.stages import Run, Stage, loss_function
 

@@ -18,7 +18,8 @@ from filelock import FileLock, Timeout
 from foodvision.checkpoint import check_target
 from foodvision.errors import SettingsError, Stopped
 from foodvision.evaluation import Figures
-from foodvision.runs import Row, State, read_run, write_metrics, write_start, write_state
+from foodvision.runs.reading import read_run
+from foodvision.runs.record import Row, State, write_metrics, write_start, write_state
 from foodvision.training.config import TrainConfig
 from foodvision.training.events import EpochEnded, Listener, ignore
 from foodvision.training.tracking import Tracker, check_tracker, open_tracker

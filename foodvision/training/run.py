@@ -33,7 +33,9 @@ from foodvision.export import export_body
 from foodvision.models import check_network, create_model, find_start, preprocess_for
 from foodvision.reports.card import draw_pictures, write_card
 from foodvision.reports.pages import write_report
-from foodvision.runs import list_answers, read_run, write_answers, write_figures
+from foodvision.runs.answers import list_answers
+from foodvision.runs.reading import read_run
+from foodvision.runs.record import write_answers, write_figures
 from foodvision.training.config import TrainConfig
 from foodvision.training.events import (
     ClassesKnown,

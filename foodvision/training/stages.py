@@ -40,7 +40,7 @@ from foodvision.engine.steps import LossFunction
 from foodvision.errors import SettingsError
 from foodvision.models import Start, check_training, load_network, split_head
 from foodvision.preprocess import Preprocess
-from foodvision.runs import Row
+from foodvision.runs.record import Row
 from foodvision.training.config import TrainConfig
 
 # Random crops are cut from photos whose short side is so many times the square's.

@@ -14,8 +14,8 @@ from typing import Any
 from accelerate.tracking import LOGGER_TYPE_TO_CLASS, GeneralTracker
 
 from foodvision.errors import SettingsError
-from foodvision.runs import Row
 from foodvision.runs.dashboard import PROJECT
+from foodvision.runs.record import Row
 from foodvision.training.config import TrackerName
 
 LOCAL: Mapping[str, Mapping[str, str]] = MappingProxyType(

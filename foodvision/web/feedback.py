@@ -17,8 +17,8 @@ from markupsafe import escape
 
 from foodvision.data.names import split_named
 from foodvision.errors import HubError, PhotoError, SettingsError
-from foodvision.hub import check_writable
 from foodvision.hub.client import translate_hub_errors
+from foodvision.hub.push import check_writable
 from foodvision.hub.session import guarded
 from foodvision.image import Photo, load_image
 from foodvision.page.models import PageModels

@@ -10,7 +10,7 @@ from foodvision.classifier import Answers, Classifier
 from foodvision.data import LabelledPhoto, Photos
 from foodvision.evaluation import Share, answer, as_json, judge, measure, measure_known
 from foodvision.reports.card import draw_pictures
-from foodvision.runs import list_answers
+from foodvision.runs.answers import list_answers
 
 _CLASSIC = ("pizza", "steak", "sushi")
 

@@ -62,7 +62,7 @@ from foodvision.export import export_body
 from foodvision.models import create_model, find_start, load_network, preprocess_for, split_head
 from foodvision.preprocess import Preprocess
 from foodvision.reports.card import write_card
-from foodvision.runs import Row
+from foodvision.runs.record import Row
 from foodvision.training.config import TrainConfig
 from foodvision.training.fit import fit
 from foodvision.training.package import (

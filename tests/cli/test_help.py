@@ -8,7 +8,7 @@ import pytest
 
 from foodvision.cli.examples import EXAMPLES, START
 from foodvision.cli.main import app, main
-from foodvision.runs import write_start
+from foodvision.runs.record import write_start
 from foodvision.training.config import TrainConfig
 
 COMMANDS = [name for name in app if not name.startswith("-")]

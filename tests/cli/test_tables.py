@@ -21,8 +21,9 @@ from foodvision.cli.tables import (
 )
 from foodvision.data import LabelledPhoto, Photos
 from foodvision.evaluation import Judgement, measure
-from foodvision.runs import JudgedPhoto, RunRecord
+from foodvision.runs.answers import JudgedPhoto
 from foodvision.runs.compare import compare
+from foodvision.runs.record import RunRecord
 
 NAMES = (
     "a_very_long_class_name_of_a_dish_without_any_space_{:03}",

@@ -20,7 +20,7 @@ from collections import namedtuple
 import pytest
 from conftest import REPOSITORY
 
-from foodvision.data import Limits, open_source
+from foodvision.data.archives import Limits, open_source
 from foodvision.errors import DataError
 
 pytestmark = pytest.mark.thorough

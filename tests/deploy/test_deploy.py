@@ -15,7 +15,7 @@ from loopback_repository import Space
 from PIL import Image
 
 from foodvision.cli.main import main
-from foodvision.deploy import SpaceSettings, write_space
+from foodvision.deploy.folder import SpaceSettings, write_space
 
 
 @pytest.fixture
@@ -325,7 +325,9 @@ def test_examples_of_a_space_come_from_a_folder_or_from_the_run_of_its_model(
     assert "cook/fruit is none: push the checkpoint with them first" in refused.stderr
 
 
-DOWNLOAD = "import foodvision.hub as hub; hub.download_checkpoint('cook/fruit', weights=True)"
+DOWNLOAD = (
+    "import foodvision.hub.download as hub; hub.download_checkpoint('cook/fruit', weights=True)"
+)
 
 
 def test_published_model_is_pinned_and_preloaded(hub, run, model, tmp_path):

@@ -11,8 +11,7 @@ from huggingface_hub.utils import hf_raise_for_status, httpx
 from loopback_hub import LoopbackHub
 
 from foodvision.errors import HubError
-from foodvision.hub import is_repo_id
-from foodvision.hub.client import translate_hub_errors
+from foodvision.hub.client import is_repo_id, translate_hub_errors
 
 
 @pytest.fixture
@@ -56,7 +55,9 @@ def test_model_comes_from_the_hub_and_then_from_the_cache(hub, load):
 
 def test_weights_that_were_never_downloaded_are_missed_offline(hub, load, tmp_path):
     load()
-    program = "import foodvision.hub as hub; hub.download_checkpoint('cook/fruit', weights=True)"
+    program = (
+        "import foodvision.hub.download as hub; hub.download_checkpoint('cook/fruit', weights=True)"
+    )
     command = [sys.executable, "-c", program]
     known = os.environ | hub.environment(tmp_path / "home", token=None)
     done = subprocess.run(

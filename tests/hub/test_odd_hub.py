@@ -15,10 +15,11 @@ from huggingface_hub import HfApi
 from loopback_hub import Account, LoopbackHub
 
 from foodvision.cli.main import main
-from foodvision.deploy import SpaceSettings, write_space
+from foodvision.deploy.folder import SpaceSettings, write_space
 from foodvision.errors import HubError
-from foodvision.hub import download_checkpoint, session
+from foodvision.hub import session
 from foodvision.hub.client import translate_hub_errors
+from foodvision.hub.download import download_checkpoint
 from foodvision.web import open_feedback
 
 DEEP = b"[" * 200_000 + b"]" * 200_000

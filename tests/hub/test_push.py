@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 import foodvision
 from foodvision.checkpoint import BUNDLED, read_checkpoint
 from foodvision.hub.card import hub_card
-from foodvision.runs import read_run
+from foodvision.runs.reading import read_run
 
 PUSHED = re.compile(
     r"Pushed to (\S+) \(commit ([0-9a-f]{40})\)\n"

@@ -10,9 +10,9 @@ from conftest import EXAMPLES, make_photo
 from foodvision.browser import write_site
 from foodvision.checkpoint import check_figures, read_card, read_checkpoint, weights_file
 from foodvision.classifier import Classifier
-from foodvision.deploy import SpaceSettings, write_space
+from foodvision.deploy.folder import SpaceSettings, write_space
 from foodvision.errors import CheckpointError, FoodVisionError, PhotoError
-from foodvision.hub import files_to_push
+from foodvision.hub.push import files_to_push
 from foodvision.page.models import PageModel
 
 SECRET = b"the secret"

@@ -22,8 +22,9 @@ from foodvision.data import find_photos
 from foodvision.page.words import LANGUAGES, read_wording
 from foodvision.reports.card import write_card
 from foodvision.reports.pages import write_comparison, write_report
-from foodvision.runs import read_run, write_metrics
 from foodvision.runs.compare import compare
+from foodvision.runs.reading import read_run
+from foodvision.runs.record import write_metrics
 from foodvision.safety.escaping import from_cell, markdown, to_cell, without_html
 from foodvision.web import many
 

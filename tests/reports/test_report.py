@@ -20,15 +20,10 @@ from foodvision.errors import RunError
 from foodvision.evaluation import find_pairs, judge
 from foodvision.reports.drawings import count_answers, draw_confusion, draw_curves
 from foodvision.reports.pages import write_comparison, write_judgement, write_report
-from foodvision.runs import (
-    JudgedPhoto,
-    find_mistakes,
-    list_answers,
-    read_run,
-    write_metrics,
-    write_start,
-)
+from foodvision.runs.answers import JudgedPhoto, find_mistakes, list_answers
 from foodvision.runs.compare import compare
+from foodvision.runs.reading import read_run
+from foodvision.runs.record import write_metrics, write_start
 from foodvision.training.config import TrainConfig
 
 pytestmark = pytest.mark.thorough

@@ -8,8 +8,8 @@ import numpy as np
 from foodvision.classifier import Answers
 from foodvision.data import find_photos
 from foodvision.evaluation import Judgement, measure
-from foodvision.runs import (
-    list_answers,
+from foodvision.runs.answers import list_answers
+from foodvision.runs.record import (
     write_answers,
     write_figures,
     write_metrics,

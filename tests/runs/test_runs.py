@@ -17,16 +17,9 @@ from foodvision.data import find_photos
 from foodvision.errors import RunError
 from foodvision.evaluation import measure
 from foodvision.graph.session import Answers
-from foodvision.runs import (
-    JudgedPhoto,
-    find_runs,
-    list_answers,
-    read_run,
-    typical_answers,
-    write_answers,
-    write_metrics,
-    write_start,
-)
+from foodvision.runs.answers import JudgedPhoto, list_answers, typical_answers
+from foodvision.runs.reading import find_runs, read_run
+from foodvision.runs.record import write_answers, write_metrics, write_start
 from foodvision.training.config import TrainConfig
 
 

@@ -32,7 +32,7 @@ from foodvision.checkpoint import (
     check_graph,
 )
 from foodvision.cli.main import app
-from foodvision.data import Limits, open_source
+from foodvision.data.archives import Limits, open_source
 from foodvision.data.csv_list import read_csv
 from foodvision.errors import FoodVisionError, one_line
 from foodvision.image import is_heavy, load_image

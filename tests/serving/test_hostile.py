@@ -23,8 +23,8 @@ from foodvision.hub.card import hub_card
 from foodvision.page.models import PageModel
 from foodvision.page.words import LANGUAGES, introduce
 from foodvision.reports.pages import write_comparison
-from foodvision.runs import read_run
 from foodvision.runs.compare import compare
+from foodvision.runs.reading import read_run
 from foodvision.web import about
 
 DEEP = object()

@@ -25,7 +25,8 @@ from foodvision.engine import EarlyStopping, Results, Snapshot
 from foodvision.errors import DataError, FoodVisionError, SettingsError, Stopped
 from foodvision.models import Start
 from foodvision.preprocess import Preprocess
-from foodvision.runs import read_run, write_state
+from foodvision.runs.reading import read_run
+from foodvision.runs.record import write_state
 from foodvision.training.config import TrainConfig
 from foodvision.training.fit import fit
 from foodvision.training.recorder import Recorder, kept, locked, told_how_to_go_on

@@ -14,7 +14,7 @@ from runs_made import COMMAND, make_run
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from foodvision.cli.main import main
-from foodvision.runs import write_start
+from foodvision.runs.record import write_start
 from foodvision.training.config import TrainConfig
 
 # A run of two epochs, with every way to another machine closed and warnings as errors. Trackers may
