@@ -8,11 +8,11 @@ from cyclopts import Parameter
 
 from foodvision.cli.options import (
     All,
+    Count,
     ModelName,
     ModelNames,
     Names,
     Port,
-    Processors,
     Split,
     Switch,
 )
@@ -34,7 +34,7 @@ def predict(
     resume: Switch = False,
     sort_into: Path | None = None,
     ray: str | None = None,
-    ray_cpus: Processors = 1,
+    ray_cpus: Count = 1,
 ) -> int:
     """Classify photos, one or thousands.
 
@@ -68,7 +68,7 @@ def predict(
         Predict on a Ray cluster, for millions of photos: local starts a Ray cluster on this
         machine; HOST:PORT or auto joins a running one. Requires --parquet, and the extra ray.
     ray_cpus:
-        Processors per Ray actor. Raise it to save memory: each actor loads the model once.
+        With --ray: processors per actor. Raise it to save memory: each actor loads the model once.
     """
     from foodvision.checkpoint import read_checkpoint
     from foodvision.classifier import Classifier, check_top, find_checkpoint
@@ -78,11 +78,12 @@ def predict(
 
     check_top(top)
     if ray:
-        _check_ray_outputs(json, csv, parquet, sort_into)
+        if not parquet:
+            raise SettingsError("--ray writes a folder of Parquet files: add --parquet DIR")
         from foodvision.cli.cluster_photos import predict_with_ray
         from foodvision.cluster import ClusterRun
 
-        run = ClusterRun(str(parquet), top, ray_cpus, resume)
+        run = ClusterRun(parquet, top, ray_cpus, resume)
         return predict_with_ray(photos, model, ray, run)
     table = Path(parquet) if parquet else None
     _check_outputs(json, csv, table, resume)
@@ -198,7 +199,7 @@ def demo(
         Ask visitors for the right label, and save photos and labels as a dataset for training, in
         this folder or a private hf://user/dataset. By default nothing is saved.
     feedback_classes_only:
-        Save only photos of the model's classes.
+        With --feedback: save only photos of the model's classes.
     mcp:
         Also offer predictions as tools of the Model Context Protocol. Requires the extra mcp.
     allow_host:
@@ -213,10 +214,6 @@ def demo(
     """
     from foodvision.web import build_page, launch_page, load_models, open_feedback
 
-    if feedback_classes_only and not feedback:
-        raise SettingsError(
-            "--feedback-classes-only is for --feedback: add a folder to keep them in"
-        )
     kept = open_feedback(feedback, only_classes=feedback_classes_only) if feedback else None
     page = build_page(load_models(model), kept)
     if proxy_headers:
@@ -238,15 +235,6 @@ def _told_of(answers: "Sequence[JudgedPhoto]") -> dict[str, Any]:
 
     mistakes = [mistake._asdict() for mistake in find_mistakes(answers)]
     return {"confusion": confusion_counts(answers), "mistakes": mistakes}
-
-
-def _check_ray_outputs(
-    json: bool, csv: Path | None, parquet: str | None, sort_into: Path | None
-) -> None:
-    if json or csv or sort_into:
-        raise SettingsError("--ray writes Parquet alone: leave out --json, --csv and --sort-into")
-    if not parquet:
-        raise SettingsError("--ray writes a folder of Parquet files: add --parquet DIR")
 
 
 def _check_outputs(json: bool, csv: Path | None, parquet: Path | None, resume: bool) -> None:

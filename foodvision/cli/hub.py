@@ -162,16 +162,6 @@ def deploy(
     check_name(space)
     settings = SpaceSettings(space, model or BUNDLED_NAME, hardware, private)
     secrets, variables = _from_environment(secret), _pairs(variable)
-    if check and (model or hardware or private or secret or variable or examples or dry_run):
-        raise SettingsError(
-            "--check asks the Space as it is: leave out --model, --hardware, --private, --secret, "
-            "--variable, --examples and --dry-run"
-        )
-    if static and (hardware or secret or variable or check or dry_run):
-        raise SettingsError(
-            "--static goes with --model, --private and --examples alone: "
-            "foodvision export writes the folder without uploading it"
-        )
     if examples:
         publish_examples(settings.model, read_checkpoint(find_checkpoint(settings.model)), examples)
     if static:

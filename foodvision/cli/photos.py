@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from foodvision.cli.options import All, ModelName, Switch
-from foodvision.errors import SettingsError
 from foodvision.system.terminal import say, say_json
 
 
@@ -50,10 +49,6 @@ def data(
     from foodvision.reports.documents import check_place
     from foodvision.reports.inspection import write_exclude_list, write_inspection
 
-    if exclude_suspects and not (write_exclude or json):
-        raise SettingsError(
-            "--exclude-suspects is for the list that --write-exclude FILE or --json writes: add one"
-        )
     if html:
         check_place(html)
     if write_exclude:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from foodvision.cli.options import All, Switch
-from foodvision.errors import RunError, SettingsError
+from foodvision.errors import RunError
 from foodvision.system.terminal import complain, say, say_json
 
 if TYPE_CHECKING:
@@ -39,8 +39,6 @@ def runs(
     from foodvision.runs import find_runs, sort_runs
     from foodvision.runs.dashboard import choose_dashboard, show_dashboard
 
-    if json and dashboard:
-        raise SettingsError("--json prints what --dashboard shows in the browser: take one of them")
     tried = [_try_run(path) for path in find_runs(folder)]
     records = sort_runs([record for record in tried if record], by=sort)
     if dashboard:

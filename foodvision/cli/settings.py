@@ -9,6 +9,7 @@ from cyclopts import App
 from cyclopts.argument import ArgumentCollection
 from cyclopts.config import Dict
 
+from foodvision.cli.options import check_effects
 from foodvision.errors import SettingsError, first_line
 from foodvision.safety.files import FileError, parse_json, read_file
 from foodvision.training.config import PRESETS, TrainConfig
@@ -26,14 +27,15 @@ _NO_SETTINGS = ("data", "config", "resume")
 def fill_settings(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
     """Fill the options that were not given: from `--resume`, else `--config`, then `--preset`.
 
-    Raises SettingsError for a file that is not there, for options beside `--resume`, and cyclopts'
-    errors for a setting that nobody knows.
+    Raises SettingsError for a file that is not there, for options beside `--resume` and options
+    without effect, and cyclopts' errors for a setting that nobody knows.
     """
     given = {
         argument.name: argument.tokens[0].value or "" for argument in arguments if argument.tokens
     }
     for source in _sources(given):
         source(app, commands, arguments)
+    check_effects(arguments)
 
 
 def _sources(given: dict[str, str]) -> Iterable[Dict]:

@@ -51,8 +51,6 @@ def train(
     from foodvision.data import check_source
     from foodvision.hub import check_push, push_checkpoint
 
-    if private and not push:
-        raise SettingsError("--private is for --push: say where the checkpoint goes")
     if push:
         check_push(push, private=private)  # before hours of training, not after
     check_source(data)

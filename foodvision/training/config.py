@@ -97,7 +97,7 @@ class TrainConfig:
     more photos."""
 
     hidden_units: Annotated[int, _NETWORK] = 10
-    """Channels of tinyvgg's layers. Other models ignore it."""
+    """With --model tinyvgg: channels of its layers."""
 
     half_storage: Annotated[bool, _NETWORK, _SWITCH, _OF_A_RECIPE] = False
     """Store the weights as float16. This halves their size and changes predictions by almost
@@ -112,7 +112,7 @@ class TrainConfig:
 
     finetune_epochs: Annotated[int, _LENGTH] = 0
     """After the head, train the whole network for this many epochs. It helps from a few hundred
-    photos per class on (Kumar et al., ICLR 2022). Ignored if nothing is frozen; use --epochs."""
+    photos per class on (Kumar et al., ICLR 2022). Where nothing is frozen, use --epochs."""
 
     views: Annotated[int, _LENGTH] = 2
     """Views of each photo for a frozen backbone: the photo, its mirror image, then random crops.
@@ -134,12 +134,11 @@ class TrainConfig:
     rate."""
 
     finetune_learning_rate: Annotated[float, _STEPS] = 5e-4
-    """Highest learning rate of --finetune-epochs. Lower it if the validation loss rises when they
-    begin."""
+    """With --finetune-epochs: their highest learning rate. Lower it if the validation loss rises
+    when they begin."""
 
     weight_decay: Annotated[float, _STEPS] = 0.01
-    """Weight decay. Raise it if the model overfits. Biases and norms are exempt, except with
-    adam."""
+    """Weight decay of adamw and sgd. Raise it if the model overfits. Biases and norms have none."""
 
     layer_decay: Annotated[float, _STEPS] = 1.0
     """Factor on the learning rate for each layer further from the head. Below 1, early layers
@@ -196,11 +195,11 @@ class TrainConfig:
     must know all classes."""
 
     teacher_share: Annotated[float, _GOAL] = 0.5
-    """Weight of the teacher's predictions in the loss; the labels have the rest."""
+    """With --teacher: weight of its predictions in the loss; the labels have the rest."""
 
     teacher_temperature: Annotated[float, _GOAL] = 2.0
-    """Softmax temperature of the distillation. Above 1, the teacher's less likely classes count
-    more (Hinton et al., 2015)."""
+    """With --teacher: softmax temperature of the distillation. Above 1, the teacher's less likely
+    classes count more (Hinton et al., 2015)."""
 
     val_share: Annotated[float, _DATA] = 0.2
     """Share of the training photos set aside for validation if there is no val/."""
