@@ -143,7 +143,7 @@ def evaluate(
         check_place(html)
     from foodvision.classifier import load
     from foodvision.data import open_photos, open_unlabelled
-    from foodvision.evaluation import answer, choose_split, judge
+    from foodvision.evaluation.judge import answer, choose_split, judge
     from foodvision.runs import list_answers
 
     classifier, name = load(model), model or "foodvision_101"

@@ -91,7 +91,7 @@ def verify(model: str, data: str, /, *, split: Split = "test") -> int:
     from foodvision.classifier import load
     from foodvision.cli.tables import claims_table, console
     from foodvision.data import open_photos
-    from foodvision.evaluation import choose_split, evaluate
+    from foodvision.evaluation.judge import choose_split, evaluate
 
     classifier = load(model)
     check_figures(classifier.checkpoint)

@@ -10,7 +10,11 @@ from rich.text import Text
 
 from foodvision.data import Photos
 from foodvision.errors import CheckpointError, printable
-from foodvision.evaluation import Figures, Judgement, KnownFigures, Pair, Robustness, Share
+from foodvision.evaluation.figures import Figures, Pair
+from foodvision.evaluation.intervals import Share
+from foodvision.evaluation.judge import Judgement
+from foodvision.evaluation.robustness import Robustness
+from foodvision.evaluation.unknown import KnownFigures
 from foodvision.evaluation.words import duration_in_words, interval_in_words, percent, points
 from foodvision.inspection import KINDS, Finding, Inspection
 from foodvision.runs import RunRecord

@@ -3,7 +3,7 @@
 from foodvision.classifier import Classifier
 from foodvision.data import Photos, find_white, split_photos
 from foodvision.errors import DataError
-from foodvision.evaluation import few_photos_in_words
+from foodvision.evaluation.calibration import few_photos_in_words
 from foodvision.inspection.checks import check_classes, check_photos
 from foodvision.inspection.copies import find_copies
 from foodvision.inspection.findings import KINDS, Finding, Inspection

@@ -8,7 +8,7 @@ from typing import Any
 from scipy.stats import binomtest, norm
 
 from foodvision.errors import RunError
-from foodvision.evaluation import Interval, wilson_interval
+from foodvision.evaluation.intervals import Interval, wilson_interval
 from foodvision.evaluation.words import points
 from foodvision.runs.answers import JudgedPhoto
 from foodvision.runs.record import RunRecord

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from foodvision.classifier import Classifier, load
 from foodvision.errors import SettingsError
-from foodvision.evaluation import Figures
+from foodvision.evaluation.figures import Figures
 from foodvision.runs import RunRecord, read_run
 from foodvision.training.config import PRESETS, TrainConfig
 from foodvision.training.events import Listener, ignore

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from foodvision.data import Photos
-from foodvision.evaluation import Judgement
+from foodvision.evaluation.judge import Judgement
 from foodvision.runs import Row
 
 

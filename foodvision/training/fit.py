@@ -7,21 +7,18 @@ from typing import Any
 import torch
 from torch import nn
 
-from foodvision.engine import (
+from foodvision.engine.finder import RateSweep, find_learning_rate
+from foodvision.engine.optimise import (
     DistributedModel,
     EarlyStopping,
     EMAModel,
     GradientAccumulator,
-    RateSweep,
-    Results,
     Schedule,
-    Snapshot,
-    Tally,
     clip_gradients,
     create_optimizer,
-    find_learning_rate,
-    train,
 )
+from foodvision.engine.state import Snapshot
+from foodvision.engine.steps import Results, Tally, train
 from foodvision.errors import SettingsError, Stopped
 from foodvision.runs import Row
 from foodvision.training.config import TrainConfig

@@ -16,34 +16,30 @@ import foodvision
 from foodvision.checkpoint import Checkpoint, CheckpointConfig
 from foodvision.classifier import Classifier
 from foodvision.data import LabelledPhoto
-from foodvision.engine import (
+from foodvision.engine.features import (
     FeatureCache,
     embed_with_graph,
     embed_with_network,
     weights_fingerprint,
 )
 from foodvision.errors import FoodVisionError
-from foodvision.evaluation import (
-    FEW_TEST_PHOTOS,
+from foodvision.evaluation.calibration import (
     KEPT_SHARE,
-    Share,
-    cross_validate,
     fit_cautious_threshold,
     fit_certainty,
     fit_temperature,
 )
-from foodvision.export import (
+from foodvision.evaluation.cross_validation import FEW_TEST_PHOTOS, cross_validate
+from foodvision.evaluation.intervals import Share
+from foodvision.export.graph import (
     Calibration,
-    KnownScore,
     complete_graph,
     find_body,
-    fit_contrast,
-    fit_prototypes,
-    is_half,
     largest_difference,
     score_known,
-    store_in_half,
 )
+from foodvision.export.known import KnownScore, fit_contrast, fit_prototypes
+from foodvision.graph.precision import is_half, store_in_half
 from foodvision.models import split_head
 from foodvision.training.config import TrainConfig
 from foodvision.training.stages import Run

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from foodvision.checkpoint import check_target
 from foodvision.errors import SettingsError, Stopped
-from foodvision.evaluation import Figures
+from foodvision.evaluation.figures import Figures
 from foodvision.runs import Row, State, read_run, write_metrics, write_start, write_state
 from foodvision.training.config import TrainConfig
 from foodvision.training.events import EpochEnded, Listener, ignore

@@ -26,10 +26,12 @@ from foodvision.data import (
     split_photos,
 )
 from foodvision.data.names import a_few, is_text
-from foodvision.engine import RateSweep
+from foodvision.engine.finder import RateSweep
 from foodvision.errors import DataError, SettingsError, Stopped
-from foodvision.evaluation import MOST_PHOTOS, Judgement, answer, few_photos_in_words, judge
-from foodvision.export import export_body
+from foodvision.evaluation.calibration import few_photos_in_words
+from foodvision.evaluation.judge import Judgement, answer, judge
+from foodvision.evaluation.robustness import MOST_PHOTOS
+from foodvision.export.graph import export_body
 from foodvision.models import check_network, create_model, find_start, preprocess_for
 from foodvision.reports.card import draw_pictures, write_card
 from foodvision.reports.pages import write_report

@@ -28,15 +28,12 @@ from foodvision.data.batches import (
 )
 from foodvision.data.loaders import photo_dataset
 from foodvision.data.transforms import Square, augmentation, normalise
-from foodvision.engine import (
-    DistillationLoader,
-    StopSignal,
-    Teacher,
-    create_optimizer,
-    keep_freed_memory,
-)
+from foodvision.engine.memory import keep_freed_memory
+from foodvision.engine.optimise import create_optimizer
+from foodvision.engine.state import StopSignal
 from foodvision.engine.steps import Batches as AnyBatches
 from foodvision.engine.steps import LossFunction
+from foodvision.engine.teacher import DistillationLoader, Teacher
 from foodvision.errors import SettingsError
 from foodvision.models import Start, check_training, load_network, split_head
 from foodvision.preprocess import Preprocess

@@ -12,7 +12,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 
 from foodvision.cli.main import main
 from foodvision.errors import RunError
-from foodvision.evaluation import wilson_interval
+from foodvision.evaluation.intervals import wilson_interval
 from foodvision.runs import JudgedPhoto, RunRecord, read_run, write_start
 from foodvision.runs.compare import compare, mcnemar_exact, paired_interval
 from foodvision.training.config import TrainConfig

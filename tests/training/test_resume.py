@@ -21,7 +21,9 @@ from torch.utils.data import TensorDataset
 import foodvision
 from foodvision.cli.main import main
 from foodvision.data import Photos
-from foodvision.engine import EarlyStopping, Results, Snapshot
+from foodvision.engine.optimise import EarlyStopping
+from foodvision.engine.state import Snapshot
+from foodvision.engine.steps import Results
 from foodvision.errors import DataError, FoodVisionError, SettingsError, Stopped
 from foodvision.models import Start
 from foodvision.preprocess import Preprocess
