@@ -1,7 +1,6 @@
 """Files of answers, a row a photo: CSV, which can be gone on with, and Parquet."""
 
 import csv
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -140,22 +139,3 @@ def _other(path: Path) -> SettingsError:
     return SettingsError(
         f"{path} is not what foodvision predict --csv wrote with this --top: name another file"
     )
-
-
-def check_free(path: Path) -> None:
-    """Raise SettingsError for a file that is there already, or that cannot be written."""
-    if os.path.lexists(path):
-        raise SettingsError(f"{path} exists already: name another file, or remove it")
-    if not path.absolute().parent.is_dir():
-        raise SettingsError(f"{path} cannot be written: {path.absolute().parent} is no folder")
-
-
-def check_table(path: Path | None, *, resume: bool) -> None:
-    """As `check_free`, but for a file that is gone on with."""
-    if path and not (resume and path.is_file()):
-        check_free(path)
-
-
-def top_of(top: int, classes: Sequence[str]) -> int:
-    """Return how many guesses a row has."""
-    return min(top, len(classes))

@@ -10,14 +10,7 @@ from typing import Any
 from tqdm import tqdm
 
 from foodvision.classifier import Classifier
-from foodvision.cli.answer_files import (
-    Before,
-    Write,
-    csv_file,
-    parquet_file,
-    read_before,
-    top_of,
-)
+from foodvision.cli.answer_files import Before, Write, csv_file, parquet_file, read_before
 from foodvision.cli.many_photos import Answer, count_into, predict_all
 from foodvision.cli.sorting import Sorter
 from foodvision.decoding import Decoder
@@ -53,7 +46,7 @@ def answer_photos(
 
     Raises SettingsError for a CSV file that cannot be gone on with, OSError for a full disk.
     """
-    columns = top_of(top, classifier.classes)
+    columns = min(top, len(classifier.classes))
     before = read_before(output.csv, columns) if output.csv and output.resume else Before()
     sorter = Sorter(output.sort_into, classifier.classes) if output.sort_into else None
     answers = predict_all(

@@ -16,6 +16,7 @@ from foodvision.cli.options import (
     Split,
     Switch,
 )
+from foodvision.cli.places import check_place, check_table
 from foodvision.errors import SettingsError
 from foodvision.system.network import believe_proxies
 from foodvision.system.terminal import say, say_json
@@ -72,7 +73,6 @@ def predict(
     """
     from foodvision.checkpoint import read_checkpoint
     from foodvision.classifier import Classifier, check_top, find_checkpoint
-    from foodvision.cli.answer_files import check_table
     from foodvision.cli.answer_photos import Output, answer_photos
     from foodvision.cli.many_photos import check_photos, make_decoder
 
@@ -136,11 +136,9 @@ def evaluate(
     show_all:
         List all classes. By default, the 30 least accurate ones are listed.
     """
+    check_place(html)
     if html:
-        from foodvision.reports.documents import check_place
         from foodvision.reports.pages import write_judgement
-
-        check_place(html)
     from foodvision.classifier import load
     from foodvision.data import open_photos, open_unlabelled
     from foodvision.evaluation.judge import answer, choose_split, judge

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 from foodvision.checkpoint import read_checkpoint
 from foodvision.classifier import find_checkpoint
-from foodvision.cli.answer_files import top_of
 from foodvision.cli.many_photos import check_photos, list_photos
 from foodvision.cluster import (
     ClusterRun,
@@ -29,7 +28,7 @@ def predict_with_ray(
     if local or not photos:
         check_photos(local)
     checkpoint = read_checkpoint(find_checkpoint(model))
-    run = replace(run, top=top_of(run.top, checkpoint.config.classes))
+    run = replace(run, top=min(run.top, len(checkpoint.config.classes)))
     with connected(address, run.processors):
         outcome = predict_on_cluster(checkpoint, _found(photos), run)
     unreadable = f", {outcome.unreadable:,} unreadable" if outcome.unreadable else ""

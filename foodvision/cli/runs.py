@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from foodvision.cli.options import All, Switch
+from foodvision.cli.places import check_place
 from foodvision.errors import RunError
 from foodvision.system.terminal import complain, say, say_json
 
@@ -75,10 +76,7 @@ def compare(
     from foodvision.runs import read_run
     from foodvision.runs.compare import compare as hold_against
 
-    if html:
-        from foodvision.reports.documents import check_place
-
-        check_place(html)
+    check_place(html)
     records = read_run(first), read_run(second)
     comparison = hold_against(*records)
     if html:

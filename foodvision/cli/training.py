@@ -7,6 +7,7 @@ from cyclopts import Parameter
 
 from foodvision.cli.hub import say_pushed
 from foodvision.cli.options import Preset, Switch
+from foodvision.cli.places import check_place
 from foodvision.errors import SettingsError
 from foodvision.system.processes import is_first
 from foodvision.system.terminal import say
@@ -100,7 +101,6 @@ def find_lr(
         File for the plot.
     """
     from foodvision.data import check_source
-    from foodvision.reports.documents import check_place
 
     if settings.output:
         raise SettingsError("find-lr makes no run: leave out --output; --plot says where it draws")
