@@ -3,7 +3,6 @@
 import signal
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 import uvicorn
 
@@ -40,14 +39,13 @@ def serve_api(
     root_path, names = clean_root_path(root_path), allowed_names(host, hosts)
     listening = claim_port(host, port)
     with TemporaryFolder("api") as folder, listening:
-        log = _ignore if quiet else say_json
         api = build_api(
             models,
             folder,
             keys=keys_of_environment(),
             hosts=names,
             root_path=root_path,
-            log=log,
+            log=(lambda line: None) if quiet else say_json,
         )
         config = uvicorn.Config(
             api,
@@ -82,7 +80,3 @@ class _Server(uvicorn.Server):
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-
-
-def _ignore(line: Mapping[str, Any]) -> None:
-    """Print nothing."""
