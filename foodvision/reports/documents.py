@@ -32,9 +32,14 @@ def thumbnail(image: Image.Image, side: int = 160) -> str:
     """Return a small copy of an RGB image as a data URI, its longer side `side` pixels."""
     small = image.copy()
     small.thumbnail((side, side))
+    return data_uri(jpeg(small, 85), "image/jpeg")
+
+
+def jpeg(image: Image.Image, quality: int = 88) -> bytes:
+    """Return the contents of a JPEG file of an RGB image; quality: 0 to 100."""
     content = io.BytesIO()
-    small.save(content, "JPEG", quality=85)
-    return data_uri(content.getvalue(), "image/jpeg")
+    image.save(content, "JPEG", quality=quality)
+    return content.getvalue()
 
 
 def data_uri(content: bytes, kind: str) -> str:

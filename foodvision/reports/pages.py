@@ -1,6 +1,5 @@
 """Pages that open by themselves: a run's `report.html`, two runs, a model that was judged."""
 
-import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from foodvision.evaluation.figures import Figures
 from foodvision.evaluation.judge import Judgement
 from foodvision.evaluation.words import duration_in_words, interval_in_words, percent, points
 from foodvision.image import load_image
-from foodvision.reports.documents import data_uri, thumbnail, write_document
+from foodvision.reports.documents import data_uri, jpeg, thumbnail, write_document
 from foodvision.reports.drawings import (
     draw_confusion,
     draw_curves,
@@ -64,7 +63,7 @@ def write_report(
         "curves.png": draw_curves(run.metrics) if run.metrics else None,
         **_draw_answers(run.answers, run.figures),
         "mistakes.jpg": draw_photos(mistakes) if mistakes else None,
-        "augmentation.jpg": _jpeg(sheet) if sheet else None,
+        "augmentation.jpg": jpeg(sheet) if sheet else None,
     }
     _write_drawings(folder, drawings)
     path = folder / "report.html"
@@ -181,12 +180,6 @@ def _told_of_answers(
 
 def _classes(answers: Sequence[JudgedPhoto]) -> list[str]:
     return sorted({name for answer in answers for name in (answer.label, answer.answer)})
-
-
-def _jpeg(image: Image.Image) -> bytes:
-    content = io.BytesIO()
-    image.convert("RGB").save(content, "JPEG", quality=88)
-    return content.getvalue()
 
 
 def _write_drawings(folder: Path, drawings: Mapping[str, bytes | None]) -> None:
