@@ -115,8 +115,8 @@ class Guard:
         finally:
             self._answering -= counted
 
-    def also_called(self, url: str) -> None:
-        """Answer to the name in an address, too."""
+    def allow_host_of(self, url: str) -> None:
+        """Answer to the host of an address, too."""
         if self._hosts is not None:
             self._hosts |= {_host(url)}
 
