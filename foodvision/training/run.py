@@ -1,11 +1,12 @@
 """The story of a run, from photos to a checkpoint; every step is a call into a room."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -13,7 +14,7 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import InitProcessGroupKwargs
 from torch import nn
 
-from foodvision.checkpoint import measured_on, write_checkpoint
+from foodvision.checkpoint import Checkpoint, measured_on, write_checkpoint
 from foodvision.classifier import Classifier
 from foodvision.data import (
     LabelledPhoto,
@@ -278,39 +279,45 @@ def write_outcome(
         judge(classifier, test, answers, unknown[1::2], corrupted),
         cross_validated=cross_validated(network, exported, run),
     )
-    weights = weights_of(network, half=run.config.half_storage)
+    listed = list_answers(run.photos.root, test, run.photos.classes, answers)
     measured = {
-        "measured_on": measured_on(checkpoint.graph, weights),
         "test": judgement.figures.to_dict(),
         **judgement.beside(),
         "known_by": {"score": calibration.known.kind, "auroc_on_validation": aurocs},
         "epochs": recorder.rows,
         "training_seconds": recorder.seconds,
     }
-    listed = list_answers(run.photos.root, test, run.photos.classes, answers)
-    record = read_run(run.folder)
-    data = checkpoint.config.data | {"source": record.data}
-    config = replace(checkpoint.config, figures=measured, data=data)
-    checkpoint = replace(checkpoint, config=config)
-    write_checkpoint(
-        checkpoint.folder,
-        checkpoint.config,
-        checkpoint.graph,
-        write_card(checkpoint, run.folder.name, record.command_line),
-        weights,
-        draw_pictures(judgement.figures, listed),
-    )
+    weights = weights_of(network, half=run.config.half_storage)
+    _write_model(checkpoint, weights, measured, draw_pictures(judgement.figures, listed), run)
+    write_answers(run.folder, listed)
+    write_figures(run.folder, judgement)
+    recorder.close(judgement.figures)
     sheet = augmentation_sheet(
         run.photos.splits["train"][:_ON_THE_SHEET],
         ProgressiveResize(run.preprocess, run.config)(0),
         run.preprocess,
         run.config.seed,
     )
-    write_answers(run.folder, listed)
-    write_figures(run.folder, judgement)
-    recorder.close(judgement.figures)
     write_report(run.folder, run.photos.root, test, sheet, run.preprocess.white)
     return judgement
+
+
+def _write_model(
+    checkpoint: Checkpoint,
+    weights: bytes,
+    measured: Mapping[str, Any],
+    pictures: Mapping[str, bytes],
+    run: Run,
+) -> None:
+    """Write the checkpoint with its figures and its card."""
+    record = read_run(run.folder)
+    config = replace(
+        checkpoint.config,
+        figures={"measured_on": measured_on(checkpoint.graph, weights), **measured},
+        data=checkpoint.config.data | {"source": record.data},
+    )
+    card = write_card(replace(checkpoint, config=config), run.folder.name, record.command_line)
+    write_checkpoint(checkpoint.folder, config, checkpoint.graph, card, weights, pictures)
 
 
 @contextmanager
