@@ -145,7 +145,7 @@ class _Fitting:
     def _train(self) -> None:
         stage, run = self._stage, self._run
         try:
-            with run.stop.heard():
+            with run.stop.listening():
                 train(
                     self._model(),
                     stage.teach(stage.train_batches),
