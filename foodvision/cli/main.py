@@ -14,11 +14,10 @@ from cyclopts import App, CycloptsError, Group
 import foodvision
 from foodvision.cli.answering import demo, evaluate, predict
 from foodvision.cli.examples import START, epilogue
-from foodvision.cli.exporting import export
-from foodvision.cli.hub import deploy, push, verify
 from foodvision.cli.mistakes import explain
 from foodvision.cli.options import STANDARD_INPUT
 from foodvision.cli.photos import data
+from foodvision.cli.publishing import deploy, export, push, verify
 from foodvision.cli.runs import compare, runs
 from foodvision.cli.serving import serve
 from foodvision.cli.settings import fill_settings

@@ -5,9 +5,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from foodvision.cli.hub import say_pushed
 from foodvision.cli.options import Preset, Switch
 from foodvision.cli.places import check_place
+from foodvision.cli.publishing import say_pushed
 from foodvision.errors import SettingsError
 from foodvision.system.processes import is_first
 from foodvision.system.terminal import say

@@ -1,7 +1,8 @@
-"""Between this machine and the Hugging Face Hub."""
+"""A model made public: pushed to the Hub, shown as a page, exported, and verified."""
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -170,12 +171,39 @@ def deploy(
     if dry_run:
         try_space(settings, (*secrets, *variables))
         return
-    if check:
-        checked = check_space(space)
-    else:
-        checked = deploy_space(settings, secrets=secrets, variables=variables)
+    checked = (
+        check_space(space)
+        if check
+        else deploy_space(settings, secrets=secrets, variables=variables)
+    )
     photos = "a photo" if checked.photos == 1 else f"{checked.photos} photos"
     say(f"{checked.url} answers {photos} as the model does here")
+
+
+def export(checkpoint: str, folder: Path, /, *, cdn: Switch = False) -> None:
+    """Write a page that runs the model in the visitor's browser.
+
+    Any static host can serve the folder.
+
+    Parameters
+    ----------
+    checkpoint:
+        A checkpoint or run folder, user/name on the Hub, or foodvision_101.
+    folder:
+        Folder to write. A page exported there before is replaced.
+    cdn:
+        Load onnxruntime-web from a CDN instead of copying it into the folder.
+    """
+    from foodvision.browser import write_site
+    from foodvision.checkpoint import read_checkpoint
+    from foodvision.classifier import find_checkpoint
+
+    write_site(read_checkpoint(find_checkpoint(checkpoint)), folder, cdn=cdn)
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    say(
+        f"Wrote {folder} ({size / 1e6:.1f} MB). "
+        f"Preview it: python -m http.server --directory {folder}"
+    )
 
 
 def _from_environment(names: Sequence[str]) -> dict[str, str]:
