@@ -26,7 +26,7 @@ _UTF8 = {"encoding": "utf-8", "errors": "surrogateescape"}  # names that are non
 
 
 @dataclass(frozen=True)
-class Before:
+class Written:
     """What a CSV file holds already.
 
     names: hashes of the photos' names: of a million photos they take 60 MB, the names 200.
@@ -43,13 +43,13 @@ class Before:
         return hash(name) not in self.names
 
 
-def read_before(path: Path, top: int) -> Before:
+def read_written(path: Path, top: int) -> Written:
     """Read what an earlier call wrote before it was ended; nothing if it wrote no file.
 
     Raises SettingsError for a file that `predict --csv` with this `top` did not write.
     """
     if not path.exists():
-        return Before()
+        return Written()
     columns = columns_of(top)
     names: set[int] = set()
     failed, end, header = False, 0, None
@@ -60,18 +60,18 @@ def read_before(path: Path, top: int) -> Before:
                 header = row
                 continue
             if header != columns or len(row) != len(columns):
-                raise _other(path)
+                raise _foreign(path)
             names.add(hash(from_cell(row[0])))
             failed |= bool(row[-1])
         file.seek(end)
         is_header = header == columns or (header is None and _begins_header(file.read(), columns))
     if not is_header:
-        raise _other(path)
-    return Before(frozenset(names), failed, end)
+        raise _foreign(path)
+    return Written(frozenset(names), failed, end)
 
 
 @contextmanager
-def csv_file(path: Path, top: int, before: Before) -> Iterator[Write]:
+def csv_file(path: Path, top: int, before: Written) -> Iterator[Write]:
     """Write CSV row by row: what is written is in the file at once.
 
     before: what it holds already; what was cut off behind that is removed.
@@ -122,7 +122,7 @@ def _whole_rows(path: Path, file: IO[bytes]) -> Iterator[tuple[int, list[str]]]:
     for line in file:
         row += line
         if len(row) > _LONGEST_ROW:
-            raise _other(path)
+            raise _foreign(path)
         # A line that ends between quotes goes on.
         if line.endswith(b"\n") and row.count(b'"') % 2 == 0:
             end += len(row)
@@ -135,7 +135,7 @@ def _begins_header(content: bytes, columns: Sequence[str]) -> bool:
     return ",".join(columns).encode().startswith(content)
 
 
-def _other(path: Path) -> SettingsError:
+def _foreign(path: Path) -> SettingsError:
     return SettingsError(
         f"{path} is not what foodvision predict --csv wrote with this --top: name another file"
     )

@@ -10,7 +10,7 @@ from typing import Any
 from tqdm import tqdm
 
 from foodvision.classifier import Classifier
-from foodvision.cli.answer_files import Before, Write, csv_file, parquet_file, read_before
+from foodvision.cli.answer_files import Write, Written, csv_file, parquet_file, read_written
 from foodvision.cli.many_photos import Answer, count_into, predict_all
 from foodvision.cli.sorting import Sorter
 from foodvision.decoding import Decoder
@@ -47,7 +47,7 @@ def answer_photos(
     Raises SettingsError for a CSV file that cannot be gone on with, OSError for a full disk.
     """
     columns = min(top, len(classifier.classes))
-    before = read_before(output.csv, columns) if output.csv and output.resume else Before()
+    before = read_written(output.csv, columns) if output.csv and output.resume else Written()
     sorter = Sorter(output.sort_into, classifier.classes) if output.sort_into else None
     answers = predict_all(
         classifier, decoder, photos, top, is_wanted=before.lacks, without=output.sort_into
@@ -69,7 +69,7 @@ def answer_photos(
 
 
 @contextmanager
-def _opened(output: Output, top: int, before: Before) -> Iterator[Write]:
+def _opened(output: Output, top: int, before: Written) -> Iterator[Write]:
     if output.csv:
         with csv_file(output.csv, top, before) as write:
             yield write
@@ -80,8 +80,8 @@ def _opened(output: Output, top: int, before: Before) -> Iterator[Write]:
         yield _show_json if output.json else _show_line
 
 
-def _bar(output: Output, before: Before) -> tqdm:
-    """A progress bar, where no answers go to the terminal."""
+def _bar(output: Output, before: Written) -> tqdm:
+    """Return a progress bar, which shows where no answers go to the terminal."""
     is_free = output.file or (output.json and not sys.stdout.isatty())
     options: dict[str, Any] = {"initial": len(before.names)} if is_free else {"disable": True}
     return progress(None, "photos", **options)

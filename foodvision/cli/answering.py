@@ -154,7 +154,7 @@ def evaluate(
             white = classifier.config.preprocess.white
             write_judgement(html, judgement, listed, photos.root, chosen, name, data, white)
     if json:
-        say_json(judgement.to_dict() | _told_of(listed))
+        say_json(judgement.to_dict() | _confusion_and_mistakes(listed))
     else:
         from foodvision.cli.tables import SHOW_ALL, console, judgement_tables
 
@@ -227,8 +227,8 @@ def demo(
     )
 
 
-def _told_of(answers: "Sequence[JudgedPhoto]") -> dict[str, Any]:
-    """What the JSON object has besides figures: the confusion matrix and the surest mistakes."""
+def _confusion_and_mistakes(answers: "Sequence[JudgedPhoto]") -> dict[str, Any]:
+    """Return the confusion matrix and the surest mistakes, which the JSON object has, too."""
     from foodvision.runs import confusion_counts, find_mistakes
 
     mistakes = [mistake._asdict() for mistake in find_mistakes(answers)]

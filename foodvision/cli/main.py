@@ -83,10 +83,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with unwound_by_signals():
             return _run(arguments)
     except CycloptsError as error:
-        _tell(one_line(explain(error, app), _LONGEST_ERROR))
+        _report(one_line(explain(error, app), _LONGEST_ERROR))
         return 2
     except FoodVisionError as error:
-        _tell(_message(error))
+        _report(_message(error))
         return 130 if isinstance(error, Stopped) else 2
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
@@ -95,14 +95,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         extra = _EXTRA_OF[package]
         if extra == "evaluate":
             extra = _FULLER.get(arguments[0], extra)
-        _tell(
+        _report(
             f"this command needs the package {package}: "
             f"pip install '.[{extra}]' in foodvision's folder"
         )
         return 2
     except OSError as error:
         # A full disk, a folder that may not be written: the system's reason says it best.
-        _tell(f"{error.filename or ''} {error.strerror or error}".strip())
+        _report(f"{error.filename or ''} {error.strerror or error}".strip())
         return 2
     except KeyboardInterrupt:
         return 130
@@ -142,13 +142,13 @@ def _warn(
         complain(message)
 
 
-def _tell(line: str) -> None:
+def _report(line: str) -> None:
     """Say why the command ends; of several processes that fail together, one does."""
     if reports_error():
         complain(line)
 
 
 def _message(error: FoodVisionError) -> str:
-    """What the error says; from a DataLoader's worker it comes at the end of a traceback."""
+    """Return what the error says; from a DataLoader's worker it comes at the end of a traceback."""
     name = f"{type(error).__module__}.{type(error).__qualname__}: "
     return str(error).rpartition(name)[2].removesuffix(printable("\n"))

@@ -74,11 +74,11 @@ def compare(
         Also write a report with both runs' curves to this file.
     """
     from foodvision.runs import read_run
-    from foodvision.runs.compare import compare as hold_against
+    from foodvision.runs.compare import compare as compare_runs
 
     check_place(html)
     records = read_run(first), read_run(second)
-    comparison = hold_against(*records)
+    comparison = compare_runs(*records)
     if html:
         from foodvision.reports.pages import write_comparison
 

@@ -66,7 +66,7 @@ class EpochLog:
     rows: list[Row] = field(default_factory=list)
 
     def state_dict(self) -> list[Row]:
-        """The rows so far."""
+        """Return the rows so far."""
         return self.rows
 
     def load_state_dict(self, state: list[Row]) -> None:

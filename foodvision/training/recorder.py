@@ -25,21 +25,18 @@ from foodvision.training.tracking import Tracker, check_tracker, open_tracker
 
 
 def agree_on_folder(config: TrainConfig, resume: bool, accelerator: Accelerator) -> Path:
-    """Return the first process's run folder, in all processes, before anything is written to it.
+    """Return the folder asked for, or a new one under runs/, the same in all processes.
+
+    Nothing is written to it yet.
 
     Raises what `check_run_folder` does.
     """
-    folder = run_folder(config)
+    name = f"{datetime.now():%Y%m%d-%H%M%S}-{Path(config.model).name}"
+    folder = config.output or Path("runs") / name
     if accelerator.is_main_process:
         check_run_folder(folder, resume)
     agreed: Path = broadcast_object_list([folder])[0]
     return agreed
-
-
-def run_folder(config: TrainConfig) -> Path:
-    """Return the folder asked for, or a new name under runs/."""
-    name = f"{datetime.now():%Y%m%d-%H%M%S}-{Path(config.model).name}"
-    return config.output or Path("runs") / name
 
 
 def check_run_folder(folder: Path, resume: bool) -> None:
@@ -109,7 +106,7 @@ class Recorder:
 
 
 @contextmanager
-def kept(
+def record_run(
     folder: Path,
     data: str | Path,
     config: TrainConfig,
@@ -123,12 +120,12 @@ def kept(
     Raises SettingsError if another run writes to the folder, or wrote there meanwhile.
     """
     if not accelerator.is_main_process:
-        with told_how_to_go_on(data, folder):
+        with say_how_to_resume(data, folder):
             yield Recorder(folder, None)
         return
     if config.track:
         check_tracker(config.track)  # better missed now than when there is a run
-    with locked(folder), told_how_to_go_on(data, folder):
+    with locked(folder), say_how_to_resume(data, folder):
         check_run_folder(folder, resume)  # finding the photos took its time
         seconds = 0.0
         if resume:
@@ -139,9 +136,8 @@ def kept(
             write_start(
                 folder, asdict(config), str(data), command, {"device": str(accelerator.device)}
             )
-        tracker = None
-        if config.track:
-            tracker = open_tracker(config.track, folder, asdict(config), resume=resume)
+        settings, track = asdict(config), config.track
+        tracker = open_tracker(track, folder, settings, resume=resume) if track else None
         recorder = Recorder(folder, tracker, seconds, tell)
         try:
             yield recorder
@@ -155,7 +151,7 @@ def kept(
 
 
 @contextmanager
-def told_how_to_go_on(data: str | Path, folder: Path) -> Iterator[None]:
+def say_how_to_resume(data: str | Path, folder: Path) -> Iterator[None]:
     """Say with which command a stopped run is resumed."""
     try:
         yield
@@ -182,7 +178,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def _as_options(config: TrainConfig) -> list[str]:
-    """The options that differ from the defaults, as they are typed."""
+    """Return the options that differ from the defaults, as they are typed."""
     default, options = TrainConfig(), []
     for field in fields(config):
         value, flag = getattr(config, field.name), field.name.replace("_", "-")

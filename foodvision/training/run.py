@@ -55,7 +55,7 @@ from foodvision.training.package import (
     cross_validated,
     weights_of,
 )
-from foodvision.training.recorder import Recorder, agree_on_folder, kept
+from foodvision.training.recorder import Recorder, agree_on_folder, record_run
 from foodvision.training.sheet import augmentation_sheet
 from foodvision.training.stages import (
     ProgressiveResize,
@@ -98,7 +98,7 @@ def run_training(
     preprocess = preprocess_for(start, config.image_size)
     folder = agree_on_folder(config, resume, accelerator)
     with (
-        ended_together(accelerator),
+        finish_together(accelerator),
         open_photos(data) as found,
         open_unlabelled(config.unknown) as unknown,
     ):
@@ -109,7 +109,7 @@ def run_training(
         tell(PhotosFound(str(data), photos))
         # Who goes on with the run starts from the same commit.
         pinned = replace(config, model=start.name)
-        with kept(folder, data, pinned, accelerator, tell, resume=resume) as recorder:
+        with record_run(folder, data, pinned, accelerator, tell, resume=resume) as recorder:
             run = Run(pinned, photos, preprocess, folder, accelerator, start, recorder)
             network = start_network(run)
             if known := _known_classes(run):
@@ -193,7 +193,7 @@ def choose_photos(found: Photos, config: TrainConfig) -> Photos:
     """
     chosen = exclude(found, config.exclude) if config.exclude else found
     photos = drop_unreadable(find_white(chosen))
-    if gone := sorted(_learnt(found) - _learnt(photos)):
+    if gone := sorted(_training_classes(found) - _training_classes(photos)):
         raise DataError(
             f"{found.root} has no photo left of {a_few(gone)}, all are unreadable or excluded: "
             "add photos, or remove the class folder"
@@ -203,7 +203,7 @@ def choose_photos(found: Photos, config: TrainConfig) -> Photos:
     )
 
 
-def _learnt(photos: Photos) -> set[str]:
+def _training_classes(photos: Photos) -> set[str]:
     """Return the classes of the photos to learn from."""
     members = photos.splits.get("train") or photos.splits.get("all", ())
     return {photo.label for photo in members}
@@ -321,7 +321,7 @@ def _write_model(
 
 
 @contextmanager
-def ended_together(accelerator: Accelerator) -> Iterator[None]:
+def finish_together(accelerator: Accelerator) -> Iterator[None]:
     """Let no process of a run leave before the first one has written everything.
 
     A launcher takes a process that leaves for failed, if it was stopped, and ends the others.

@@ -140,8 +140,8 @@ def head_stage(network: nn.Module, features: Mapping[str, torch.Tensor], run: Ru
         head,
         run.batches(
             train_set,
-            weights=_draws(run),
-            transform_of=lambda _: _any_view,
+            weights=_sampling_weights(run),
+            transform_of=lambda _: _random_view,
             before_batch=run.stop.check,
         ),
         run.batches(val_set, shuffle=False),
@@ -172,7 +172,7 @@ def network_stage(network: nn.Module, run: Run) -> Stage:
             finish=BatchTransform(square),
         ),
         config.network_epochs,
-        _network_rate(config),
+        _learning_rate(config),
         config.layer_decay,
         run.teach,
     )
@@ -263,20 +263,20 @@ def _photo_batches(run: Run) -> Batches:
     before_crop = Shorten(room) if square.resize == "short" else Square(square)
     return run.batches(
         in_memory(photo_dataset(run.photos, "train", before_crop, room), room),
-        weights=_draws(run),
+        weights=_sampling_weights(run),
         transform_of=ProgressiveResize(square, config),
         finish=BatchTransform(square, mixing(config.mixup, config.cutmix, len(run.photos.classes))),
         before_batch=run.stop.check,
     )
 
 
-def _network_rate(config: TrainConfig) -> float:
+def _learning_rate(config: TrainConfig) -> float:
     if config.trains_head_first:
         return config.finetune_learning_rate
     return config.learning_rate or (5e-4 if config.starts_from_weights else 1e-3)
 
 
-def _draws(run: Run) -> torch.Tensor | None:
+def _sampling_weights(run: Run) -> torch.Tensor | None:
     """How often each training photo is drawn, if not in turn."""
     if run.config.balance != "sampler":
         return None
@@ -284,5 +284,5 @@ def _draws(run: Run) -> torch.Tensor | None:
     return class_weights(labels, len(run.photos.classes))[labels]
 
 
-def _any_view(views: torch.Tensor) -> torch.Tensor:
+def _random_view(views: torch.Tensor) -> torch.Tensor:
     return views[torch.randint(len(views), ())]

@@ -87,7 +87,11 @@ def open_tracker(
     with redirect_stdout(sys.stderr), _without_hub(name):
         tracker.start()
     tracker.store_init_configuration(
-        {key: _plain(value) for key, value in settings.items() if value is not None}
+        {
+            key: value if isinstance(value, (bool, int, float)) else str(value)
+            for key, value in settings.items()
+            if value is not None
+        }
     )
     # trackio's own: a run that is closed by itself is closed, and told, once more at exit.
     close = import_module(name).finish if name == "trackio" else tracker.finish
@@ -110,12 +114,8 @@ def _without_hub(name: TrackerName) -> Iterator[None]:
         constants.HF_HUB_OFFLINE = before
 
 
-def _plain(value: Any) -> bool | float | str:
-    return value if isinstance(value, (bool, int, float)) else str(value)
-
-
 def _numbers(row: Row) -> Iterator[tuple[str, float]]:
-    """What of a row can be drawn: the numbers, without the epoch, which is the step."""
+    """Give what of a row can be drawn: the numbers, without the epoch, which is the step."""
     for name, value in row.items():
         if name != "epoch" and isinstance(value, (int, float)) and math.isfinite(value):
             yield name, float(value)

@@ -150,7 +150,7 @@ def _outcome(
 ) -> tuple[Markup, Markup, dict[str, Any]]:
     """Return what the status, the gallery and the filter show."""
     choices = gr.update(choices=_choices(done, words), value=_ALL)
-    return _count(done, photos, words) + _taken_home(done, words), _gallery(done, words), choices
+    return _count(done, photos, words) + _download_link(done, words), _gallery(done, words), choices
 
 
 def _choices(done: Sequence[Answered], words: Words) -> list[tuple[str, str]]:
@@ -164,7 +164,7 @@ def _count(done: Sequence[Answered], photos: Sequence[str], words: Words) -> Mar
     return Markup("<p>{}</p>").format(words("answered_count", done=len(done), all=len(photos)))
 
 
-def _taken_home(done: Sequence[Answered], words: Words) -> Markup:
+def _download_link(done: Sequence[Answered], words: Words) -> Markup:
     """Return the link to all answers, and the names of the files that have none."""
     failed = [Markup("<li>{}</li>").format(photo.error) for photo in done if photo.error]
     bad = _BAD.format(title=words("bad_files"), failed=Markup().join(failed)) if failed else ""
