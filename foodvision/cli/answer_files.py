@@ -1,4 +1,4 @@
-"""Files of answers, a row a photo: CSV, which can be gone on with, and Parquet."""
+"""Predictions as files with one row per photo: CSV, which can be continued, and Parquet."""
 
 import csv
 from collections.abc import Callable, Iterator, Sequence
@@ -14,24 +14,27 @@ from foodvision.safety.escaping import from_cell, to_cell
 from foodvision.system.storage import replacing
 
 Write: TypeAlias = Callable[[str, Answer], None]
-"""Adds the answer to a photo, by its name."""
+"""Writes the answer for a photo, given its name."""
 
-# Of a group of rows, which are in memory together.
+# Rows of a Parquet row group, which is held in memory.
 _ROWS = 2000
 
-# No path, label and error are longer together.
+# Bytes: no path, label and error together are longer.
 _LONGEST_ROW = 1 << 20
 
-_UTF8 = {"encoding": "utf-8", "errors": "surrogateescape"}  # names that are none stay as they are
+_UTF8 = {
+    "encoding": "utf-8",
+    "errors": "surrogateescape",
+}  # names that are not UTF-8 stay as they are
 
 
 @dataclass(frozen=True)
 class Written:
-    """What a CSV file holds already.
+    """The rows that a CSV file holds already.
 
-    names: hashes of the photos' names: of a million photos they take 60 MB, the names 200.
-    failed: whether one of them could not be read.
-    end: bytes of its whole rows; what follows was cut off.
+    names: hashes of the photos' names; those of a million photos take 60 MB, the names 200 MB.
+    failed: whether one of the photos could not be read.
+    end: bytes of the complete rows; what follows them is incomplete.
     """
 
     names: frozenset[int] = frozenset()
@@ -44,7 +47,7 @@ class Written:
 
 
 def read_written(path: Path, top: int) -> Written:
-    """Read what an earlier call wrote before it was ended; nothing if it wrote no file.
+    """Return the rows that an interrupted call wrote; none if there is no file.
 
     Raises SettingsError for a file that `predict --csv` with this `top` did not write.
     """
@@ -72,9 +75,9 @@ def read_written(path: Path, top: int) -> Written:
 
 @contextmanager
 def csv_file(path: Path, top: int, before: Written) -> Iterator[Write]:
-    """Write CSV row by row: what is written is in the file at once.
+    """Write CSV row by row; each row is in the file at once.
 
-    before: what it holds already; what was cut off behind that is removed.
+    before: the rows that are in the file; an incomplete row behind them is removed.
     """
     with path.open("r+b" if before.end else "wb") as whole:
         whole.truncate(before.end)
@@ -87,7 +90,7 @@ def csv_file(path: Path, top: int, before: Written) -> Iterator[Write]:
 
 @contextmanager
 def parquet_file(path: Path, top: int) -> Iterator[Write]:
-    """Write Parquet, a group of rows at a time, beside; it takes its name when it is whole."""
+    """Write Parquet in groups of rows; the file gets its name when it is complete."""
     from pyarrow import parquet
 
     rows: list[Row] = []
@@ -117,7 +120,7 @@ def _cell(value: str | float | bool | None) -> str | float:
 
 
 def _whole_rows(path: Path, file: IO[bytes]) -> Iterator[tuple[int, list[str]]]:
-    """Give each row that was not cut off, and the byte where it ends."""
+    """Yield each complete row, with the byte where it ends."""
     row, end = b"", 0
     for line in file:
         row += line
@@ -131,7 +134,7 @@ def _whole_rows(path: Path, file: IO[bytes]) -> Iterator[tuple[int, list[str]]]:
 
 
 def _begins_header(content: bytes, columns: Sequence[str]) -> bool:
-    """Whether a file without a whole row is one that was cut off in its first."""
+    """Whether a file without a complete row was interrupted in its header."""
     return ",".join(columns).encode().startswith(content)
 
 

@@ -1,4 +1,4 @@
-"""`foodvision predict`: each answer is printed or written, and its photo sorted, as it comes."""
+"""`foodvision predict`: print or write each answer, and sort its photo, as soon as it comes."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -21,10 +21,9 @@ from foodvision.system.terminal import complain, say, say_json
 
 @dataclass(frozen=True)
 class Output:
-    """Where answers go.
+    """Where answers go: into `csv` or `parquet`, to the terminal as JSON lines, or as text.
 
-    csv, parquet: to a file. json: as JSON lines. None of them: as lines for people.
-    resume: whether `csv` is gone on with. sort_into: a folder for the photos themselves.
+    resume: whether `csv` is continued. sort_into: a folder for the photos themselves.
     """
 
     csv: Path | None = None
@@ -42,9 +41,9 @@ class Output:
 def answer_photos(
     classifier: Classifier, decoder: Decoder, photos: Sequence[str], top: int, output: Output
 ) -> int:
-    """Answer photos; return the exit status: 1 if one of them, or one before, could not be read.
+    """Answer photos and return the exit status: 1 if one of them could not be read.
 
-    Raises SettingsError for a CSV file that cannot be gone on with, OSError for a full disk.
+    Raises SettingsError for a CSV file that cannot be continued, OSError for a full disk.
     """
     columns = min(top, len(classifier.classes))
     before = read_written(output.csv, columns) if output.csv and output.resume else Written()
@@ -59,7 +58,7 @@ def answer_photos(
             if isinstance(answer, FoodVisionError):
                 failed += 1
             elif sorter:
-                # Of the photos that were answered before, the last one may lack its row.
+                # The interrupted call may have sorted this photo without writing its row.
                 sorter.sort(photo, answer, again=count == 0 and output.resume)
             write(photo.name, answer)
             count += 1
@@ -81,14 +80,14 @@ def _opened(output: Output, top: int, before: Written) -> Iterator[Write]:
 
 
 def _bar(output: Output, before: Written) -> tqdm:
-    """Return a progress bar, which shows where no answers go to the terminal."""
+    """Return a progress bar, hidden where the answers go to the terminal."""
     is_free = output.file or (output.json and not sys.stdout.isatty())
     options: dict[str, Any] = {"initial": len(before.names)} if is_free else {"disable": True}
     return progress(None, "photos", **options)
 
 
 def _tell(output: Output, count: int, failed: int, sorter: Sorter | None) -> None:
-    """Say at the end what was written; where answers are read by programs, beside them."""
+    """Print what was written; to standard error if standard output is for programs."""
     show = complain if output.json else say
     if output.file:
         show(f"{output.file}: {count:,} photos" + (f", {failed:,} unreadable" if failed else ""))

@@ -1,4 +1,4 @@
-"""What a model says of photos: one by one, judged, on a page."""
+"""The commands that answer photos: predict, evaluate and demo."""
 
 from collections.abc import Sequence
 from pathlib import Path

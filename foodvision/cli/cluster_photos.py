@@ -1,4 +1,4 @@
-"""`foodvision predict --ray`: the photos are found here, and predicted on a Ray cluster."""
+"""`foodvision predict --ray`: photos are found here and predicted on a Ray cluster."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

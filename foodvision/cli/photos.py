@@ -1,4 +1,4 @@
-"""What is wrong with photos."""
+"""The command that checks photos: data."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What runs left behind."""
+"""The commands that list and compare runs."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -95,7 +95,7 @@ def compare(
 
 
 def _try_run(folder: Path) -> "RunRecord | None":
-    """Read a run; one that is spoiled is told of and does not hide the others."""
+    """Return a run; for one that cannot be read, print why and return None."""
     from foodvision.runs import read_run
 
     try:

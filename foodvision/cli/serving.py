@@ -1,4 +1,4 @@
-"""The API as a command."""
+"""The command that serves the API: serve."""
 
 from foodvision.cli.options import Count, MaybeCount, ModelNames, Names, Port, Switch
 from foodvision.errors import SettingsError

@@ -1,4 +1,4 @@
-"""Settings that come from a file, a preset or the run that is resumed; options win over them."""
+"""Settings from a file, a preset or the resumed run; options override them."""
 
 import json
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ _FLAGS |= {"--config", "--preset"}
 # The parser of YAML takes seconds for a megabyte.
 _MOST_YAML = 100_000
 
-# What the command has besides settings.
+# Options of `train` that are not settings.
 _NO_SETTINGS = ("data", "config", "resume")
 
 
@@ -76,7 +76,7 @@ def _file(path: Path) -> Dict:
 def _from_yaml(content: bytes) -> bytes:
     """Return the JSON of a YAML file. Raises FileError.
 
-    YAML's references are refused: a few lines of them stand for gigabytes.
+    References are refused: a few lines of them can stand for gigabytes.
     """
     import yaml
 

@@ -1,4 +1,4 @@
-"""What the terminal shows: photos, findings, figures, runs and comparisons as tables."""
+"""Tables for the terminal: photos, findings, figures, runs and comparisons."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -19,28 +19,28 @@ from foodvision.inspection import KINDS, Finding, Inspection
 from foodvision.runs import RunRecord
 from foodvision.runs.compare import Comparison
 
-# Findings of a kind that the terminal names; the page, the JSON object and --all have more.
+# Findings listed per kind; the page, the JSON object and --all have more.
 _NAMED = 5
 
-# Classes, or runs, of a table; more scroll what matters out of sight.
+# Classes or runs per table; more would scroll the rest out of sight.
 _ROWS = 30
 
 SHOW_ALL = "--all shows all."
 """How to see the rest of a table, where the command has --all."""
 
-# Another machine sums in another order.
+# Another machine may sum in another order.
 _ROUNDING = 1e-6
 
 
 class _Console(Console):
-    """The terminal, which shows any text as one line; lines of ours are a `Group`."""
+    """A terminal that prints any text as one line; several lines are a `Group`."""
 
     def render_str(self, text: str, **options: Any) -> Text:
         return super().render_str(printable(text), **options)
 
 
 def console() -> Console:
-    """Return the terminal; names of files and classes are shown as they are, not as markup."""
+    """Return the terminal; names of files and classes are not taken for markup."""
     return _Console(markup=False, highlight=False, emoji=False)
 
 
@@ -58,7 +58,7 @@ def print_inspection(
 ) -> None:
     """Print what is in a folder of photos and what is wrong with it.
 
-    listed: whether what training is better without is written to a file.
+    listed: whether the photos to exclude are written to a file.
     rest: how to see all classes and findings, if only the first are shown.
     """
     terminal = console()
@@ -75,11 +75,11 @@ def print_inspection(
 
 
 def claims_table(claimed: Mapping[str, Any], found: Figures) -> tuple[Table, bool]:
-    """Return what a card says beside what was measured again, and whether all of it holds.
+    """Return a card's figures beside those measured now, and whether all of them hold.
 
-    claimed: the figures in the card's checkpoint. A claim holds inside of the measured interval.
+    claimed: the figures in the checkpoint. One holds if it lies in the interval measured now.
 
-    Raises CheckpointError if it claims nothing.
+    Raises CheckpointError if there are none.
     """
     if not claimed:
         raise CheckpointError("the card has no figures: there is nothing to verify")
@@ -100,7 +100,7 @@ def claims_table(claimed: Mapping[str, Any], found: Figures) -> tuple[Table, boo
 
 
 def findings_table(inspection: Inspection, rest: str | None = None) -> Table:
-    """Return what was found, kind by kind: how many, which, what to do.
+    """Return the findings by kind: how many, which, and what to do.
 
     rest: how to see all findings, if only the first of each kind are shown.
     """
@@ -181,7 +181,7 @@ def figures_table(figures: Figures, title: str, rest: str | None = None) -> Rend
 def judgement_tables(
     judgement: Judgement, title: str, rest: str | None = None
 ) -> Iterator[RenderableType]:
-    """Give all that was measured of a model: by class, overall, and what else there is.
+    """Yield all that was measured of a model: by class, overall, confusions, robustness.
 
     rest: how to see all classes, if only the 30 least accurate ones are shown.
     """
@@ -253,11 +253,11 @@ def _robustness_table(robustness: Robustness) -> Table:
 
 
 def runs_table(records: Sequence[RunRecord], rest: str | None = None) -> RenderableType:
-    """Return what became of each run, and its top-1 with Wilson's 95% interval.
+    """Return the state of each run, and its top-1 with Wilson's 95% interval.
 
     rest: how to see all runs, if only the first 30 are shown.
     """
-    # Names as they are given by default stay whole: people copy them into the next command.
+    # Default names are not broken: people copy them into the next command.
     table = _table(["run"], ("val acc", "top-1", "95% interval", "n"))
     table.show_lines = True
     note = ""
@@ -290,7 +290,7 @@ def comparison_table(comparison: Comparison) -> Table:
     table = Table("on the same test photos")
     sides = (comparison.first, comparison.second)
     for side in sides:
-        # Names that differ at their end only are cut nowhere.
+        # Folded, not cut: names may differ only at their end.
         table.add_column(side.name, justify="right", overflow="fold")
     table.add_column("difference", justify="right")
     low, high = comparison.interval

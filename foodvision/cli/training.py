@@ -1,4 +1,4 @@
-"""Training, and the search for a learning rate."""
+"""The commands that train, and that search for a learning rate."""
 
 from pathlib import Path
 from typing import Annotated
