@@ -1,4 +1,4 @@
-"""The settings of a run: one frozen object, from which flags, files, report and checkpoint come."""
+"""The settings of a run: one frozen object behind options, files, report and checkpoint."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from cyclopts import Group, Parameter
 from foodvision.errors import SettingsError
 
 TrackerName: TypeAlias = Literal["tensorboard", "trackio", "mlflow", "swanlab", "wandb"]
-"""Those of accelerate's trackers that can write to this machine only."""
+"""accelerate's trackers that can keep their data on this machine."""
 
 _NETWORK = Parameter(group=Group("Model", sort_key=1))
 _LENGTH = Parameter(group=Group("Epochs and fine-tuning", sort_key=2))
@@ -22,22 +22,22 @@ _GOAL = Parameter(group=Group("Loss", sort_key=5))
 _DATA = Parameter(group=Group("Photos", sort_key=6))
 _RUN = Parameter(group=Group("Run", sort_key=7))
 
-# What only the recipe of a shipped model needs is no part of the help.
+# Settings that only the recipe of a shipped model needs are not in the help.
 _OF_A_RECIPE = Parameter(show=False)
 
-# How a help text reads best: one option a setting, no --no-... beside what is off anyway.
+# No --no-... in the help beside what is off by default.
 _SWITCH = Parameter(negative="")
 
 
 class _Range(NamedTuple):
-    """What is asked of a setting's value, and whether a value keeps it."""
+    """The range of a setting, in words, and whether a value is in it."""
 
     words: str
     holds: Callable[[Any], bool]
 
 
 _COUNT = _Range("1 to 1,000,000,000", lambda value: 1 <= value <= 10**9)
-# What is read back from a checkpoint has the same limit.
+# A checkpoint is read with the same limit.
 _UNITS = _Range("1 to 4096", lambda value: 1 <= value <= 4096)
 _FROM_0 = _Range("0 or more", lambda value: value >= 0)
 _ABOVE_0 = _Range("above 0", lambda value: value > 0)
@@ -49,7 +49,7 @@ _PIXELS = _Range("8 to 2048", lambda value: 8 <= value <= 2048)
 _SEED = _Range("0 to 2**63 - 1, what torch's generator takes", lambda value: 0 <= value < 2**63)
 
 
-# Settings that a head on a frozen backbone knows nothing of.
+# Settings without effect on a head on a frozen backbone.
 _OF_THE_WHOLE_NETWORK = (
     *("layer_decay", "augment", "mixup", "cutmix"),
     *("low_resolution", "start_size", "teacher"),
@@ -249,12 +249,12 @@ class TrainConfig:
 
     @property
     def starts_from_weights(self) -> bool:
-        """Whether there is something to build on: tinyvgg has no pretrained weights."""
+        """Whether the training starts from pretrained weights; tinyvgg has none."""
         return self.pretrained and self.model != "tinyvgg"
 
     @property
     def trains_head_first(self) -> bool:
-        """Whether the backbone stays as it is at first: it must be pretrained to be worth it."""
+        """Whether the backbone is frozen at first; it must be pretrained for that."""
         return self.freeze and self.starts_from_weights
 
     @property
@@ -284,7 +284,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         },
     }
 )
-"""What `--preset` sets; flags and files win over it."""
+"""What `--preset` sets; options and files override it."""
 
 
 def _flag(name: str) -> str:

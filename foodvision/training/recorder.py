@@ -1,4 +1,4 @@
-"""The folder of a run: whose it is, what is written there while the run goes on, how it ended."""
+"""The folder of a run: locked, written while the run goes on, and marked with how it ended."""
 
 import shlex
 import shutil
@@ -40,9 +40,9 @@ def agree_on_folder(config: TrainConfig, resume: bool, accelerator: Accelerator)
 
 
 def check_run_folder(folder: Path, resume: bool) -> None:
-    """See that a run can start in a folder, or go on in it.
+    """Check that a run can start in a folder, or continue in it.
 
-    Raises SettingsError if there is a run already, or none to go on with; CheckpointError if the
+    Raises SettingsError if there is a run already, or none to continue; CheckpointError if the
     folder cannot be written.
     """
     check_target(folder / "checkpoint")
@@ -56,7 +56,7 @@ def check_run_folder(folder: Path, resume: bool) -> None:
 
 
 class Recorder:
-    """What is written of a run while it goes on."""
+    """Writes down a run while it goes on."""
 
     def __init__(
         self,
@@ -65,9 +65,9 @@ class Recorder:
         seconds: float = 0.0,
         tell: Listener = ignore,
     ) -> None:
-        """Take the run folder, and the tracker and listener that are told of every epoch.
+        """Take the run folder, and the tracker and listener that get every epoch.
 
-        seconds: that the run took before, if it goes on.
+        seconds: what the run took before, if it is continued.
         """
         self._folder, self._tracker, self._tell = folder, tracker, tell
         self._finished: list[Row] = []
@@ -76,11 +76,11 @@ class Recorder:
 
     @property
     def seconds(self) -> float:
-        """What the run took so far, without the time that it lay still."""
+        """Seconds that the run took so far, without interruptions."""
         return time.perf_counter() - self._started
 
     def __call__(self, rows: list[Row]) -> None:
-        """Write the epochs so far: a stage's under way, after those of the finished ones."""
+        """Write the epochs so far: those of finished stages, then those of the current one."""
         self.rows = [*self._finished, *rows]
         write_metrics(self._folder, self.rows)
         write_state(self._folder, "running", self.seconds)
@@ -89,12 +89,12 @@ class Recorder:
         self._tell(EpochEnded(self.rows[-1]))
 
     def finish(self, rows: list[Row]) -> None:
-        """Take a stage's epochs for finished."""
+        """Add the epochs of a finished stage."""
         self._finished += rows
         self.rows = list(self._finished)
 
     def close(self, figures: Figures) -> None:
-        """Write what came out."""
+        """Write the epochs, and that the run is finished."""
         write_metrics(self._folder, self.rows)
         self.end("finished", figures.to_dict())
 
@@ -115,7 +115,7 @@ def record_run(
     *,
     resume: bool,
 ) -> Iterator[Recorder]:
-    """Give the recorder of a run whose folder is this process's alone; say how the run ended.
+    """Lock a run's folder, yield its recorder, and write how the run ended.
 
     Raises SettingsError if another run writes to the folder, or wrote there meanwhile.
     """
@@ -124,9 +124,9 @@ def record_run(
             yield Recorder(folder, None)
         return
     if config.track:
-        check_tracker(config.track)  # better missed now than when there is a run
+        check_tracker(config.track)  # before there is a run
     with locked(folder), say_how_to_resume(data, folder):
-        check_run_folder(folder, resume)  # finding the photos took its time
+        check_run_folder(folder, resume)  # another run may have started since the first check
         seconds = 0.0
         if resume:
             seconds = read_run(folder).seconds
@@ -152,12 +152,12 @@ def record_run(
 
 @contextmanager
 def say_how_to_resume(data: str | Path, folder: Path) -> Iterator[None]:
-    """Say with which command a stopped run is resumed."""
+    """Add to Stopped the command that resumes the run."""
     try:
         yield
     except (Stopped, KeyboardInterrupt) as error:
         command = shlex.join(["foodvision", "train", str(data), "--resume", str(folder)])
-        # What ends by itself saves its place; of several processes the first may still write it.
+        # Stopped is raised after saving; of several processes, the first may still be writing.
         is_saved = isinstance(error, Stopped) or (folder / "state").exists()
         said = "the state is saved" if is_saved else "before the first step"
         raise Stopped(f"stopped, {said}: resume with {command}") from None
@@ -165,9 +165,9 @@ def say_how_to_resume(data: str | Path, folder: Path) -> Iterator[None]:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep other runs out of a folder; a run that was killed keeps nobody out.
+    """Lock a folder against other runs; the lock of a killed run is gone.
 
-    Raises SettingsError if one is in it.
+    Raises SettingsError if another run holds the lock.
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:

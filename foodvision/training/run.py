@@ -1,4 +1,4 @@
-"""The story of a run, from photos to a checkpoint; every step is a call into a room."""
+"""The story of a run, from photos to a checkpoint; every step is a call into a package."""
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -68,11 +68,11 @@ from foodvision.training.stages import (
 
 _ON_THE_SHEET = 4
 
-# Every photo is answered 22 times for robustness: with one of ten that costs twice what the test
-# photos do, and the lecture's run stays one of seconds. `foodvision evaluate` takes 100.
+# Robustness answers every photo 22 times. With a tenth of the test photos it takes twice as long as
+# they do, so that the lecture's run takes seconds. `foodvision evaluate` takes 100 photos.
 _FEWEST_CORRUPTED, _ONE_OF = 10, 10
 
-# How long processes wait for each other: as long as the first may measure on its own.
+# How long processes wait for each other: the first measures alone at the end.
 _PATIENCE = timedelta(days=2)
 
 
@@ -86,9 +86,9 @@ def run_training(
     """Train on a source of photos and return the checkpoint's folder.
 
     data: what `open_photos` takes. resume: go on with the run in `config.output`.
-    listener: is told how the run goes; of several processes, the first one's.
+    listener: called with the events of the run, in the first process.
 
-    Raises FoodVisionError for whatever a person can mend, Stopped when it is asked to stop.
+    Raises FoodVisionError for what the user can fix, Stopped when it is asked to stop.
     """
     if not is_text(str(data)):
         raise DataError(f"{str(data)!a} is a path that is no UTF-8: rename it")
@@ -104,10 +104,10 @@ def run_training(
     ):
         photos = choose_photos(found, config)
         preprocess = replace(preprocess, white=photos.white or preprocess.white)
-        # Better told now than at the end.
+        # Unreadable photos stop the run now, not at its end.
         drop_unreadable(Photos(found.root, {"unknown": unknown}, white=preprocess.white))
         tell(PhotosFound(str(data), photos))
-        # Who goes on with the run starts from the same commit.
+        # A resumed run starts from the same commit.
         pinned = replace(config, model=start.name)
         with record_run(folder, data, pinned, accelerator, tell, resume=resume) as recorder:
             run = Run(pinned, photos, preprocess, folder, accelerator, start, recorder)
@@ -124,9 +124,9 @@ def run_training(
 
 
 def sweep_learning_rates(data: str | Path, config: TrainConfig) -> tuple[str, RateSweep]:
-    """Return the name of the last stage of a run, and how its loss answers to the learning rate.
+    """Return the name of the last stage of a run, and its loss at rising learning rates.
 
-    Raises FoodVisionError for whatever a person can mend.
+    Raises FoodVisionError for what the user can fix.
     """
     accelerator = start_accelerator(config)
     if accelerator.num_processes > 1:
@@ -148,16 +148,16 @@ def sweep_learning_rates(data: str | Path, config: TrainConfig) -> tuple[str, Ra
 
 
 def start_accelerator(config: TrainConfig) -> Accelerator:
-    """Return what knows the devices and processes of the run, one of each if nobody launched more.
+    """Return the accelerator for the run's devices and processes.
 
-    Raises SettingsError for a precision that they do not have, or a batch that they cannot share.
+    Raises SettingsError for a precision that they do not support, or a batch they cannot share.
     """
     precision = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}[config.precision]
-    # accelerate keeps the precision of a process's first run for all that follow.
+    # accelerate would keep the precision of the process's first run.
     AcceleratorState._reset_state(reset_partial_state=True)
     try:
         accelerator = Accelerator(
-            # Without an accelerator, processes find each other only where the CPU is asked for.
+            # Without a GPU, processes find each other only if the CPU is asked for.
             cpu=config.device == "cpu" or not torch.accelerator.is_available(),
             mixed_precision=precision,
             kwargs_handlers=[InitProcessGroupKwargs(timeout=_PATIENCE)],
@@ -171,12 +171,9 @@ def start_accelerator(config: TrainConfig) -> Accelerator:
 
 
 def check_devices(config: TrainConfig, accelerator: Accelerator) -> None:
-    """See that the devices compute, and the processes share out, what the settings ask for.
-
-    Raises SettingsError.
-    """
+    """Raise SettingsError for a precision or batch size that devices or processes rule out."""
     if config.precision == "float16" and accelerator.device.type == "cpu":
-        # accelerate would go on in float32 and not tell.
+        # accelerate would silently use float32.
         raise SettingsError("precision float16 cannot be had on a CPU: take bfloat16")
     processes = accelerator.num_processes
     if config.batch_size % processes:
@@ -187,9 +184,9 @@ def check_devices(config: TrainConfig, accelerator: Accelerator) -> None:
 
 
 def choose_photos(found: Photos, config: TrainConfig) -> Photos:
-    """Return train, val and test photos that can be read; what is left out is in `left_out`.
+    """Return readable train, val and test photos; `left_out` has the others.
 
-    Raises DataError for a class of which none is left, and whatever the splits lack.
+    Raises DataError for a class without photos, and if a split lacks one.
     """
     chosen = exclude(found, config.exclude) if config.exclude else found
     photos = drop_unreadable(find_white(chosen))
@@ -204,7 +201,7 @@ def choose_photos(found: Photos, config: TrainConfig) -> Photos:
 
 
 def _training_classes(photos: Photos) -> set[str]:
-    """Return the classes of the photos to learn from."""
+    """Return the classes of the training photos."""
     members = photos.splits.get("train") or photos.splits.get("all", ())
     return {photo.label for photo in members}
 
@@ -222,7 +219,7 @@ def train_network(network: nn.Module, run: Run, recorder: Recorder) -> bytes:
 
 
 def start_network(run: Run) -> nn.Module:
-    """Return the network that the settings name, its head new for classes that are new to it.
+    """Return the network that the settings name, with a new head for new classes.
 
     Raises SettingsError if it does not take the photos, does not end in a head, or cannot be
     trained as the settings say.
@@ -243,14 +240,14 @@ def start_network(run: Run) -> nn.Module:
 
 
 def start_head(network: nn.Module, run: Run) -> tuple[Stage, bytes]:
-    """Return the stage that trains the head, and the graph of the body that it stands on."""
+    """Return the stage that trains the head, and the graph of the body below it."""
     exported = body_of_start(run) or export_body(network, run.preprocess)
     return head_stage(network, head_features(network, exported, run), run), exported
 
 
 def head_features(network: nn.Module, exported: bytes, run: Run) -> dict[str, torch.Tensor]:
-    """Return what the head learns from: several views of train photos, one of val photos."""
-    # The other processes of a run find in the cache what the first one computed.
+    """Return the embeddings that train the head: views of train photos, one view of val photos."""
+    # The first process computes them; the others find them in the cache.
     with run.accelerator.main_process_first():
         return {
             split: compute_features(network, exported, run.photos.splits[split], run, views)
@@ -265,9 +262,9 @@ def write_outcome(
     unknown: Sequence[LabelledPhoto],
     recorder: Recorder,
 ) -> Judgement:
-    """Calibrate, measure on the test photos, and write checkpoint and report.
+    """Calibrate, measure on the test photos, write checkpoint and report; return the figures.
 
-    unknown: photos of other things: half to calibrate by, half to measure on.
+    unknown: photos of other things; one half calibrates, the other is measured on.
     """
     test = run.photos.splits["test"]
     calibration, aurocs = calibrate(network, exported, run, unknown[::2])
@@ -322,9 +319,9 @@ def _write_model(
 
 @contextmanager
 def finish_together(accelerator: Accelerator) -> Iterator[None]:
-    """Let no process of a run leave before the first one has written everything.
+    """Have all processes of a run end when the first one has written everything.
 
-    A launcher takes a process that leaves for failed, if it was stopped, and ends the others.
+    A launcher takes a stopped process that leaves for failed, and ends the others.
     """
     stopped = None
     try:
@@ -338,6 +335,6 @@ def finish_together(accelerator: Accelerator) -> Iterator[None]:
 
 
 def _known_classes(run: Run) -> set[str]:
-    """Return the classes that the checkpoint knows from which a run starts."""
+    """Return the run's classes that the checkpoint it starts from knows."""
     known = run.start.checkpoint if run.config.pretrained else None
     return set(known.config.classes if known else ()) & set(run.photos.classes)
