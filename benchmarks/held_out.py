@@ -16,7 +16,8 @@ from pathlib import Path
 
 import foodvision
 from foodvision.data import find_photos, open_source, open_unlabelled
-from foodvision.evaluation import answer, measure_known
+from foodvision.evaluation.judge import answer
+from foodvision.evaluation.unknown import measure_known
 from foodvision.training.config import TrainConfig
 from foodvision.training.run import run_training
 

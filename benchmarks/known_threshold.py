@@ -11,7 +11,7 @@ import argparse
 
 import numpy as np
 
-from foodvision.evaluation import fit_cautious_threshold, fit_known_threshold
+from foodvision.evaluation.calibration import fit_cautious_threshold, fit_known_threshold
 
 SIZES = (3, 6, 12, 20, 28, 29, 45, 60, 80, 100, 120, 150, 200, 500, 1000)
 

@@ -163,7 +163,8 @@ def our_network(data: Path) -> Seconds:
     """Photos a second of ours over the whole network, and what decoding once takes."""
     from torch import nn
 
-    from foodvision.engine import create_optimizer, train_step
+    from foodvision.engine.optimise import create_optimizer
+    from foodvision.engine.steps import train_step
     from foodvision.training.run import start_network
     from foodvision.training.stages import network_stage
 

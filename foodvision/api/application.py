@@ -21,15 +21,8 @@ from starlette.responses import Response
 
 import foodvision
 from foodvision.api.bodies import RefusedError, failure
-from foodvision.api.keys import Keys
-from foodvision.api.schemas import (
-    Failure,
-    Guess,
-    Health,
-    PhotoPrediction,
-    Predictions,
-    Ready,
-)
+from foodvision.api.keys import key_guard
+from foodvision.api.schemas import Failure, Health, PhotoPrediction, Predictions, Ready
 from foodvision.api.uploads import Sent, read_photos, request_folder
 from foodvision.classifier import Classifier
 from foodvision.decoding import Decoder
@@ -138,7 +131,7 @@ def plain_api(service: "Service", keys: Collection[str] = (), root_path: str = "
     api.add_exception_handler(HTTPException, _http_error)
     api.add_exception_handler(RequestValidationError, _invalid)
     if keys:
-        api.middleware("http")(Keys(keys).guard)
+        api.middleware("http")(key_guard(keys))
     api.get("/api/health")(service.health)
     api.get("/api/ready")(service.ready)
     api.post(
@@ -236,13 +229,8 @@ class Service:
         evidence = prediction.evidence if has_map else None
         return PhotoPrediction(
             name=sent.name,
-            label=prediction.label,
-            confidence=prediction.confidence,
-            certainty=prediction.certainty,
-            known=prediction.known,
-            known_score=prediction.known_score,
-            top=[Guess(label=of.label, confidence=of.confidence) for of in prediction.top],
             evidence=None if evidence is None else evidence.round(4).tolist(),
+            **prediction.to_dict(),
         )
 
 

@@ -1,19 +1,19 @@
 """What stands before an API that is served alone: foreign origins, counts, the log."""
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from starlette.middleware.base import RequestResponseEndpoint
 from starlette.requests import Request
 from starlette.responses import Response
 
 from foodvision.api.bodies import failure
 
 Log = Callable[[Mapping[str, Any]], None]
-Next = Callable[[Request], Awaitable[Response]]
 
 
 class Door:
@@ -33,7 +33,7 @@ class Door:
             "foodvision_photos", "Photos, by outcome", ["outcome"], registry=self._registry
         )
 
-    async def guard(self, request: Request, answer: Next) -> Response:
+    async def guard(self, request: Request, answer: RequestResponseEndpoint) -> Response:
         """Check who asks, answer, and write down how it went."""
         started = time.perf_counter()
         origin = request.headers.get("origin")

@@ -1,9 +1,7 @@
 """The API, served until it is stopped."""
 
-import signal
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
 
 import uvicorn
 
@@ -11,6 +9,7 @@ from foodvision.api.application import build_api
 from foodvision.api.keys import keys_of_environment
 from foodvision.classifier import Classifier
 from foodvision.system.network import LOOPBACK, bare_host, claim_port, clean_root_path, in_url
+from foodvision.system.signals import stop_signals_to
 from foodvision.system.temporary import TemporaryFolder
 from foodvision.system.terminal import say, say_json
 
@@ -40,14 +39,13 @@ def serve_api(
     root_path, names = clean_root_path(root_path), allowed_names(host, hosts)
     listening = claim_port(host, port)
     with TemporaryFolder("api") as folder, listening:
-        log = _ignore if quiet else say_json
         api = build_api(
             models,
             folder,
             keys=keys_of_environment(),
             hosts=names,
             root_path=root_path,
-            log=log,
+            log=(lambda line: None) if quiet else say_json,
         )
         config = uvicorn.Config(
             api,
@@ -72,17 +70,6 @@ def allowed_names(host: str, hosts: Collection[str]) -> list[str] | None:
 class _Server(uvicorn.Server):
     """One whose process ends well where a signal asked it to."""
 
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
         """Stop at SIGINT and SIGTERM, and let nobody else hear of them."""
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        before = {number: signal.signal(number, self.handle_exit) for number in numbers}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-
-def _ignore(line: Mapping[str, Any]) -> None:
-    """Print nothing."""
+        return stop_signals_to(self.handle_exit)

@@ -1,7 +1,6 @@
-"""Files of answers, a row a photo: CSV, which can be gone on with, and Parquet."""
+"""Predictions as files with one row per photo: CSV, which can be continued, and Parquet."""
 
 import csv
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,24 +14,27 @@ from foodvision.safety.escaping import from_cell, to_cell
 from foodvision.system.storage import replacing
 
 Write: TypeAlias = Callable[[str, Answer], None]
-"""Adds the answer to a photo, by its name."""
+"""Writes the answer for a photo, given its name."""
 
-# Of a group of rows, which are in memory together.
+# Rows of a Parquet row group, which is held in memory.
 _ROWS = 2000
 
-# No path, label and error are longer together.
+# Bytes: no path, label and error together are longer.
 _LONGEST_ROW = 1 << 20
 
-_UTF8 = {"encoding": "utf-8", "errors": "surrogateescape"}  # names that are none stay as they are
+_UTF8 = {
+    "encoding": "utf-8",
+    "errors": "surrogateescape",
+}  # names that are not UTF-8 stay as they are
 
 
 @dataclass(frozen=True)
-class Before:
-    """What a CSV file holds already.
+class Written:
+    """The rows that a CSV file holds already.
 
-    names: hashes of the photos' names: of a million photos they take 60 MB, the names 200.
-    failed: whether one of them could not be read.
-    end: bytes of its whole rows; what follows was cut off.
+    names: hashes of the photos' names; those of a million photos take 60 MB, the names 200 MB.
+    failed: whether one of the photos could not be read.
+    end: bytes of the complete rows; what follows them is incomplete.
     """
 
     names: frozenset[int] = frozenset()
@@ -44,13 +46,13 @@ class Before:
         return hash(name) not in self.names
 
 
-def read_before(path: Path, top: int) -> Before:
-    """Read what an earlier call wrote before it was ended; nothing if it wrote no file.
+def read_written(path: Path, top: int) -> Written:
+    """Return the rows that an interrupted call wrote; none if there is no file.
 
     Raises SettingsError for a file that `predict --csv` with this `top` did not write.
     """
     if not path.exists():
-        return Before()
+        return Written()
     columns = columns_of(top)
     names: set[int] = set()
     failed, end, header = False, 0, None
@@ -61,21 +63,21 @@ def read_before(path: Path, top: int) -> Before:
                 header = row
                 continue
             if header != columns or len(row) != len(columns):
-                raise _other(path)
+                raise _foreign(path)
             names.add(hash(from_cell(row[0])))
             failed |= bool(row[-1])
         file.seek(end)
         is_header = header == columns or (header is None and _begins_header(file.read(), columns))
     if not is_header:
-        raise _other(path)
-    return Before(frozenset(names), failed, end)
+        raise _foreign(path)
+    return Written(frozenset(names), failed, end)
 
 
 @contextmanager
-def csv_file(path: Path, top: int, before: Before) -> Iterator[Write]:
-    """Write CSV row by row: what is written is in the file at once.
+def csv_file(path: Path, top: int, before: Written) -> Iterator[Write]:
+    """Write CSV row by row; each row is in the file at once.
 
-    before: what it holds already; what was cut off behind that is removed.
+    before: the rows that are in the file; an incomplete row behind them is removed.
     """
     with path.open("r+b" if before.end else "wb") as whole:
         whole.truncate(before.end)
@@ -88,7 +90,7 @@ def csv_file(path: Path, top: int, before: Before) -> Iterator[Write]:
 
 @contextmanager
 def parquet_file(path: Path, top: int) -> Iterator[Write]:
-    """Write Parquet, a group of rows at a time, beside; it takes its name when it is whole."""
+    """Write Parquet in groups of rows; the file gets its name when it is complete."""
     from pyarrow import parquet
 
     rows: list[Row] = []
@@ -118,12 +120,12 @@ def _cell(value: str | float | bool | None) -> str | float:
 
 
 def _whole_rows(path: Path, file: IO[bytes]) -> Iterator[tuple[int, list[str]]]:
-    """Give each row that was not cut off, and the byte where it ends."""
+    """Yield each complete row, with the byte where it ends."""
     row, end = b"", 0
     for line in file:
         row += line
         if len(row) > _LONGEST_ROW:
-            raise _other(path)
+            raise _foreign(path)
         # A line that ends between quotes goes on.
         if line.endswith(b"\n") and row.count(b'"') % 2 == 0:
             end += len(row)
@@ -132,30 +134,11 @@ def _whole_rows(path: Path, file: IO[bytes]) -> Iterator[tuple[int, list[str]]]:
 
 
 def _begins_header(content: bytes, columns: Sequence[str]) -> bool:
-    """Whether a file without a whole row is one that was cut off in its first."""
+    """Whether a file without a complete row was interrupted in its header."""
     return ",".join(columns).encode().startswith(content)
 
 
-def _other(path: Path) -> SettingsError:
+def _foreign(path: Path) -> SettingsError:
     return SettingsError(
         f"{path} is not what foodvision predict --csv wrote with this --top: name another file"
     )
-
-
-def check_free(path: Path) -> None:
-    """Raise SettingsError for a file that is there already, or that cannot be written."""
-    if os.path.lexists(path):
-        raise SettingsError(f"{path} exists already: name another file, or remove it")
-    if not path.absolute().parent.is_dir():
-        raise SettingsError(f"{path} cannot be written: {path.absolute().parent} is no folder")
-
-
-def check_table(path: Path | None, *, resume: bool) -> None:
-    """As `check_free`, but for a file that is gone on with."""
-    if path and not (resume and path.is_file()):
-        check_free(path)
-
-
-def top_of(top: int, classes: Sequence[str]) -> int:
-    """Return how many guesses a row has."""
-    return min(top, len(classes))

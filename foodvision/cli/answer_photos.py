@@ -1,4 +1,4 @@
-"""`foodvision predict`: each answer is printed or written, and its photo sorted, as it comes."""
+"""`foodvision predict`: print or write each answer, and sort its photo, as soon as it comes."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -10,14 +10,7 @@ from typing import Any
 from tqdm import tqdm
 
 from foodvision.classifier import Classifier
-from foodvision.cli.answer_files import (
-    Before,
-    Write,
-    csv_file,
-    parquet_file,
-    read_before,
-    top_of,
-)
+from foodvision.cli.answer_files import Write, Written, csv_file, parquet_file, read_written
 from foodvision.cli.many_photos import Answer, count_into, predict_all
 from foodvision.cli.sorting import Sorter
 from foodvision.decoding import Decoder
@@ -28,10 +21,9 @@ from foodvision.system.terminal import complain, say, say_json
 
 @dataclass(frozen=True)
 class Output:
-    """Where answers go.
+    """Where answers go: into `csv` or `parquet`, to the terminal as JSON lines, or as text.
 
-    csv, parquet: to a file. json: as JSON lines. None of them: as lines for people.
-    resume: whether `csv` is gone on with. sort_into: a folder for the photos themselves.
+    resume: whether `csv` is continued. sort_into: a folder for the photos themselves.
     """
 
     csv: Path | None = None
@@ -49,12 +41,12 @@ class Output:
 def answer_photos(
     classifier: Classifier, decoder: Decoder, photos: Sequence[str], top: int, output: Output
 ) -> int:
-    """Answer photos; return the exit status: 1 if one of them, or one before, could not be read.
+    """Answer photos and return the exit status: 1 if one of them could not be read.
 
-    Raises SettingsError for a CSV file that cannot be gone on with, OSError for a full disk.
+    Raises SettingsError for a CSV file that cannot be continued, OSError for a full disk.
     """
-    columns = top_of(top, classifier.classes)
-    before = read_before(output.csv, columns) if output.csv and output.resume else Before()
+    columns = min(top, len(classifier.classes))
+    before = read_written(output.csv, columns) if output.csv and output.resume else Written()
     sorter = Sorter(output.sort_into, classifier.classes) if output.sort_into else None
     answers = predict_all(
         classifier, decoder, photos, top, is_wanted=before.lacks, without=output.sort_into
@@ -66,7 +58,7 @@ def answer_photos(
             if isinstance(answer, FoodVisionError):
                 failed += 1
             elif sorter:
-                # Of the photos that were answered before, the last one may lack its row.
+                # The interrupted call may have sorted this photo without writing its row.
                 sorter.sort(photo, answer, again=count == 0 and output.resume)
             write(photo.name, answer)
             count += 1
@@ -76,7 +68,7 @@ def answer_photos(
 
 
 @contextmanager
-def _opened(output: Output, top: int, before: Before) -> Iterator[Write]:
+def _opened(output: Output, top: int, before: Written) -> Iterator[Write]:
     if output.csv:
         with csv_file(output.csv, top, before) as write:
             yield write
@@ -87,15 +79,15 @@ def _opened(output: Output, top: int, before: Before) -> Iterator[Write]:
         yield _show_json if output.json else _show_line
 
 
-def _bar(output: Output, before: Before) -> tqdm:
-    """A progress bar, where no answers go to the terminal."""
+def _bar(output: Output, before: Written) -> tqdm:
+    """Return a progress bar, hidden where the answers go to the terminal."""
     is_free = output.file or (output.json and not sys.stdout.isatty())
     options: dict[str, Any] = {"initial": len(before.names)} if is_free else {"disable": True}
     return progress(None, "photos", **options)
 
 
 def _tell(output: Output, count: int, failed: int, sorter: Sorter | None) -> None:
-    """Say at the end what was written; where answers are read by programs, beside them."""
+    """Print what was written; to standard error if standard output is for programs."""
     show = complain if output.json else say
     if output.file:
         show(f"{output.file}: {count:,} photos" + (f", {failed:,} unreadable" if failed else ""))

@@ -1,4 +1,4 @@
-"""What a model says of photos: one by one, judged, on a page."""
+"""The commands that answer photos: predict, evaluate and demo."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,14 +8,15 @@ from cyclopts import Parameter
 
 from foodvision.cli.options import (
     All,
+    Count,
     ModelName,
     ModelNames,
     Names,
     Port,
-    Processors,
     Split,
     Switch,
 )
+from foodvision.cli.places import check_place, check_table
 from foodvision.errors import SettingsError
 from foodvision.system.network import believe_proxies
 from foodvision.system.terminal import say, say_json
@@ -34,7 +35,7 @@ def predict(
     resume: Switch = False,
     sort_into: Path | None = None,
     ray: str | None = None,
-    ray_cpus: Processors = 1,
+    ray_cpus: Count = 1,
 ) -> int:
     """Classify photos, one or thousands.
 
@@ -68,21 +69,21 @@ def predict(
         Predict on a Ray cluster, for millions of photos: local starts a Ray cluster on this
         machine; HOST:PORT or auto joins a running one. Requires --parquet, and the extra ray.
     ray_cpus:
-        Processors per Ray actor. Raise it to save memory: each actor loads the model once.
+        With --ray: processors per actor. Raise it to save memory: each actor loads the model once.
     """
     from foodvision.checkpoint import read_checkpoint
     from foodvision.classifier import Classifier, check_top, find_checkpoint
-    from foodvision.cli.answer_files import check_table
     from foodvision.cli.answer_photos import Output, answer_photos
     from foodvision.cli.many_photos import check_photos, make_decoder
 
     check_top(top)
     if ray:
-        _check_ray_outputs(json, csv, parquet, sort_into)
+        if not parquet:
+            raise SettingsError("--ray writes a folder of Parquet files: add --parquet DIR")
         from foodvision.cli.cluster_photos import predict_with_ray
         from foodvision.cluster.predicting import ClusterRun
 
-        run = ClusterRun(str(parquet), top, ray_cpus, resume)
+        run = ClusterRun(parquet, top, ray_cpus, resume)
         return predict_with_ray(photos, model, ray, run)
     table = Path(parquet) if parquet else None
     _check_outputs(json, csv, table, resume)
@@ -135,14 +136,12 @@ def evaluate(
     show_all:
         List all classes. By default, the 30 least accurate ones are listed.
     """
+    check_place(html)
     if html:
-        from foodvision.reports.documents import check_place
         from foodvision.reports.pages import write_judgement
-
-        check_place(html)
     from foodvision.classifier import load
     from foodvision.data import open_photos, open_unlabelled
-    from foodvision.evaluation import answer, choose_split, judge
+    from foodvision.evaluation.judge import answer, choose_split, judge
     from foodvision.runs.answers import list_answers
 
     classifier, name = load(model), model or "foodvision_101"
@@ -155,7 +154,7 @@ def evaluate(
             white = classifier.config.preprocess.white
             write_judgement(html, judgement, listed, photos.root, chosen, name, data, white)
     if json:
-        say_json(judgement.to_dict() | _told_of(listed))
+        say_json(judgement.to_dict() | _confusion_and_mistakes(listed))
     else:
         from foodvision.cli.tables import SHOW_ALL, console, judgement_tables
 
@@ -198,7 +197,7 @@ def demo(
         Ask visitors for the right label, and save photos and labels as a dataset for training, in
         this folder or a private hf://user/dataset. By default nothing is saved.
     feedback_classes_only:
-        Save only photos of the model's classes.
+        With --feedback: save only photos of the model's classes.
     mcp:
         Also offer predictions as tools of the Model Context Protocol. Requires the extra mcp.
     allow_host:
@@ -213,10 +212,6 @@ def demo(
     """
     from foodvision.web import build_page, launch_page, load_models, open_feedback
 
-    if feedback_classes_only and not feedback:
-        raise SettingsError(
-            "--feedback-classes-only is for --feedback: add a folder to keep them in"
-        )
     kept = open_feedback(feedback, only_classes=feedback_classes_only) if feedback else None
     page = build_page(load_models(model), kept)
     if proxy_headers:
@@ -232,21 +227,12 @@ def demo(
     )
 
 
-def _told_of(answers: "Sequence[JudgedPhoto]") -> dict[str, Any]:
-    """What the JSON object has besides figures: the confusion matrix and the surest mistakes."""
+def _confusion_and_mistakes(answers: "Sequence[JudgedPhoto]") -> dict[str, Any]:
+    """Return the confusion matrix and the surest mistakes, which the JSON object has, too."""
     from foodvision.runs.answers import confusion_counts, find_mistakes
 
     mistakes = [mistake._asdict() for mistake in find_mistakes(answers)]
     return {"confusion": confusion_counts(answers), "mistakes": mistakes}
-
-
-def _check_ray_outputs(
-    json: bool, csv: Path | None, parquet: str | None, sort_into: Path | None
-) -> None:
-    if json or csv or sort_into:
-        raise SettingsError("--ray writes Parquet alone: leave out --json, --csv and --sort-into")
-    if not parquet:
-        raise SettingsError("--ray writes a folder of Parquet files: add --parquet DIR")
 
 
 def _check_outputs(json: bool, csv: Path | None, parquet: Path | None, resume: bool) -> None:

@@ -1,11 +1,10 @@
-"""`foodvision predict --ray`: the photos are found here, and predicted on a Ray cluster."""
+"""`foodvision predict --ray`: photos are found here and predicted on a Ray cluster."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from foodvision.checkpoint import read_checkpoint
 from foodvision.classifier import find_checkpoint
-from foodvision.cli.answer_files import top_of
 from foodvision.cli.many_photos import check_photos, list_photos
 from foodvision.cluster.connection import connected
 from foodvision.cluster.predicting import ClusterRun, predict_on_cluster
@@ -25,7 +24,7 @@ def predict_with_ray(
     if local or not photos:
         check_photos(local)
     checkpoint = read_checkpoint(find_checkpoint(model))
-    run = replace(run, top=top_of(run.top, checkpoint.config.classes))
+    run = replace(run, top=min(run.top, len(checkpoint.config.classes)))
     with connected(address, run.processors):
         outcome = predict_on_cluster(checkpoint, _found(photos), run)
     unreadable = f", {outcome.unreadable:,} unreadable" if outcome.unreadable else ""

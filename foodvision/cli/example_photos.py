@@ -14,7 +14,7 @@ AUTO = "auto"
 
 
 def publish_examples(given: str, checkpoint: "Checkpoint", examples: str) -> None:
-    """Put photos into a checkpoint for its page to offer, and name each of them.
+    """Put photos into a checkpoint for its page to offer, and print the name of each.
 
     given: the checkpoint as the user named it. examples: a folder of photos, or "auto".
 

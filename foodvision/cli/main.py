@@ -1,7 +1,7 @@
 """The command line: `foodvision ...`, the same as `python -m foodvision ...`.
 
-Each command imports what it needs when it is chosen, so that `--help` answers at once and serving
-never loads torch. Errors that a person can mend are caught here, and here alone.
+Each command imports what it needs when it runs, so that `--help` is fast and serving never loads
+torch. FoodVisionErrors are caught here alone.
 """
 
 import sys
@@ -14,11 +14,10 @@ from cyclopts import App, CycloptsError, Group
 import foodvision
 from foodvision.cli.answering import demo, evaluate, predict
 from foodvision.cli.examples import START, epilogue
-from foodvision.cli.exporting import export
-from foodvision.cli.hub import deploy, push, verify
 from foodvision.cli.mistakes import explain
 from foodvision.cli.options import STANDARD_INPUT
 from foodvision.cli.photos import data
+from foodvision.cli.publishing import deploy, export, push, verify
 from foodvision.cli.runs import compare, runs
 from foodvision.cli.serving import serve
 from foodvision.cli.settings import fill_settings
@@ -28,7 +27,7 @@ from foodvision.system.processes import is_first, reports_error
 from foodvision.system.temporary import unwound_by_signals
 from foodvision.system.terminal import complain, guard_terminal
 
-# The extra that brings a package, by the name that is imported.
+# Packages by the extra that installs them, under the names they are imported by.
 _PACKAGES = {
     "evaluate": ("jinja2", "matplotlib", "scipy", "sklearn", "threadpoolctl", "tqdm"),
     "datasets": ("datasets", "fsspec", "pyarrow"),
@@ -42,13 +41,13 @@ _PACKAGES = {
     ),
 }
 _EXTRA_OF = {package: extra for extra, names in _PACKAGES.items() for package in names}
-# Commands whose extra brings what `evaluate` does, and more.
+# The extras of these commands include `evaluate`.
 _FULLER = {"train": "train", "find-lr": "train", "data": "inspect"}
 
-# The command line's library quotes a wrong value whole, which may be a file's.
+# cyclopts quotes a wrong value in full, which may be the contents of a file.
 _LONGEST_ERROR = 500
 
-# By what people want to do, in the order in which they come to it.
+# By purpose, in the order in which people need them.
 _COMMANDS = {
     "Try it": (demo, predict),
     "Train": (train, data, find_lr),
@@ -84,10 +83,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with unwound_by_signals():
             return _run(arguments)
     except CycloptsError as error:
-        _tell(one_line(explain(error, app), _LONGEST_ERROR))
+        _report(one_line(explain(error, app), _LONGEST_ERROR))
         return 2
     except FoodVisionError as error:
-        _tell(_message(error))
+        _report(_message(error))
         return 130 if isinstance(error, Stopped) else 2
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
@@ -96,19 +95,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         extra = _EXTRA_OF[package]
         if extra == "evaluate":
             extra = _FULLER.get(arguments[0], extra)
-        _tell(
+        _report(
             f"this command needs the package {package}: "
             f"pip install '.[{extra}]' in foodvision's folder"
         )
         return 2
     except OSError as error:
-        # A full disk, a folder that may not be written: the system's reason says it best.
-        _tell(f"{error.filename or ''} {error.strerror or error}".strip())
+        # A full disk, a folder without write permission: the system names the reason best.
+        _report(f"{error.filename or ''} {error.strerror or error}".strip())
         return 2
     except KeyboardInterrupt:
         return 130
     except Exception:
-        # Most often a process of the run that lost another, which told why.
+        # Usually a process that lost another one, which has reported the cause.
         if reports_error():
             raise
         return 1
@@ -124,7 +123,7 @@ def _run(arguments: Sequence[str]) -> int:
         print_error=False,
         result_action="return_value",
     )
-    print(end="", flush=True)  # here, where a closed pipe is no error
+    print(end="", flush=True)  # here, where a closed pipe is not an error
     return status or 0
 
 
@@ -136,20 +135,20 @@ def _warn(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """Show a warning of ours as a line like the errors, and others in a line with their place."""
+    """Print a warning of foodvision like an error, and others on one line with their place."""
     if not issubclass(category, FoodVisionWarning):
         print(printable(f"{filename}:{lineno}: {category.__name__}: {message}"), file=sys.stderr)
     elif is_first():
         complain(message)
 
 
-def _tell(line: str) -> None:
-    """Say why the command ends; of several processes that fail together, one does."""
+def _report(line: str) -> None:
+    """Print why the command ends; of several processes that fail together, one prints."""
     if reports_error():
         complain(line)
 
 
 def _message(error: FoodVisionError) -> str:
-    """What the error says; from a DataLoader's worker it comes at the end of a traceback."""
+    """Return the error's message; a DataLoader's worker puts it at the end of a traceback."""
     name = f"{type(error).__module__}.{type(error).__qualname__}: "
     return str(error).rpartition(name)[2].removesuffix(printable("\n"))

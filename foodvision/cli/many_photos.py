@@ -1,7 +1,7 @@
-"""Thousands of photos: found, decoded and answered one after the other, with nothing kept of them.
+"""Find, decode and answer thousands of photos in constant memory.
 
-Everything is a generator. A few photos are decoded ahead, in threads that wait for processes
-(`foodvision.decoding`), while the network runs on those before them.
+Everything is a generator. Threads, which wait for the processes of `foodvision.decoding`, decode a
+few photos ahead while the network runs on those before them.
 """
 
 import glob
@@ -30,7 +30,7 @@ from foodvision.graph.check import BATCH
 from foodvision.preprocess import Preprocess
 from foodvision.system.processes import processors
 
-# Photos of a batch that is answered, and of the next ones, which are decoded meanwhile.
+# Photos held at a time: those being answered, and those being decoded meanwhile.
 _WINDOW = 4 * BATCH
 
 # A process that decodes a heavy photo may take 300 MB.
@@ -44,8 +44,8 @@ Answers: TypeAlias = "Generator[tuple[FoundPhoto, Answer], None, None]"
 class FoundPhoto:
     """A photo to answer.
 
-    path: its file. name: how it is called; of a photo in an archive, ARCHIVE/path/in/it.
-    fault: why there is none, where that is known already.
+    path: its file. name: what it is called; ARCHIVE/path/in/it for a photo in an archive.
+    fault: why it cannot be read, where that is known already.
     """
 
     path: Path
@@ -54,16 +54,16 @@ class FoundPhoto:
 
     @property
     def is_packed(self) -> bool:
-        """Whether it lies in an archive: the file is there until the next one is asked for."""
+        """Whether it lies in an archive: its file exists until the next photo is taken."""
         return self.name != str(self.path)
 
 
 def check_photos(photos: Sequence[str]) -> None:
-    """See that there is something to answer, before a model is loaded.
+    """Check that there is a photo to answer, before the model is loaded.
 
     photos: as `predict_all` takes them.
 
-    Raises PhotoError if nothing is named, if nothing of it is there, or if it is folders without
+    Raises PhotoError if nothing is named, nothing of it exists, or it is only folders without
     photos.
     """
     if not photos:
@@ -85,7 +85,7 @@ def holds_none(folder: Path) -> PhotoError:
 
 
 def make_decoder(photos: Sequence[str]) -> Decoder:
-    """Return a decoder with a process a processor; they get ready while the model is loaded."""
+    """Return a decoder with a process per processor; they start while the model is loaded."""
     count = processors()
     decoder = Decoder(processes=max(2, count), heavy=min(count, _MOST_HEAVY))
     is_one = len(photos) == 1 and os.path.isfile(photos[0])  # noqa: PTH113 (any text)
@@ -107,8 +107,8 @@ def predict_all(
 
     photos: files, folders, archives, patterns such as photos/*.jpg, and STANDARD_INPUT for a
         list of paths, one a line.
-    is_wanted: whether a photo, by its name, is to be answered at all.
-    without: a folder whose photos are left out where another one is walked through.
+    is_wanted: tells by a photo's name whether to answer it.
+    without: a folder to skip when another one that contains it is searched.
     """
     for is_packed, paths in groupby(_named(photos), is_archive):
         if is_packed:
@@ -122,7 +122,7 @@ def predict_all(
 
 
 def list_photos(photos: Iterable[str]) -> Iterator[FoundPhoto]:
-    """Give the photos that names stand for, as `predict_all` does; archives are not opened."""
+    """Yield the photos that names stand for, as `predict_all` does; archives are not opened."""
     for path in _named(photos):
         yield from _listed(path, None)
 
@@ -130,10 +130,10 @@ def list_photos(photos: Iterable[str]) -> Iterator[FoundPhoto]:
 def predict_paths(
     classifier: Classifier, decoder: Decoder, photos: Iterable[FoundPhoto], top: int
 ) -> Answers:
-    """Answer photos in order; for one that cannot be read the answer is its error.
+    """Answer photos in order; the answer for one that cannot be read is its error.
 
-    Some photos are decoded ahead, and batches run side by side, each on one thread: at most
-    `_WINDOW` photos are held at a time.
+    Photos are decoded ahead, and batches run in parallel, one thread each. At most `_WINDOW` photos
+    are held at a time.
     """
     preprocess, rest, count = classifier.config.preprocess, iter(photos), processors()
     size = max(1, BATCH // count)
@@ -151,17 +151,17 @@ def predict_paths(
             batch, answers = ahead.popleft()
             yield from zip(batch, answers.result(), strict=True)
     finally:
-        # The runners first: they wait for what is decoded.
+        # The runners first: they wait for decoded photos.
         runners.shutdown(wait=False, cancel_futures=True)
         decoders.shutdown(cancel_futures=True)
         runners.shutdown()
 
 
 def count_into(bar: Any, photos: Sequence[str], without: Path | None) -> None:
-    """Tell a progress bar how many photos there are, as soon as that is known.
+    """Set a progress bar's total in the background, by searching the folders a second time.
 
-    Walking through folders a second time takes seconds where answering takes an hour. Lists on
-    standard input and archives are not counted.
+    That takes seconds where answering takes an hour. Lists on standard input and archives are not
+    counted.
     """
 
     def count() -> None:
@@ -179,7 +179,7 @@ def _decode(decoder: Decoder, photo: FoundPhoto, preprocess: Preprocess) -> np.n
     try:
         return decoder.decode_square(photo.path, preprocess)
     except PhotoError as error:
-        # Who gave an archive knows its name, not where it was unpacked.
+        # The user knows the archive, not the folder it was unpacked to.
         return PhotoError(renamed(error, photo.path, photo.name))
 
 
@@ -215,7 +215,7 @@ def _predict_archive(
 
 
 def _named(photos: Iterable[str]) -> Iterator[Path]:
-    """Give what is named, line by line of standard input, and match by match of a pattern."""
+    """Yield the paths named: lines of standard input, matches of patterns, and other names."""
     for name in photos:
         if name == STANDARD_INPUT:
             lines = (os.fsdecode(line.rstrip(b"\r\n")) for line in sys.stdin.buffer)
@@ -227,14 +227,14 @@ def _named(photos: Iterable[str]) -> Iterator[Path]:
 
 
 def _is_pattern(name: str) -> bool:
-    """Whether a name is a pattern that no shell has replaced."""
+    """Whether a name is a pattern that no shell has expanded."""
     return glob.has_magic(name) and not os.path.lexists(name)
 
 
 def _matches(pattern: str) -> Iterator[Path]:
-    """Give what a pattern matches, sorted as a shell does; itself if there is nothing.
+    """Yield a pattern's matches, sorted as in a shell; the pattern itself if there are none.
 
-    ** stands for any folders; what lies in them matches by itself.
+    With **, folders are left out: the files in them match by themselves.
     """
     names = sorted(glob.iglob(pattern, recursive=True))  # noqa: PTH207 (any text)
     is_recursive = re.search(r"(^|[/\\])\*\*([/\\]|$)", pattern)
@@ -245,7 +245,7 @@ def _matches(pattern: str) -> Iterator[Path]:
 
 
 def _listed(path: Path, without: Path | None) -> Iterator[FoundPhoto]:
-    """Give a photo, or those inside of a folder; what is wrong with the folder stands for it."""
+    """Yield a photo, or those in a folder, or the folder with what is wrong with it."""
     if not os.path.isdir(path):  # noqa: PTH112 (pathlib's raises for a name that is too long)
         yield FoundPhoto(path, str(path))
         return

@@ -1,4 +1,4 @@
-"""What a wrong call says: what is wrong, and what to type instead."""
+"""Error messages for wrong calls: what is wrong, and what to type instead."""
 
 import os
 from collections.abc import Iterable, Mapping

@@ -1,7 +1,7 @@
-"""How other tools call the options and commands that foodvision has: one table for each.
+"""What other tools call the options and commands of foodvision.
 
-Keys are ours: an option, an argument by its name in the help (DATA), or a command. Where a word is
-under several keys, the first one that the command has is meant.
+Keys are foodvision's: an option, an argument by its name in the help (DATA), or a command. If a
+word stands under several keys, the first one that the command has is meant.
 """
 
 from collections.abc import Mapping
@@ -98,7 +98,7 @@ _COMMANDS = {
     "--version": "version -v -V",
 }
 
-# What to do instead where there is nothing to set.
+# What to say where foodvision has no such option.
 _ADVICE = {
     "Predictions run on the CPU.": "--device --gpu --gpus --cuda --use-gpu --no-cuda --cpu",
     "All processor cores are used.": "--workers --num-workers --threads --num-threads --jobs -j -w",

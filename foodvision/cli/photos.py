@@ -1,9 +1,9 @@
-"""What is wrong with photos."""
+"""The command that checks photos: data."""
 
 from pathlib import Path
 
 from foodvision.cli.options import All, ModelName, Switch
-from foodvision.errors import SettingsError
+from foodvision.cli.places import check_place
 from foodvision.system.terminal import say, say_json
 
 
@@ -47,17 +47,10 @@ def data(
     from foodvision.classifier import load
     from foodvision.data import open_photos
     from foodvision.inspection.inspect import inspect_photos
-    from foodvision.reports.documents import check_place
     from foodvision.reports.inspection import write_exclude_list, write_inspection
 
-    if exclude_suspects and not (write_exclude or json):
-        raise SettingsError(
-            "--exclude-suspects is for the list that --write-exclude FILE or --json writes: add one"
-        )
-    if html:
-        check_place(html)
-    if write_exclude:
-        check_place(write_exclude, "exclude.txt")
+    check_place(html)
+    check_place(write_exclude, "exclude.txt")
     classifier = load(model)
     with open_photos(source) as photos:
         inspection = inspect_photos(photos, classifier)

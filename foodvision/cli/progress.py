@@ -1,4 +1,4 @@
-"""What the terminal shows of a training."""
+"""The events of a training, printed to the terminal."""
 
 from contextlib import suppress
 
@@ -8,9 +8,9 @@ from foodvision.training.events import ClassesKnown, Event, Finished, PhotosFoun
 
 
 def print_event(event: Event) -> None:
-    """Print what a training tells; its epochs are a progress bar.
+    """Print an event of a training; its epochs are a progress bar.
 
-    A closed output, as after `| head -1`, does not end the training.
+    A closed output, as after `| head -1`, does not stop the training.
     """
     with suppress(OutputClosed):
         _print(event)

@@ -1,10 +1,11 @@
-"""What runs left behind."""
+"""The commands that list and compare runs."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from foodvision.cli.options import All, Switch
-from foodvision.errors import RunError, SettingsError
+from foodvision.cli.places import check_place
+from foodvision.errors import RunError
 from foodvision.system.terminal import complain, say, say_json
 
 if TYPE_CHECKING:
@@ -39,8 +40,6 @@ def runs(
     from foodvision.runs.dashboard import choose_dashboard, show_dashboard
     from foodvision.runs.reading import find_runs, sort_runs
 
-    if json and dashboard:
-        raise SettingsError("--json prints what --dashboard shows in the browser: take one of them")
     tried = [_try_run(path) for path in find_runs(folder)]
     records = sort_runs([record for record in tried if record], by=sort)
     if dashboard:
@@ -74,15 +73,12 @@ def compare(
     html:
         Also write a report with both runs' curves to this file.
     """
-    from foodvision.runs.compare import compare as hold_against
+    from foodvision.runs.compare import compare as compare_runs
     from foodvision.runs.reading import read_run
 
-    if html:
-        from foodvision.reports.documents import check_place
-
-        check_place(html)
+    check_place(html)
     records = read_run(first), read_run(second)
-    comparison = hold_against(*records)
+    comparison = compare_runs(*records)
     if html:
         from foodvision.reports.pages import write_comparison
 
@@ -99,7 +95,7 @@ def compare(
 
 
 def _try_run(folder: Path) -> "RunRecord | None":
-    """Read a run; one that is spoiled is told of and does not hide the others."""
+    """Return a run; for one that cannot be read, print why and return None."""
     from foodvision.runs.reading import read_run
 
     try:

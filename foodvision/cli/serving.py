@@ -1,6 +1,7 @@
-"""The API as a command."""
+"""The command that serves the API: serve."""
 
-from foodvision.cli.options import ModelNames, Names, Port, Processors, Switch
+from foodvision.cli.options import Count, MaybeCount, ModelNames, Names, Port, Switch
+from foodvision.errors import SettingsError
 from foodvision.system.network import believe_proxies, clean_root_path
 
 
@@ -14,9 +15,9 @@ def serve(
     proxy_headers: Switch = False,
     quiet: Switch = False,
     ray: str | None = None,
-    ray_cpus: Processors = 1,
-    min_replicas: Processors = 1,
-    max_replicas: Processors = 1,
+    ray_cpus: Count = 1,
+    min_replicas: Count = 1,
+    max_replicas: MaybeCount = None,
 ) -> None:
     """Serve predictions to programs over HTTP.
 
@@ -45,11 +46,11 @@ def serve(
         Serve on a Ray cluster: local starts a Ray cluster on this machine; HOST:PORT or auto joins
         a running one. Requires the extra ray.
     ray_cpus:
-        Processors per Ray replica.
+        With --ray: processors per replica.
     min_replicas:
         With --ray: replicas that always run.
     max_replicas:
-        With --ray: the most replicas. Raise it if requests wait.
+        With --ray: the most replicas. Raise it if requests wait. The default is --min-replicas.
     """
     from foodvision.api import allowed_names, keys_of_environment, serve_api
     from foodvision.page.models import load_models
@@ -57,14 +58,17 @@ def serve(
     if proxy_headers:
         believe_proxies()
     if ray:
+        if max_replicas is not None and max_replicas < min_replicas:
+            raise SettingsError(
+                f"--max-replicas {max_replicas} is below --min-replicas {min_replicas}: raise it"
+            )
         from foodvision.cluster.serving import Service, serve_on_cluster
 
-        replicas = min_replicas, max(min_replicas, max_replicas)
         service = Service(
             ray,
             host,
             port or 8000,
-            replicas,
+            (min_replicas, max_replicas or min_replicas),
             ray_cpus,
             allowed_names(host, allow_host),
             keys_of_environment(),

@@ -1,4 +1,4 @@
-"""Settings that come from a file, a preset or the run that is resumed; options win over them."""
+"""Settings from a file, a preset or the resumed run; options override them."""
 
 import json
 from collections.abc import Iterable
@@ -9,6 +9,7 @@ from cyclopts import App
 from cyclopts.argument import ArgumentCollection
 from cyclopts.config import Dict
 
+from foodvision.cli.options import check_effects
 from foodvision.errors import SettingsError, first_line
 from foodvision.safety.files import FileError, parse_json, read_file
 from foodvision.training.config import PRESETS, TrainConfig
@@ -19,21 +20,22 @@ _FLAGS |= {"--config", "--preset"}
 # The parser of YAML takes seconds for a megabyte.
 _MOST_YAML = 100_000
 
-# What the command has besides settings.
+# Options of `train` that are not settings.
 _NO_SETTINGS = ("data", "config", "resume")
 
 
 def fill_settings(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
     """Fill the options that were not given: from `--resume`, else `--config`, then `--preset`.
 
-    Raises SettingsError for a file that is not there, for options beside `--resume`, and cyclopts'
-    errors for a setting that nobody knows.
+    Raises SettingsError for a file that is not there, for options beside `--resume` and options
+    without effect, and cyclopts' errors for a setting that nobody knows.
     """
     given = {
         argument.name: argument.tokens[0].value or "" for argument in arguments if argument.tokens
     }
     for source in _sources(given):
         source(app, commands, arguments)
+    check_effects(arguments)
 
 
 def _sources(given: dict[str, str]) -> Iterable[Dict]:
@@ -74,7 +76,7 @@ def _file(path: Path) -> Dict:
 def _from_yaml(content: bytes) -> bytes:
     """Return the JSON of a YAML file. Raises FileError.
 
-    YAML's references are refused: a few lines of them stand for gigabytes.
+    References are refused: a few lines of them can stand for gigabytes.
     """
     import yaml
 

@@ -1,4 +1,4 @@
-"""Photos sorted into folders by what a model says of them."""
+"""Photos sorted into a folder per predicted label."""
 
 import os
 import re
@@ -14,24 +14,24 @@ from foodvision.errors import SettingsError, printable
 
 NOT_KNOWN = "not known"
 
-# What ends a path, or a name on another system, or hides it.
+# Characters that end a path, are not allowed on another system, or hide a file.
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _LONGEST = 100  # bytes of a label's folder
 
-_LONGEST_NAME = 255  # bytes, of every usual system of files
+_LONGEST_NAME = 255  # bytes, the limit of common file systems
 
-# Where a copy is written before it takes its name.
+# The name of a copy while it is written.
 _PARTIAL = ".partial"
 
-# Names of which it is kept where to go on counting.
+# File names whose last number is remembered.
 _MOST_NAMES = 10_000
 
 
 class Sorter:
-    """Links photos into folders by label, or copies them where no link is possible.
+    """Links photos into folders by label, or copies them where links are not possible.
 
-    linked, copied: how many so far.
+    linked, copied: the number so far.
     """
 
     def __init__(self, folder: Path, classes: Iterable[str]) -> None:
@@ -43,11 +43,11 @@ class Sorter:
         self._next: Counter[Path] = Counter()
 
     def sort(self, photo: FoundPhoto, answer: Prediction, *, again: bool = False) -> None:
-        """Put one photo into its folder; where its name is taken, with a number.
+        """Put a photo into its label's folder, with a number if its name is taken.
 
-        again: it may have been sorted before: then it stays as it is.
+        again: the photo may have been sorted before; then nothing changes.
 
-        Raises SettingsError where a folder of a label is a link, OSError.
+        Raises SettingsError if a label's folder is a link, OSError.
         """
         label = answer.label if answer.known else None
         place = self.folder / (self._folder_of[label] if label is not None else NOT_KNOWN)
@@ -60,20 +60,20 @@ class Sorter:
             self._copy(photo.path, place)
 
     def in_words(self) -> str:
-        """Say how many photos were linked and copied."""
+        """Return how many photos were linked and copied, in words."""
         done = [f"{self.linked:,} linked"] if self.linked else []
         done += [f"{self.copied:,} copied"] if self.copied else []
         return f"{self.folder}: {', '.join(done) or 'no photos'}"
 
     def _link(self, photo: Path, place: Path) -> bool:
-        source = os.path.realpath(photo)  # of a link the photo, or the link would lead nowhere
+        source = os.path.realpath(photo)  # a hard link to a symbolic link could lead nowhere
         while True:
             target = self._free(place, photo.name)
             try:
                 os.link(source, target)
             except FileExistsError:
                 continue
-            except OSError:  # another disk, a system or an owner that allows no links
+            except OSError:  # another disk, or links are not allowed
                 return False
             self.linked += 1
             return True
@@ -92,7 +92,7 @@ class Sorter:
         self.copied += 1
 
     def _free(self, place: Path, name: str) -> Path:
-        """Return a path that nothing has."""
+        """Return a free path."""
         wanted = place / name
         if not os.path.lexists(wanted):
             return wanted
@@ -106,9 +106,9 @@ class Sorter:
 
 
 def folder_names(classes: Iterable[str]) -> Mapping[str, str]:
-    """Return a safe name of a folder for each class, never the same one for two.
+    """Return a safe folder name for each class; no two classes share one.
 
-    They do not lead out of a folder on any system, and differ where case does not count.
+    On every system they stay inside their folder, and they differ by more than case.
     """
     names: dict[str, str] = {}
     taken = {NOT_KNOWN}

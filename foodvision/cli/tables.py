@@ -1,4 +1,4 @@
-"""What the terminal shows: photos, findings, figures, runs and comparisons as tables."""
+"""Tables for the terminal: photos, findings, figures, runs and comparisons."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -10,34 +10,37 @@ from rich.text import Text
 
 from foodvision.data import Photos
 from foodvision.errors import CheckpointError, printable
-from foodvision.evaluation import Figures, Judgement, KnownFigures, Pair, Robustness, Share
+from foodvision.evaluation.figures import Figures, Pair
+from foodvision.evaluation.intervals import Share
+from foodvision.evaluation.judge import Judgement
+from foodvision.evaluation.robustness import Robustness
 from foodvision.evaluation.words import duration_in_words, interval_in_words, percent, points
 from foodvision.inspection.findings import KINDS, Finding, Inspection
 from foodvision.runs.compare import Comparison
 from foodvision.runs.record import RunRecord
 
-# Findings of a kind that the terminal names; the page, the JSON object and --all have more.
+# Findings listed per kind; the page, the JSON object and --all have more.
 _NAMED = 5
 
-# Classes, or runs, of a table; more scroll what matters out of sight.
+# Classes or runs per table; more would scroll the rest out of sight.
 _ROWS = 30
 
 SHOW_ALL = "--all shows all."
 """How to see the rest of a table, where the command has --all."""
 
-# Another machine sums in another order.
+# Another machine may sum in another order.
 _ROUNDING = 1e-6
 
 
 class _Console(Console):
-    """The terminal, which shows any text as one line; lines of ours are a `Group`."""
+    """A terminal that prints any text as one line; several lines are a `Group`."""
 
     def render_str(self, text: str, **options: Any) -> Text:
         return super().render_str(printable(text), **options)
 
 
 def console() -> Console:
-    """Return the terminal; names of files and classes are shown as they are, not as markup."""
+    """Return the terminal; names of files and classes are not taken for markup."""
     return _Console(markup=False, highlight=False, emoji=False)
 
 
@@ -55,7 +58,7 @@ def print_inspection(
 ) -> None:
     """Print what is in a folder of photos and what is wrong with it.
 
-    listed: whether what training is better without is written to a file.
+    listed: whether the photos to exclude are written to a file.
     rest: how to see all classes and findings, if only the first are shown.
     """
     terminal = console()
@@ -72,11 +75,11 @@ def print_inspection(
 
 
 def claims_table(claimed: Mapping[str, Any], found: Figures) -> tuple[Table, bool]:
-    """Return what a card says beside what was measured again, and whether all of it holds.
+    """Return a card's figures beside those measured now, and whether all of them hold.
 
-    claimed: the figures in the card's checkpoint. A claim holds inside of the measured interval.
+    claimed: the figures in the checkpoint. One holds if it lies in the interval measured now.
 
-    Raises CheckpointError if it claims nothing.
+    Raises CheckpointError if there are none.
     """
     if not claimed:
         raise CheckpointError("the card has no figures: there is nothing to verify")
@@ -97,7 +100,7 @@ def claims_table(claimed: Mapping[str, Any], found: Figures) -> tuple[Table, boo
 
 
 def findings_table(inspection: Inspection, rest: str | None = None) -> Table:
-    """Return what was found, kind by kind: how many, which, what to do.
+    """Return the findings by kind: how many, which, and what to do.
 
     rest: how to see all findings, if only the first of each kind are shown.
     """
@@ -119,12 +122,13 @@ def _first(findings: Sequence[Finding], rest: str | None) -> list[str]:
     return [*lines, f"- and {more:,} more. {rest}"] if more > 0 else lines
 
 
-def _class_table(heading: str, columns: Sequence[str], title: str | None = None) -> Table:
-    """Return an empty table in which names fold, so that figures stay whole in 80 columns."""
+def _table(texts: Sequence[str], figures: Sequence[str], title: str | None = None) -> Table:
+    """Return an empty table in which texts fold, so that figures stay whole in 80 columns."""
     table = Table(title=title)
-    table.add_column(heading, overflow="fold", min_width=len(heading))
-    for name in columns:
-        table.add_column(name, justify="right", no_wrap=True)
+    for heading in texts:
+        table.add_column(heading, overflow="fold", min_width=len(heading))
+    for heading in figures:
+        table.add_column(heading, justify="right", no_wrap=True)
     return table
 
 
@@ -132,7 +136,7 @@ def _counts_table(
     counts: Mapping[str, Mapping[str, int]], rest: str | None, carved: Sequence[str] = ()
 ) -> RenderableType:
     splits = [f"{split} (set aside)" if split in carved else f"{split}/" for split in counts]
-    table = _class_table("class folder", splits)
+    table = _table(["class folder"], splits)
     names = list(next(iter(counts.values()), {}))
     note = ""
     if rest and len(names) > _ROWS:
@@ -151,7 +155,7 @@ def figures_table(figures: Figures, title: str, rest: str | None = None) -> Rend
     rest: how to see all classes, if only the 30 least accurate ones are shown.
     """
     columns = ("n", "accuracy", "95% interval", "precision", "F1")
-    table = _class_table("class", columns, title)
+    table = _table(["class"], columns, title)
     classes = list(figures.per_class.items())
     note = ""
     if rest and len(classes) > _ROWS:
@@ -177,7 +181,7 @@ def figures_table(figures: Figures, title: str, rest: str | None = None) -> Rend
 def judgement_tables(
     judgement: Judgement, title: str, rest: str | None = None
 ) -> Iterator[RenderableType]:
-    """Give all that was measured of a model: by class, overall, and what else there is.
+    """Yield all that was measured of a model: by class, overall, confusions, robustness.
 
     rest: how to see all classes, if only the 30 least accurate ones are shown.
     """
@@ -190,11 +194,9 @@ def judgement_tables(
 
 
 def overall_table(judgement: Judgement) -> Table:
-    """Every figure of all photos together; shares in percent."""
+    """Return every figure of all photos together; shares in percent."""
     figures = judgement.figures
-    table = Table("all photos", title=f"n = {figures.n}")
-    table.add_column("figure", justify="right")
-    table.add_column("95% interval", justify="right")
+    table = _table(["all photos"], ["figure", "95% interval"], f"n = {figures.n}")
     for name, value, interval in (
         ("top-1", figures.top1, figures.top1_interval),
         ("top-5", figures.top5, figures.top5_interval),
@@ -215,39 +217,25 @@ def overall_table(judgement: Judgement) -> Table:
         table.add_row("graph", f"{judgement.speed.bytes / 1e6:.1f} MB", "")
     if judgement.certainty:
         table.add_section()
-        _add_shares(
-            table, {f"right when {word}": share for word, share in judgement.certainty.items()}
-        )
-    if judgement.known:
-        _add_known(table, judgement.known)
+        for word, share in judgement.certainty.items():
+            _add_share(table, f"right when {word}", share)
+    if known := judgement.known:
+        table.add_section()
+        low, high = known.auroc_interval
+        table.add_row("known or not: AUROC", f"{known.auroc:.4f}", f"{low:.4f} to {high:.4f}")
+        _add_share(table, "known kept", known.kept)
+        _add_share(table, "others refused", known.refused)
+        _add_share(table, "others refused, 95% kept", known.refused_at_95)
     return table
 
 
-def _add_known(table: Table, known: KnownFigures) -> None:
-    table.add_section()
-    low, high = known.auroc_interval
-    table.add_row("known or not: AUROC", f"{known.auroc:.4f}", f"{low:.4f} to {high:.4f}")
-    _add_shares(
-        table,
-        {
-            "known kept": known.kept,
-            "others refused": known.refused,
-            "others refused, 95% kept": known.refused_at_95,
-        },
-    )
-
-
-def _add_shares(table: Table, shares: Mapping[str, Share]) -> None:
-    for name, share in shares.items():
-        words = interval_in_words(share.interval)
-        table.add_row(f"{name}, n = {share.n}", percent(share.value), words)
+def _add_share(table: Table, name: str, share: Share) -> None:
+    words = interval_in_words(share.interval)
+    table.add_row(f"{name}, n = {share.n}", percent(share.value), words)
 
 
 def _confused_table(pairs: Sequence[Pair]) -> Table:
-    table = Table(title="most confused")
-    table.add_column("label", overflow="fold")
-    table.add_column("answer", overflow="fold")
-    table.add_column("photos", justify="right", no_wrap=True)
+    table = _table(["label", "answer"], ["photos"], "most confused")
     for pair in pairs:
         table.add_row(pair.label, pair.answer, f"{pair.times} of {pair.n}")
     return table
@@ -255,9 +243,8 @@ def _confused_table(pairs: Sequence[Pair]) -> Table:
 
 def _robustness_table(robustness: Robustness) -> Table:
     untouched = robustness.untouched
-    table = Table("made worse by", "strength", title=f"robustness, n = {untouched.n}")
-    table.add_column("right", justify="right")
-    table.add_column("95% interval", justify="right")
+    title = f"robustness, n = {untouched.n}"
+    table = _table(["made worse by", "strength"], ["right", "95% interval"], title)
     table.add_row("nothing", "", percent(untouched.value), interval_in_words(untouched.interval))
     for row in robustness.corrupted:
         words = interval_in_words(row.right.interval)
@@ -266,12 +253,12 @@ def _robustness_table(robustness: Robustness) -> Table:
 
 
 def runs_table(records: Sequence[RunRecord], rest: str | None = None) -> RenderableType:
-    """Return what became of each run, and its top-1 with Wilson's 95% interval.
+    """Return the state of each run, and its top-1 with Wilson's 95% interval.
 
     rest: how to see all runs, if only the first 30 are shown.
     """
-    # Names as they are given by default stay whole: people copy them into the next command.
-    table = _class_table("run", ("val acc", "top-1", "95% interval", "n"))
+    # Default names are not broken: people copy them into the next command.
+    table = _table(["run"], ("val acc", "top-1", "95% interval", "n"))
     table.show_lines = True
     note = ""
     if rest and len(records) > _ROWS:
@@ -303,7 +290,7 @@ def comparison_table(comparison: Comparison) -> Table:
     table = Table("on the same test photos")
     sides = (comparison.first, comparison.second)
     for side in sides:
-        # Names that differ at their end only are cut nowhere.
+        # Folded, not cut: names may differ only at their end.
         table.add_column(side.name, justify="right", overflow="fold")
     table.add_column("difference", justify="right")
     low, high = comparison.interval

@@ -1,12 +1,13 @@
-"""Training, and the search for a learning rate."""
+"""The commands that train, and that search for a learning rate."""
 
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from foodvision.cli.hub import say_pushed
 from foodvision.cli.options import Preset, Switch
+from foodvision.cli.places import check_place
+from foodvision.cli.publishing import say_pushed
 from foodvision.errors import SettingsError
 from foodvision.system.processes import is_first
 from foodvision.system.terminal import say
@@ -51,8 +52,6 @@ def train(
     from foodvision.data import check_source
     from foodvision.hub.push import check_push, push_checkpoint
 
-    if private and not push:
-        raise SettingsError("--private is for --push: say where the checkpoint goes")
     if push:
         check_push(push, private=private)  # before hours of training, not after
     check_source(data)
@@ -102,7 +101,6 @@ def find_lr(
         File for the plot.
     """
     from foodvision.data import check_source
-    from foodvision.reports.documents import check_place
 
     if settings.output:
         raise SettingsError("find-lr makes no run: leave out --output; --plot says where it draws")

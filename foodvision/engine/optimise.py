@@ -74,7 +74,7 @@ class Schedule:
         self._scheduler.step_update(self.steps)
 
     def state_dict(self) -> dict[str, int]:
-        """The steps so far; the rates themselves are the optimiser's."""
+        """Return the steps so far; the rates themselves are the optimiser's."""
         return {"steps": self.steps}
 
     def load_state_dict(self, state: Mapping[str, int]) -> None:
@@ -104,7 +104,7 @@ class GradientAccumulator:
             self._optimizer.step()
 
     def state_dict(self) -> dict[str, Any]:
-        """The optimiser's state, and the gradients that have not made a step yet."""
+        """Return the optimiser's state, and the gradients that have not made a step yet."""
         gradients = [parameter.grad for parameter in self._parameters()] if self._seen else []
         return {
             "seen": self._seen,
@@ -205,7 +205,7 @@ class EarlyStopping:
             self._network.load_state_dict(self._best)
 
     def state_dict(self) -> dict[str, Any]:
-        """The best weights so far."""
+        """Return the best weights so far."""
         return self._best
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

@@ -6,9 +6,8 @@ Tensors are stored as safetensors, the rest as JSON in its header: nothing is un
 import json
 import random
 import signal
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
@@ -21,6 +20,7 @@ from safetensors.torch import save
 
 from foodvision.engine.optimise import restore_order
 from foodvision.errors import DataError, FoodVisionError, Stopped, first_line
+from foodvision.system.signals import stop_signals_to
 from foodvision.system.storage import write_atomically
 
 
@@ -104,26 +104,14 @@ class StopSignal:
         if self._accelerator.check_trigger():
             raise Stopped("stopped")
 
-    @contextmanager
-    def heard(self) -> Iterator[None]:
-        """Hear signals inside of the block; outside of it they act as ever."""
-        if threading.current_thread() is not threading.main_thread():
-            yield  # only the main thread may
-            return
-        before = {number: signal.signal(number, self._hear) for number in _SIGNALS}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    def listening(self) -> AbstractContextManager[None]:
+        """Listen to signals inside of the block; outside they act as before."""
+        return stop_signals_to(self._request)
 
-    def _hear(self, number: int, _: FrameType | None) -> None:
+    def _request(self, number: int, _: FrameType | None) -> None:
         if self._requested and number == signal.SIGINT:
             raise KeyboardInterrupt
         self._requested = True
-
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def _random_states() -> dict[str, Any]:

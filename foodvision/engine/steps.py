@@ -34,7 +34,7 @@ class Results(dict[str, list[float]]):
         return len(self["train_loss"])
 
     def state_dict(self) -> dict[str, list[float]]:
-        """What was measured so far."""
+        """Return what was measured so far."""
         return dict(self)
 
     def load_state_dict(self, state: Mapping[str, list[float]]) -> None:
@@ -86,7 +86,7 @@ class Tally:
         self._accuracy.sync()
 
     def state_dict(self) -> dict[str, Any]:
-        """What was counted so far."""
+        """Return what was counted so far."""
         return {"loss": self._loss.state_dict(), "accuracy": self._accuracy.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

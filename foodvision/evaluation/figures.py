@@ -105,7 +105,7 @@ class Figures:
     confused: tuple[Pair, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """The figures as JSON types."""
+        """Return the figures as JSON types."""
         return as_json(self)
 
     @classmethod

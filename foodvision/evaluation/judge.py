@@ -42,11 +42,11 @@ class Judgement:
     cross_validated: Share | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The figures as JSON types, and beside them robustness, speed, known and certainty."""
+        """Return figures, robustness, speed, known and certainty side by side, as JSON types."""
         return self.figures.to_dict() | self.beside()
 
     def beside(self) -> dict[str, Any]:
-        """What was measured besides the figures, as JSON types."""
+        """Return what was measured besides the figures, as JSON types."""
         everything = as_json(self)
         return {name: part for name, part in everything.items() if name != "figures" and part}
 

@@ -1,6 +1,6 @@
 """Numbers as people read them, the same in the terminal and on pages."""
 
-from foodvision.evaluation import Interval
+from foodvision.evaluation.intervals import Interval
 
 
 def percent(share: float) -> str:

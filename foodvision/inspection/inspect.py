@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from foodvision.classifier import Classifier
 from foodvision.data import Photos, find_white, split_photos
 from foodvision.errors import DataError
-from foodvision.evaluation import few_photos_in_words
+from foodvision.evaluation.calibration import few_photos_in_words
 from foodvision.inspection.copies import BLANK_CONTRAST, find_copies
 from foodvision.inspection.findings import KINDS, Finding, Inspection
 from foodvision.inspection.labels import find_suspects

@@ -8,7 +8,9 @@ from statistics import fmean
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined
 
 from foodvision.checkpoint import Checkpoint
-from foodvision.evaluation import FEWEST_TO_REFUSE, Figures, Interval
+from foodvision.evaluation.calibration import FEWEST_TO_REFUSE
+from foodvision.evaluation.figures import Figures
+from foodvision.evaluation.intervals import Interval
 from foodvision.evaluation.words import interval_in_words, percent
 from foodvision.reports.drawings import draw_confusion, draw_reliability
 from foodvision.runs.answers import JudgedPhoto

@@ -2,14 +2,12 @@
 
 import base64
 import io
-import os
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
-from foodvision.errors import SettingsError
 from foodvision.system.storage import write_atomically
 
 _TEMPLATES = Environment(
@@ -30,25 +28,18 @@ def write_document(path: Path, template: str, **values: Any) -> None:
     write_atomically(path, page.encode(errors="backslashreplace"))
 
 
-def check_place(path: Path, name: str = "page.html") -> None:
-    """See that a file can be written, before the work for it begins.
-
-    Raises SettingsError if it is a folder, or lies where nothing can be written.
-    """
-    if path.is_dir():
-        raise SettingsError(f"{path} is a folder: name a file in it, as {path / name}")
-    nearest = next(folder for folder in path.absolute().parents if folder.exists())
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
-        raise SettingsError(f"{path} cannot be written: {nearest} is no folder of yours")
-
-
 def thumbnail(image: Image.Image, side: int = 160) -> str:
     """Return a small copy of an RGB image as a data URI, its longer side `side` pixels."""
     small = image.copy()
     small.thumbnail((side, side))
+    return data_uri(jpeg(small, 85), "image/jpeg")
+
+
+def jpeg(image: Image.Image, quality: int = 88) -> bytes:
+    """Return the contents of a JPEG file of an RGB image; quality: 0 to 100."""
     content = io.BytesIO()
-    small.save(content, "JPEG", quality=85)
-    return data_uri(content.getvalue(), "image/jpeg")
+    image.save(content, "JPEG", quality=quality)
+    return content.getvalue()
 
 
 def data_uri(content: bytes, kind: str) -> str:

@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from PIL import Image
 from sklearn.metrics import confusion_matrix
 
-from foodvision.evaluation import ReliabilityBin
+from foodvision.evaluation.reliability import ReliabilityBin
 from foodvision.runs.answers import JudgedPhoto
 from foodvision.runs.record import Row
 
@@ -44,7 +44,7 @@ def draw_curves(rows: Sequence[Row]) -> bytes:
     panels = {
         title: lines
         for title, lines in _PANELS.items()
-        if any(_has(rows, name) for name, *_ in lines)
+        if any(_points(rows, name)[0] for name, *_ in lines)
     }
     figure, all_axes = _stack([3 if title != "learning rate" else 1.2 for title in panels])
     for axes, (title, lines) in zip(all_axes, panels.items(), strict=True):
@@ -178,12 +178,8 @@ def _stack(heights: Sequence[float]) -> tuple[Figure, list[Axes]]:
     return figure, all_axes
 
 
-def _has(rows: Sequence[Row], name: str) -> bool:
-    return any(isinstance(row.get(name), (int, float)) for row in rows)
-
-
 def _points(rows: Sequence[Row], name: str) -> tuple[list[int], list[float]]:
-    """Epochs and values; counted through, as each stage may begin at 1 again."""
+    """Return epochs and values; counted through, as each stage may begin at 1 again."""
     found = [(at, row.get(name)) for at, row in enumerate(rows, start=1)]
     known = [(at, float(value)) for at, value in found if isinstance(value, (int, float))]
     return [at for at, _ in known], [value for _, value in known]
@@ -200,7 +196,7 @@ def _label(axes: Axes, title: str, prefix: str = "") -> None:
 
 
 def _mark_stages(axes: Axes, rows: Sequence[Row]) -> None:
-    """A line where training goes on with another part of the network."""
+    """Draw a line where training goes on with another part of the network."""
     for at, (before, after) in enumerate(pairwise(rows), start=1):
         if before.get("stage") != after.get("stage"):
             axes.axvline(at + 0.5, color=_GREY, linestyle=":")

@@ -1,6 +1,5 @@
 """Pages that open by themselves: a run's `report.html`, two runs, a model that was judged."""
 
-import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,10 +10,11 @@ from PIL import Image
 from foodvision.data import LabelledPhoto
 from foodvision.data.names import relative_name
 from foodvision.errors import RunError
-from foodvision.evaluation import Figures, Judgement
+from foodvision.evaluation.figures import Figures
+from foodvision.evaluation.judge import Judgement
 from foodvision.evaluation.words import duration_in_words, interval_in_words, percent, points
 from foodvision.image import load_image
-from foodvision.reports.documents import data_uri, thumbnail, write_document
+from foodvision.reports.documents import data_uri, jpeg, thumbnail, write_document
 from foodvision.reports.drawings import (
     draw_confusion,
     draw_curves,
@@ -63,7 +63,7 @@ def write_report(
         "curves.png": draw_curves(run.metrics) if run.metrics else None,
         **_draw_answers(run.answers, run.figures),
         "mistakes.jpg": draw_photos(mistakes) if mistakes else None,
-        "augmentation.jpg": _jpeg(sheet) if sheet else None,
+        "augmentation.jpg": jpeg(sheet) if sheet else None,
     }
     _write_drawings(folder, drawings)
     path = folder / "report.html"
@@ -71,7 +71,7 @@ def write_report(
         path,
         "run.html",
         run=run,
-        **_told_of_answers(run.answers, run.figures, mistakes),
+        **_judged(run.answers, run.figures, mistakes),
         **_uris(drawings),
         **_WORDS,
     )
@@ -103,7 +103,7 @@ def write_judgement(
         judgement=judgement,
         figures=judgement.figures,
         machine=f"{system['platform']}, {system['cpu_count']} processor cores",
-        **_told_of_answers(answers, judgement.figures, mistakes),
+        **_judged(answers, judgement.figures, mistakes),
         **_uris(_draw_answers(answers, judgement.figures)),
         **_WORDS,
     )
@@ -133,20 +133,6 @@ def write_comparison(
     )
 
 
-def tell(answers: Sequence[JudgedPhoto], figures: Figures) -> dict[str, Any]:
-    """Return what the headline tells; low and high are the share's interval in percent."""
-    labels = Counter(answer.label for answer in answers)
-    ranked = sorted(figures.per_class.items(), key=lambda item: (item[1].recall, item[0]))
-    return {
-        "right": sum(answer.is_right for answer in answers),
-        "n": len(answers),
-        "low": round(100 * figures.top1_interval.low),
-        "high": round(100 * figures.top1_interval.high),
-        "commonest": labels.most_common(1)[0],
-        "classes": ranked,
-    }
-
-
 def _load_mistakes(
     answers: Sequence[JudgedPhoto],
     root: Path,
@@ -158,34 +144,34 @@ def _load_mistakes(
 
 
 def _draw_answers(answers: Sequence[JudgedPhoto], figures: Figures) -> dict[str, bytes | None]:
-    """The drawings that pages of a judged model share, by name of file."""
+    """Return the drawings that pages of a judged model share, by name of file."""
+    classes = sorted({name for answer in answers for name in (answer.label, answer.answer)})
     return {
-        "confusion.png": draw_confusion(answers, _classes(answers)),
+        "confusion.png": draw_confusion(answers, classes),
         "reliability.png": draw_reliability(figures.reliability) if figures.reliability else None,
     }
 
 
-def _told_of_answers(
+def _judged(
     answers: Sequence[JudgedPhoto],
     figures: Figures,
     mistakes: Sequence[tuple[Image.Image, JudgedPhoto]],
 ) -> dict[str, Any]:
-    """What the templates of pages of a judged model share."""
+    """Return what the templates of pages of a judged model share."""
+    labels = Counter(answer.label for answer in answers)
+    ranked = sorted(figures.per_class.items(), key=lambda item: (item[1].recall, item[0]))
     return {
-        "story": tell(answers, figures),
+        "story": {
+            "right": sum(answer.is_right for answer in answers),
+            "n": len(answers),
+            "low": round(100 * figures.top1_interval.low),
+            "high": round(100 * figures.top1_interval.high),
+            "commonest": labels.most_common(1)[0],
+            "classes": ranked,
+        },
         "confusion": figures.confused,
         "mistakes": [(thumbnail(image, _THUMBNAIL), answer) for image, answer in mistakes],
     }
-
-
-def _classes(answers: Sequence[JudgedPhoto]) -> list[str]:
-    return sorted({name for answer in answers for name in (answer.label, answer.answer)})
-
-
-def _jpeg(image: Image.Image) -> bytes:
-    content = io.BytesIO()
-    image.convert("RGB").save(content, "JPEG", quality=88)
-    return content.getvalue()
 
 
 def _write_drawings(folder: Path, drawings: Mapping[str, bytes | None]) -> None:

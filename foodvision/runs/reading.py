@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from foodvision.errors import RunError
-from foodvision.evaluation import Judgement
+from foodvision.evaluation.judge import Judgement
 from foodvision.runs.answers import JudgedPhoto
 from foodvision.runs.record import RunRecord
 from foodvision.safety.escaping import from_cell

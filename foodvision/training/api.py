@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from foodvision.classifier import Classifier, load
 from foodvision.errors import SettingsError
-from foodvision.evaluation import Figures
+from foodvision.evaluation.figures import Figures
 from foodvision.runs.reading import read_run
 from foodvision.runs.record import RunRecord
 from foodvision.training.config import PRESETS, TrainConfig
@@ -29,12 +29,12 @@ class TrainingRun:
 
     @cached_property
     def record(self) -> RunRecord:
-        """All that the folder says."""
+        """The run's files, read."""
         return read_run(self.folder)
 
     @property
     def figures(self) -> Figures:
-        """What was measured on the test photos, as `figures.top1`."""
+        """The figures measured on the test photos, such as `figures.top1`."""
         assert self.record.figures is not None  # a finished run was judged
         return self.record.figures
 
@@ -42,8 +42,8 @@ class TrainingRun:
     def history(self) -> dict[str, list[float]]:
         """The lecture's results: train_loss, train_acc, test_loss, test_acc, a value an epoch.
 
-        Its test_... are of the validation photos here: the test photos are answered once, at the
-        end.
+        Its test_... values are those of the validation photos: the test photos are answered once,
+        at the end.
         """
         names = {
             "train_loss": "train_loss",
@@ -74,15 +74,15 @@ def train(
     data: a folder with `train/` and `test/` class folders (also `val/`), or with class folders
         only; a .zip, .tar.gz or .csv; `food101`; `hf://user/dataset`.
     preset: several settings at once; those given beside it win.
-    resume: the folder of a run that was cut, to go on with its settings.
-    listener: is called with the events of `foodvision.training.events`.
+    resume: the folder of an interrupted run, to continue with its settings.
+    listener: called with the events of `foodvision.training.events`.
     settings: the fields of `foodvision.training.config.TrainConfig`, as `epochs=20`; `output` is
         the folder of the run, a new one under `runs/` if not given.
 
-    Ctrl-C, or the interrupt of a notebook, ends it with the state saved (errors.Stopped): `resume`
-    goes on from there. Progress bars show in a terminal and in a notebook.
+    Ctrl-C, or the interrupt of a notebook, saves the state and raises errors.Stopped; `resume`
+    continues from there. Progress bars show in a terminal and in a notebook.
 
-    Raises FoodVisionError, in one line, for whatever a person can mend.
+    Raises FoodVisionError, in one line, for what you can fix.
 
     >>> run = foodvision.train("photos/", epochs=20)
     >>> run.figures.top1
@@ -105,7 +105,7 @@ def train(
 
 
 def _config(settings: dict[str, Any]) -> TrainConfig:
-    """Return settings that were given by name. Raises SettingsError for a name that is none."""
+    """Return the settings given by name. Raises SettingsError for an unknown name."""
     known = [field.name for field in fields(TrainConfig)]
     if strange := sorted(settings.keys() - set(known)):
         near = get_close_matches(strange[0], known, n=1)

@@ -1,4 +1,4 @@
-"""What a training tells while it goes on; who listens draws it, or does not."""
+"""The events of a training, for a listener to show."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import TypeAlias
 
 from foodvision.data import Photos
-from foodvision.evaluation import Judgement
+from foodvision.evaluation.judge import Judgement
 from foodvision.runs.record import Row
 
 
 @dataclass(frozen=True)
 class PhotosFound:
-    """The photos of a source, split; what cannot be used is in `photos.left_out`."""
+    """The photos of a source are found and split; `photos.left_out` has those not used."""
 
     source: str
     photos: Photos
@@ -20,7 +20,7 @@ class PhotosFound:
 
 @dataclass(frozen=True)
 class ClassesKnown:
-    """The head starts from what a model knows of so many of these classes."""
+    """The head starts from a model's weights for `count` of these classes."""
 
     model: str
     count: int
@@ -28,14 +28,14 @@ class ClassesKnown:
 
 @dataclass(frozen=True)
 class EpochEnded:
-    """An epoch of a stage."""
+    """An epoch of a stage is over."""
 
     row: Row
 
 
 @dataclass(frozen=True)
 class Trained:
-    """All epochs are over: the last one, and the seconds that all took."""
+    """All epochs are over: the last one, and the seconds of all."""
 
     last: Row
     seconds: float
@@ -43,9 +43,9 @@ class Trained:
 
 @dataclass(frozen=True)
 class Finished:
-    """The run is judged and written: its folder holds `checkpoint/` and `report.html`.
+    """The run is measured and written: its folder holds `checkpoint/` and `report.html`.
 
-    notes: what the model cannot do for want of photos, a sentence each.
+    notes: what the model cannot do because there are too few photos, a sentence each.
     """
 
     folder: Path

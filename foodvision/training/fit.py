@@ -1,4 +1,4 @@
-"""A stage trained, from where it was cut if it was, with all that hangs on its loop."""
+"""Train one stage, from where it was interrupted if it was."""
 
 import time
 from dataclasses import dataclass, field
@@ -7,21 +7,18 @@ from typing import Any
 import torch
 from torch import nn
 
-from foodvision.engine import (
+from foodvision.engine.finder import RateSweep, find_learning_rate
+from foodvision.engine.optimise import (
     DistributedModel,
     EarlyStopping,
     EMAModel,
     GradientAccumulator,
-    RateSweep,
-    Results,
     Schedule,
-    Snapshot,
-    Tally,
     clip_gradients,
     create_optimizer,
-    find_learning_rate,
-    train,
 )
+from foodvision.engine.state import Snapshot
+from foodvision.engine.steps import Results, Tally, train
 from foodvision.errors import SettingsError, Stopped
 from foodvision.runs.record import Row
 from foodvision.training.config import TrainConfig
@@ -31,13 +28,13 @@ from foodvision.training.stages import Run, Stage, loss_function
 def fit(stage: Stage, run: Run) -> list[Row]:
     """Train a stage and return its epochs.
 
-    Raises Stopped, the state saved, if the run is asked to stop.
+    Raises Stopped, with the state saved, if the run is asked to stop.
     """
     return _Fitting(stage, run).run()
 
 
 def try_rates(stage: Stage, run: Run) -> RateSweep:
-    """Try learning rates on a stage, which is as before when it returns."""
+    """Try learning rates on a stage and return the sweep; the stage stays as it was."""
     network, optimizer = run.accelerator.prepare(stage.network, _optimizer_of(stage, run.config))
     return find_learning_rate(
         network,
@@ -64,16 +61,16 @@ def _optimizer_of(stage: Stage, config: TrainConfig) -> torch.optim.Optimizer:
 
 @dataclass
 class EpochLog:
-    """What is told of every epoch; a part of the saved state."""
+    """The rows of the epochs so far; a part of the saved state."""
 
     rows: list[Row] = field(default_factory=list)
 
     def state_dict(self) -> list[Row]:
-        """The rows so far."""
+        """Return the rows so far."""
         return self.rows
 
     def load_state_dict(self, state: list[Row]) -> None:
-        """Go on from there."""
+        """Continue from there."""
         self.rows[:] = state
 
 
@@ -108,7 +105,7 @@ class _Fitting:
 
     def run(self) -> list[Row]:
         restored = self._snapshot.restore()
-        self._run.accelerator.wait_for_everyone()  # the first may write over what others read
+        self._run.accelerator.wait_for_everyone()  # the first may overwrite what others read
         self._started = time.perf_counter()
         if not (restored and self._stopping and self._stopping.is_enough(self._results)):
             self._train()
@@ -117,7 +114,7 @@ class _Fitting:
         if self._averaged:
             self._averaged.keep_average()
         self._run.accelerator.unwrap_model(self._wrapped, keep_fp32_wrapper=False).cpu()
-        self._run.accelerator.free_memory()  # a next stage trains some of the same weights
+        self._run.accelerator.free_memory()  # the next stage trains some of the same weights
         return self._log.rows
 
     def _create_optimizer(self) -> tuple[torch.optim.Optimizer, Schedule]:
@@ -148,7 +145,7 @@ class _Fitting:
     def _train(self) -> None:
         stage, run = self._stage, self._run
         try:
-            with run.stop.heard():
+            with run.stop.listening():
                 train(
                     self._model(),
                     stage.teach(stage.train_batches),
@@ -162,7 +159,7 @@ class _Fitting:
                     after_epoch=self._after_epoch,
                     backward=run.accelerator.backward,
                 )
-                run.stop.check()  # what came while the last epoch was judged
+                run.stop.check()  # a signal during the last validation
         except Stopped:
             self._tally.pool()
             self._save()

@@ -1,4 +1,4 @@
-"""From a trained network to a checkpoint: features, calibration, the graph, what is said of it."""
+"""From a trained network to a checkpoint: features, calibration, graph and configuration."""
 
 import platform
 from collections.abc import Sequence
@@ -16,46 +16,42 @@ import foodvision
 from foodvision.checkpoint import Checkpoint, CheckpointConfig
 from foodvision.classifier import Classifier
 from foodvision.data import LabelledPhoto
-from foodvision.engine import (
+from foodvision.engine.features import (
     FeatureCache,
     embed_with_graph,
     embed_with_network,
     weights_fingerprint,
 )
 from foodvision.errors import FoodVisionError
-from foodvision.evaluation import (
-    FEW_TEST_PHOTOS,
+from foodvision.evaluation.calibration import (
     KEPT_SHARE,
-    Share,
-    cross_validate,
     fit_cautious_threshold,
     fit_certainty,
     fit_temperature,
 )
-from foodvision.export import (
+from foodvision.evaluation.cross_validation import FEW_TEST_PHOTOS, cross_validate
+from foodvision.evaluation.intervals import Share
+from foodvision.export.graph import (
     Calibration,
-    KnownScore,
     complete_graph,
     find_body,
-    fit_contrast,
-    fit_prototypes,
-    is_half,
     largest_difference,
     score_known,
-    store_in_half,
 )
+from foodvision.export.known import KnownScore, fit_contrast, fit_prototypes
+from foodvision.graph.precision import is_half, store_in_half
 from foodvision.models import split_head
 from foodvision.training.config import TrainConfig
 from foodvision.training.stages import Run
 
-# Of probabilities between graph and network, on real photos. Torch and ONNX Runtime sum in another
-# order, which stays far below this; weights stored in half precision are rounded.
+# Largest difference of probabilities between graph and network, on real photos. torch and ONNX
+# Runtime sum in another order, which stays far below; half precision rounds the weights.
 _TOLERATED_DIFFERENCE = 1e-3
 _TOLERATED_DIFFERENCE_IN_HALF = 2e-2
 
 _CHECKED_PHOTOS = 32
 
-# Photos of other things, from so many on, are not only judged by but learnt from.
+# From so many photos of other things on, a score is also fitted to them.
 _FEWEST_TO_FIT = 40
 
 _LIBRARIES = (
@@ -71,9 +67,9 @@ _LIBRARIES = (
 
 
 def body_of_start(run: Run) -> bytes | None:
-    """Return the body of the checkpoint that a run starts from, if it fits."""
+    """Return the body of the checkpoint that a run starts from, or None if it does not fit."""
     start = run.start.checkpoint
-    # What is white in deep photos is none of the body's business.
+    # The body does not depend on what is white in deep photos.
     if start and replace(start.config.preprocess, white=run.preprocess.white) == run.preprocess:
         return find_body(start.graph)
     return None
@@ -82,7 +78,7 @@ def body_of_start(run: Run) -> bytes | None:
 def compute_features(
     network: nn.Module, body: bytes, photos: Sequence[LabelledPhoto], run: Run, views: int = 1
 ) -> torch.Tensor:
-    """Return what the network's head sees of photos, (n, views, d) float32; cached.
+    """Return the embeddings of photos, (n, views, d) float32, from the cache if they are there.
 
     body: what `export_body` made of the network.
     """
@@ -106,12 +102,11 @@ def calibrate(
     unknown: Sequence[LabelledPhoto] = (),
     kept: float = KEPT_SHARE,
 ) -> tuple[Calibration, dict[str, float]]:
-    """Fit what makes the model honest: scores on train, the rest on val.
+    """Fit the known score on train and the rest on val; return it, and each score's AUROC.
 
-    unknown: photos of other things, by which the score of known or not is chosen; the AUROC of
-    each candidate is the second of what is returned. Without them it is the cosine to the nearest
-    class mean.
-    kept: of the validation photos, so many are called known, or more.
+    unknown: photos of other things, which choose the known score. Without them it is the cosine to
+        the nearest class mean, and there are no AUROCs.
+    kept: at least this share of the validation photos is called known.
     """
     _, head = split_head(network)
     head = head.cpu()
@@ -126,7 +121,7 @@ def calibrate(
     known = fit_prototypes(seen["train"], train_labels)
     aurocs: dict[str, float] = {}
     if unknown:
-        # Of equal ones the first is taken.
+        # Ties keep the first candidate.
         candidates = [known, KnownScore("energy")]
         known, aurocs = choose_known(candidates, head, seen["train"], seen["val"], seen["unknown"])
     scores = score_known(known, head, seen["val"])
@@ -141,10 +136,10 @@ def calibrate(
 
 
 def cross_validated(network: nn.Module, body: bytes, run: Run) -> Share | None:
-    """Return how many of all photos a head like the network's gets right, fitted without them.
+    """Return how many of all photos a head like the network's gets right, cross-validated.
 
-    None where it would say nothing that is not known: there are enough test photos, or photos that
-    were chosen for the test. None, too, for a trained network, which has seen the photos.
+    None if there are enough test photos, or the user chose them, and for a network that was trained
+    as a whole: it has seen the photos.
     """
     splits = run.photos.splits
     is_small = len(splits["test"]) < FEW_TEST_PHOTOS and "test" in run.photos.carved
@@ -166,8 +161,8 @@ def choose_known(
 
     train, val, unknown: embeddings, (n, d) float32.
 
-    With enough unknown photos another candidate is fitted against them: on half of them while
-    all candidates are judged by the other half, on all of them if it is the best.
+    With enough unknown photos, another candidate is fitted against half of them, and all candidates
+    are compared on the other half. If it is the best, it is fitted against all of them.
     """
     judging, contrast = unknown, []
     if len(unknown) >= _FEWEST_TO_FIT:
@@ -186,7 +181,7 @@ def choose_known(
 def build_checkpoint(
     network: nn.Module, body: bytes, calibration: Calibration, run: Run
 ) -> Checkpoint:
-    """Complete the graph and hold it against the network on real photos; nothing is written yet.
+    """Return the checkpoint, its graph compared with the network on real photos; write nothing.
 
     Raises FoodVisionError if the two do not agree.
     """
@@ -216,7 +211,7 @@ def build_checkpoint(
 
 
 def describe(run: Run, calibration: Calibration) -> CheckpointConfig:
-    """Return what `config.json` says of a run, the figures still missing."""
+    """Return the `config.json` of a run, still without figures."""
     settings = {
         name: str(value or "") if name in ("output", "exclude", "unknown") else value
         for name, value in asdict(run.config).items()

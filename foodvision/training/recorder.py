@@ -1,4 +1,4 @@
-"""The folder of a run: whose it is, what is written there while the run goes on, how it ended."""
+"""The folder of a run: locked, written while the run goes on, and marked with how it ended."""
 
 import shlex
 import shutil
@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from foodvision.checkpoint import check_target
 from foodvision.errors import SettingsError, Stopped
-from foodvision.evaluation import Figures
+from foodvision.evaluation.figures import Figures
 from foodvision.runs.reading import read_run
 from foodvision.runs.record import Row, State, write_metrics, write_start, write_state
 from foodvision.training.config import TrainConfig
@@ -26,27 +26,24 @@ from foodvision.training.tracking import Tracker, check_tracker, open_tracker
 
 
 def agree_on_folder(config: TrainConfig, resume: bool, accelerator: Accelerator) -> Path:
-    """Return the first process's run folder, in all processes, before anything is written to it.
+    """Return the folder asked for, or a new one under runs/, the same in all processes.
+
+    Nothing is written to it yet.
 
     Raises what `check_run_folder` does.
     """
-    folder = run_folder(config)
+    name = f"{datetime.now():%Y%m%d-%H%M%S}-{Path(config.model).name}"
+    folder = config.output or Path("runs") / name
     if accelerator.is_main_process:
         check_run_folder(folder, resume)
     agreed: Path = broadcast_object_list([folder])[0]
     return agreed
 
 
-def run_folder(config: TrainConfig) -> Path:
-    """Return the folder asked for, or a new name under runs/."""
-    name = f"{datetime.now():%Y%m%d-%H%M%S}-{Path(config.model).name}"
-    return config.output or Path("runs") / name
-
-
 def check_run_folder(folder: Path, resume: bool) -> None:
-    """See that a run can start in a folder, or go on in it.
+    """Check that a run can start in a folder, or continue in it.
 
-    Raises SettingsError if there is a run already, or none to go on with; CheckpointError if the
+    Raises SettingsError if there is a run already, or none to continue; CheckpointError if the
     folder cannot be written.
     """
     check_target(folder / "checkpoint")
@@ -60,7 +57,7 @@ def check_run_folder(folder: Path, resume: bool) -> None:
 
 
 class Recorder:
-    """What is written of a run while it goes on."""
+    """Writes down a run while it goes on."""
 
     def __init__(
         self,
@@ -69,9 +66,9 @@ class Recorder:
         seconds: float = 0.0,
         tell: Listener = ignore,
     ) -> None:
-        """Take the run folder, and the tracker and listener that are told of every epoch.
+        """Take the run folder, and the tracker and listener that get every epoch.
 
-        seconds: that the run took before, if it goes on.
+        seconds: what the run took before, if it is continued.
         """
         self._folder, self._tracker, self._tell = folder, tracker, tell
         self._finished: list[Row] = []
@@ -80,11 +77,11 @@ class Recorder:
 
     @property
     def seconds(self) -> float:
-        """What the run took so far, without the time that it lay still."""
+        """Seconds that the run took so far, without interruptions."""
         return time.perf_counter() - self._started
 
     def __call__(self, rows: list[Row]) -> None:
-        """Write the epochs so far: a stage's under way, after those of the finished ones."""
+        """Write the epochs so far: those of finished stages, then those of the current one."""
         self.rows = [*self._finished, *rows]
         write_metrics(self._folder, self.rows)
         write_state(self._folder, "running", self.seconds)
@@ -93,12 +90,12 @@ class Recorder:
         self._tell(EpochEnded(self.rows[-1]))
 
     def finish(self, rows: list[Row]) -> None:
-        """Take a stage's epochs for finished."""
+        """Add the epochs of a finished stage."""
         self._finished += rows
         self.rows = list(self._finished)
 
     def close(self, figures: Figures) -> None:
-        """Write what came out."""
+        """Write the epochs, and that the run is finished."""
         write_metrics(self._folder, self.rows)
         self.end("finished", figures.to_dict())
 
@@ -110,7 +107,7 @@ class Recorder:
 
 
 @contextmanager
-def kept(
+def record_run(
     folder: Path,
     data: str | Path,
     config: TrainConfig,
@@ -119,18 +116,18 @@ def kept(
     *,
     resume: bool,
 ) -> Iterator[Recorder]:
-    """Give the recorder of a run whose folder is this process's alone; say how the run ended.
+    """Lock a run's folder, yield its recorder, and write how the run ended.
 
     Raises SettingsError if another run writes to the folder, or wrote there meanwhile.
     """
     if not accelerator.is_main_process:
-        with told_how_to_go_on(data, folder):
+        with say_how_to_resume(data, folder):
             yield Recorder(folder, None)
         return
     if config.track:
-        check_tracker(config.track)  # better missed now than when there is a run
-    with locked(folder), told_how_to_go_on(data, folder):
-        check_run_folder(folder, resume)  # finding the photos took its time
+        check_tracker(config.track)  # before there is a run
+    with locked(folder), say_how_to_resume(data, folder):
+        check_run_folder(folder, resume)  # another run may have started since the first check
         seconds = 0.0
         if resume:
             seconds = read_run(folder).seconds
@@ -140,9 +137,8 @@ def kept(
             write_start(
                 folder, asdict(config), str(data), command, {"device": str(accelerator.device)}
             )
-        tracker = None
-        if config.track:
-            tracker = open_tracker(config.track, folder, asdict(config), resume=resume)
+        settings, track = asdict(config), config.track
+        tracker = open_tracker(track, folder, settings, resume=resume) if track else None
         recorder = Recorder(folder, tracker, seconds, tell)
         try:
             yield recorder
@@ -156,13 +152,13 @@ def kept(
 
 
 @contextmanager
-def told_how_to_go_on(data: str | Path, folder: Path) -> Iterator[None]:
-    """Say with which command a stopped run is resumed."""
+def say_how_to_resume(data: str | Path, folder: Path) -> Iterator[None]:
+    """Add to Stopped the command that resumes the run."""
     try:
         yield
     except (Stopped, KeyboardInterrupt) as error:
         command = shlex.join(["foodvision", "train", str(data), "--resume", str(folder)])
-        # What ends by itself saves its place; of several processes the first may still write it.
+        # Stopped is raised after saving; of several processes, the first may still be writing.
         is_saved = isinstance(error, Stopped) or (folder / "state").exists()
         said = "the state is saved" if is_saved else "before the first step"
         raise Stopped(f"stopped, {said}: resume with {command}") from None
@@ -170,9 +166,9 @@ def told_how_to_go_on(data: str | Path, folder: Path) -> Iterator[None]:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep other runs out of a folder; a run that was killed keeps nobody out.
+    """Lock a folder against other runs; the lock of a killed run is gone.
 
-    Raises SettingsError if one is in it.
+    Raises SettingsError if another run holds the lock.
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -183,7 +179,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def _as_options(config: TrainConfig) -> list[str]:
-    """The options that differ from the defaults, as they are typed."""
+    """Return the options that differ from the defaults, as they are typed."""
     default, options = TrainConfig(), []
     for field in fields(config):
         value, flag = getattr(config, field.name), field.name.replace("_", "-")

@@ -1,11 +1,12 @@
-"""The story of a run, from photos to a checkpoint; every step is a call into a room."""
+"""The story of a run, from photos to a checkpoint; every step is a call into a package."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -13,7 +14,7 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import InitProcessGroupKwargs
 from torch import nn
 
-from foodvision.checkpoint import measured_on, write_checkpoint
+from foodvision.checkpoint import Checkpoint, measured_on, write_checkpoint
 from foodvision.classifier import Classifier
 from foodvision.data import (
     LabelledPhoto,
@@ -26,10 +27,12 @@ from foodvision.data import (
     split_photos,
 )
 from foodvision.data.names import a_few, is_text
-from foodvision.engine import RateSweep
+from foodvision.engine.finder import RateSweep
 from foodvision.errors import DataError, SettingsError, Stopped
-from foodvision.evaluation import MOST_PHOTOS, Judgement, answer, few_photos_in_words, judge
-from foodvision.export import export_body
+from foodvision.evaluation.calibration import few_photos_in_words
+from foodvision.evaluation.judge import Judgement, answer, judge
+from foodvision.evaluation.robustness import MOST_PHOTOS
+from foodvision.export.graph import export_body
 from foodvision.models import check_network, create_model, find_start, preprocess_for
 from foodvision.reports.card import draw_pictures, write_card
 from foodvision.reports.pages import write_report
@@ -54,7 +57,7 @@ from foodvision.training.package import (
     cross_validated,
     weights_of,
 )
-from foodvision.training.recorder import Recorder, agree_on_folder, kept
+from foodvision.training.recorder import Recorder, agree_on_folder, record_run
 from foodvision.training.sheet import augmentation_sheet
 from foodvision.training.stages import (
     ProgressiveResize,
@@ -67,11 +70,11 @@ from foodvision.training.stages import (
 
 _ON_THE_SHEET = 4
 
-# Every photo is answered 22 times for robustness: with one of ten that costs twice what the test
-# photos do, and the lecture's run stays one of seconds. `foodvision evaluate` takes 100.
+# Robustness answers every photo 22 times. With a tenth of the test photos it takes twice as long as
+# they do, so that the lecture's run takes seconds. `foodvision evaluate` takes 100 photos.
 _FEWEST_CORRUPTED, _ONE_OF = 10, 10
 
-# How long processes wait for each other: as long as the first may measure on its own.
+# How long processes wait for each other: the first measures alone at the end.
 _PATIENCE = timedelta(days=2)
 
 
@@ -85,9 +88,9 @@ def run_training(
     """Train on a source of photos and return the checkpoint's folder.
 
     data: what `open_photos` takes. resume: go on with the run in `config.output`.
-    listener: is told how the run goes; of several processes, the first one's.
+    listener: called with the events of the run, in the first process.
 
-    Raises FoodVisionError for whatever a person can mend, Stopped when it is asked to stop.
+    Raises FoodVisionError for what the user can fix, Stopped when it is asked to stop.
     """
     if not is_text(str(data)):
         raise DataError(f"{str(data)!a} is a path that is no UTF-8: rename it")
@@ -97,18 +100,18 @@ def run_training(
     preprocess = preprocess_for(start, config.image_size)
     folder = agree_on_folder(config, resume, accelerator)
     with (
-        ended_together(accelerator),
+        finish_together(accelerator),
         open_photos(data) as found,
         open_unlabelled(config.unknown) as unknown,
     ):
         photos = choose_photos(found, config)
         preprocess = replace(preprocess, white=photos.white or preprocess.white)
-        # Better told now than at the end.
+        # Unreadable photos stop the run now, not at its end.
         drop_unreadable(Photos(found.root, {"unknown": unknown}, white=preprocess.white))
         tell(PhotosFound(str(data), photos))
-        # Who goes on with the run starts from the same commit.
+        # A resumed run starts from the same commit.
         pinned = replace(config, model=start.name)
-        with kept(folder, data, pinned, accelerator, tell, resume=resume) as recorder:
+        with record_run(folder, data, pinned, accelerator, tell, resume=resume) as recorder:
             run = Run(pinned, photos, preprocess, folder, accelerator, start, recorder)
             network = start_network(run)
             if known := _known_classes(run):
@@ -123,9 +126,9 @@ def run_training(
 
 
 def sweep_learning_rates(data: str | Path, config: TrainConfig) -> tuple[str, RateSweep]:
-    """Return the name of the last stage of a run, and how its loss answers to the learning rate.
+    """Return the name of the last stage of a run, and its loss at rising learning rates.
 
-    Raises FoodVisionError for whatever a person can mend.
+    Raises FoodVisionError for what the user can fix.
     """
     accelerator = start_accelerator(config)
     if accelerator.num_processes > 1:
@@ -147,16 +150,16 @@ def sweep_learning_rates(data: str | Path, config: TrainConfig) -> tuple[str, Ra
 
 
 def start_accelerator(config: TrainConfig) -> Accelerator:
-    """Return what knows the devices and processes of the run, one of each if nobody launched more.
+    """Return the accelerator for the run's devices and processes.
 
-    Raises SettingsError for a precision that they do not have, or a batch that they cannot share.
+    Raises SettingsError for a precision that they do not support, or a batch they cannot share.
     """
     precision = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}[config.precision]
-    # accelerate keeps the precision of a process's first run for all that follow.
+    # accelerate would keep the precision of the process's first run.
     AcceleratorState._reset_state(reset_partial_state=True)
     try:
         accelerator = Accelerator(
-            # Without an accelerator, processes find each other only where the CPU is asked for.
+            # Without a GPU, processes find each other only if the CPU is asked for.
             cpu=config.device == "cpu" or not torch.accelerator.is_available(),
             mixed_precision=precision,
             kwargs_handlers=[InitProcessGroupKwargs(timeout=_PATIENCE)],
@@ -170,12 +173,9 @@ def start_accelerator(config: TrainConfig) -> Accelerator:
 
 
 def check_devices(config: TrainConfig, accelerator: Accelerator) -> None:
-    """See that the devices compute, and the processes share out, what the settings ask for.
-
-    Raises SettingsError.
-    """
+    """Raise SettingsError for a precision or batch size that devices or processes rule out."""
     if config.precision == "float16" and accelerator.device.type == "cpu":
-        # accelerate would go on in float32 and not tell.
+        # accelerate would silently use float32.
         raise SettingsError("precision float16 cannot be had on a CPU: take bfloat16")
     processes = accelerator.num_processes
     if config.batch_size % processes:
@@ -186,13 +186,13 @@ def check_devices(config: TrainConfig, accelerator: Accelerator) -> None:
 
 
 def choose_photos(found: Photos, config: TrainConfig) -> Photos:
-    """Return train, val and test photos that can be read; what is left out is in `left_out`.
+    """Return readable train, val and test photos; `left_out` has the others.
 
-    Raises DataError for a class of which none is left, and whatever the splits lack.
+    Raises DataError for a class without photos, and if a split lacks one.
     """
     chosen = exclude(found, config.exclude) if config.exclude else found
     photos = drop_unreadable(find_white(chosen))
-    if gone := sorted(_learnt(found) - _learnt(photos)):
+    if gone := sorted(_training_classes(found) - _training_classes(photos)):
         raise DataError(
             f"{found.root} has no photo left of {a_few(gone)}, all are unreadable or excluded: "
             "add photos, or remove the class folder"
@@ -202,8 +202,8 @@ def choose_photos(found: Photos, config: TrainConfig) -> Photos:
     )
 
 
-def _learnt(photos: Photos) -> set[str]:
-    """Return the classes of the photos to learn from."""
+def _training_classes(photos: Photos) -> set[str]:
+    """Return the classes of the training photos."""
     members = photos.splits.get("train") or photos.splits.get("all", ())
     return {photo.label for photo in members}
 
@@ -221,7 +221,7 @@ def train_network(network: nn.Module, run: Run, recorder: Recorder) -> bytes:
 
 
 def start_network(run: Run) -> nn.Module:
-    """Return the network that the settings name, its head new for classes that are new to it.
+    """Return the network that the settings name, with a new head for new classes.
 
     Raises SettingsError if it does not take the photos, does not end in a head, or cannot be
     trained as the settings say.
@@ -242,14 +242,14 @@ def start_network(run: Run) -> nn.Module:
 
 
 def start_head(network: nn.Module, run: Run) -> tuple[Stage, bytes]:
-    """Return the stage that trains the head, and the graph of the body that it stands on."""
+    """Return the stage that trains the head, and the graph of the body below it."""
     exported = body_of_start(run) or export_body(network, run.preprocess)
     return head_stage(network, head_features(network, exported, run), run), exported
 
 
 def head_features(network: nn.Module, exported: bytes, run: Run) -> dict[str, torch.Tensor]:
-    """Return what the head learns from: several views of train photos, one of val photos."""
-    # The other processes of a run find in the cache what the first one computed.
+    """Return the embeddings that train the head: views of train photos, one view of val photos."""
+    # The first process computes them; the others find them in the cache.
     with run.accelerator.main_process_first():
         return {
             split: compute_features(network, exported, run.photos.splits[split], run, views)
@@ -264,9 +264,9 @@ def write_outcome(
     unknown: Sequence[LabelledPhoto],
     recorder: Recorder,
 ) -> Judgement:
-    """Calibrate, measure on the test photos, and write checkpoint and report.
+    """Calibrate, measure on the test photos, write checkpoint and report; return the figures.
 
-    unknown: photos of other things: half to calibrate by, half to measure on.
+    unknown: photos of other things; one half calibrates, the other is measured on.
     """
     test = run.photos.splits["test"]
     calibration, aurocs = calibrate(network, exported, run, unknown[::2])
@@ -278,46 +278,52 @@ def write_outcome(
         judge(classifier, test, answers, unknown[1::2], corrupted),
         cross_validated=cross_validated(network, exported, run),
     )
-    weights = weights_of(network, half=run.config.half_storage)
+    listed = list_answers(run.photos.root, test, run.photos.classes, answers)
     measured = {
-        "measured_on": measured_on(checkpoint.graph, weights),
         "test": judgement.figures.to_dict(),
         **judgement.beside(),
         "known_by": {"score": calibration.known.kind, "auroc_on_validation": aurocs},
         "epochs": recorder.rows,
         "training_seconds": recorder.seconds,
     }
-    listed = list_answers(run.photos.root, test, run.photos.classes, answers)
-    record = read_run(run.folder)
-    data = checkpoint.config.data | {"source": record.data}
-    config = replace(checkpoint.config, figures=measured, data=data)
-    checkpoint = replace(checkpoint, config=config)
-    write_checkpoint(
-        checkpoint.folder,
-        checkpoint.config,
-        checkpoint.graph,
-        write_card(checkpoint, run.folder.name, record.command_line),
-        weights,
-        draw_pictures(judgement.figures, listed),
-    )
+    weights = weights_of(network, half=run.config.half_storage)
+    _write_model(checkpoint, weights, measured, draw_pictures(judgement.figures, listed), run)
+    write_answers(run.folder, listed)
+    write_figures(run.folder, judgement)
+    recorder.close(judgement.figures)
     sheet = augmentation_sheet(
         run.photos.splits["train"][:_ON_THE_SHEET],
         ProgressiveResize(run.preprocess, run.config)(0),
         run.preprocess,
         run.config.seed,
     )
-    write_answers(run.folder, listed)
-    write_figures(run.folder, judgement)
-    recorder.close(judgement.figures)
     write_report(run.folder, run.photos.root, test, sheet, run.preprocess.white)
     return judgement
 
 
-@contextmanager
-def ended_together(accelerator: Accelerator) -> Iterator[None]:
-    """Let no process of a run leave before the first one has written everything.
+def _write_model(
+    checkpoint: Checkpoint,
+    weights: bytes,
+    measured: Mapping[str, Any],
+    pictures: Mapping[str, bytes],
+    run: Run,
+) -> None:
+    """Write the checkpoint with its figures and its card."""
+    record = read_run(run.folder)
+    config = replace(
+        checkpoint.config,
+        figures={"measured_on": measured_on(checkpoint.graph, weights), **measured},
+        data=checkpoint.config.data | {"source": record.data},
+    )
+    card = write_card(replace(checkpoint, config=config), run.folder.name, record.command_line)
+    write_checkpoint(checkpoint.folder, config, checkpoint.graph, card, weights, pictures)
 
-    A launcher takes a process that leaves for failed, if it was stopped, and ends the others.
+
+@contextmanager
+def finish_together(accelerator: Accelerator) -> Iterator[None]:
+    """Have all processes of a run end when the first one has written everything.
+
+    A launcher takes a stopped process that leaves for failed, and ends the others.
     """
     stopped = None
     try:
@@ -331,6 +337,6 @@ def ended_together(accelerator: Accelerator) -> Iterator[None]:
 
 
 def _known_classes(run: Run) -> set[str]:
-    """Return the classes that the checkpoint knows from which a run starts."""
+    """Return the run's classes that the checkpoint it starts from knows."""
     known = run.start.checkpoint if run.config.pretrained else None
     return set(known.config.classes if known else ()) & set(run.photos.classes)

@@ -1,4 +1,4 @@
-"""What augmentation makes of a few photos, to be looked at."""
+"""Augmented versions of a few photos, for the report."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ _VARIANTS = 5
 def augmentation_sheet(
     photos: Sequence[LabelledPhoto], transform: v2.Transform, preprocess: Preprocess, seed: int
 ) -> Image.Image:
-    """Return a sheet: a row a photo, first as it is served, then as training may see it."""
+    """Return a sheet with a row per photo: first as served, then augmented."""
     tiles = []
     for row, photo in enumerate(photos):
         image = load_image(photo.path, white=preprocess.white)

@@ -1,4 +1,4 @@
-"""The two ways to train, made ready: the head on what a frozen backbone saw, the whole network."""
+"""The two stages of a training: the head on a frozen backbone's features, the whole network."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -28,22 +28,19 @@ from foodvision.data.batches import (
 )
 from foodvision.data.loaders import photo_dataset
 from foodvision.data.transforms import Square, augmentation, normalise
-from foodvision.engine import (
-    DistillationLoader,
-    StopSignal,
-    Teacher,
-    create_optimizer,
-    keep_freed_memory,
-)
+from foodvision.engine.memory import keep_freed_memory
+from foodvision.engine.optimise import create_optimizer
+from foodvision.engine.state import StopSignal
 from foodvision.engine.steps import Batches as AnyBatches
 from foodvision.engine.steps import LossFunction
+from foodvision.engine.teacher import DistillationLoader, Teacher
 from foodvision.errors import SettingsError
 from foodvision.models import Start, check_training, load_network, split_head
 from foodvision.preprocess import Preprocess
 from foodvision.runs.record import Row
 from foodvision.training.config import TrainConfig
 
-# Random crops are cut from photos whose short side is so many times the square's.
+# The short side of photos to crop from, in sides of the square.
 _ROOM_TO_CROP = 1.5
 
 _SIZE_STEP = 16
@@ -51,7 +48,7 @@ _SIZE_STEP = 16
 
 @dataclass(frozen=True)
 class Run:
-    """What the steps of a run share."""
+    """What the steps of a run share: settings, photos, devices, and where it starts."""
 
     config: TrainConfig
     photos: Photos
@@ -63,24 +60,24 @@ class Run:
 
     @cached_property
     def stop(self) -> StopSignal:
-        """What ends the run between two batches."""
+        """The signal that stops the run between two batches."""
         return StopSignal(self.accelerator)
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of the photos."""
+        """The fingerprint of the photos."""
         return self.photos.fingerprint()
 
     @property
     def shard(self) -> Shard:
-        """Which part of every batch this process takes."""
+        """The part of every batch that this process takes."""
         return Shard(self.accelerator.process_index, self.accelerator.num_processes)
 
     @cached_property
     def teach(self) -> Callable[[Batches], AnyBatches]:
-        """What has a teacher, if the settings name one, answer the training batches.
+        """Wraps the training batches with the teacher's answers, if the settings name a teacher.
 
-        Raises SettingsError if it does not know a class, and what a load that fails raises.
+        Raises SettingsError if it does not know a class, and what loading it raises.
         """
         config, wanted = self.config, self.photos.classes
         if not config.teacher:
@@ -102,12 +99,12 @@ class Run:
         )
 
     def labels(self, split: str) -> list[int]:
-        """Class indices of a split's photos."""
+        """Return the class indices of a split's photos."""
         index = {name: place for place, name in enumerate(self.photos.classes)}
         return [index[photo.label] for photo in self.photos.splits[split]]
 
     def batches(self, dataset: Any, **how: Any) -> Batches:
-        """Return batches of a dataset with what all of them have in common."""
+        """Return batches of a dataset, with the run's size, seed and shard."""
         return Batches(
             dataset, self.config.batch_size, seed=self.config.seed, shard=self.shard, **how
         )
@@ -115,9 +112,9 @@ class Run:
 
 @dataclass(frozen=True)
 class Stage:
-    """A network, or only its head, and what it is about to learn from.
+    """A network, or only its head, and what it learns from.
 
-    teach: wraps the training batches by a teacher, if there is one.
+    teach: wraps the training batches with a teacher's answers, if there is one.
     """
 
     name: str
@@ -131,9 +128,9 @@ class Stage:
 
 
 def head_stage(network: nn.Module, features: Mapping[str, torch.Tensor], run: Run) -> Stage:
-    """Return the stage that trains the head on what a frozen backbone saw.
+    """Return the stage that trains the head on the features of a frozen backbone.
 
-    features: by split, (n, views, d) float32; of each photo a view is chosen by chance.
+    features: by split, (n, views, d) float32; each photo is used in a random view.
     """
     _, head = split_head(network)
     train_set = TensorDataset(features["train"], torch.tensor(run.labels("train")))
@@ -143,8 +140,8 @@ def head_stage(network: nn.Module, features: Mapping[str, torch.Tensor], run: Ru
         head,
         run.batches(
             train_set,
-            weights=_draws(run),
-            transform_of=lambda _: _any_view,
+            weights=_sampling_weights(run),
+            transform_of=lambda _: _random_view,
             before_batch=run.stop.check,
         ),
         run.batches(val_set, shuffle=False),
@@ -159,9 +156,9 @@ def network_stage(network: nn.Module, run: Run) -> Stage:
     if run.accelerator.device.type == "cpu":
         keep_freed_memory()
     elif run.accelerator.num_processes > 1:
-        # The statistics of the whole batch; names and answers of the layers stay what they were.
+        # Statistics of the whole batch; the layers' names and outputs stay the same.
         network = convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
-    # The order of memory in which a CPU's and a GPU's convolutions are about twice as fast.
+    # In this memory format, convolutions are about twice as fast on CPUs and GPUs.
     network.to(memory_format=torch.channels_last)
     return Stage(
         "network",
@@ -175,16 +172,16 @@ def network_stage(network: nn.Module, run: Run) -> Stage:
             finish=BatchTransform(square),
         ),
         config.network_epochs,
-        _network_rate(config),
+        _learning_rate(config),
         config.layer_decay,
         run.teach,
     )
 
 
 def check_network_stage(network: nn.Module, run: Run) -> None:
-    """See that a network can be trained as the settings say, before its head is.
+    """Check that the whole network can be trained as the settings say, before its head is.
 
-    Raises SettingsError, and what a teacher that cannot be loaded raises.
+    Raises SettingsError, and what loading the teacher raises.
     """
     config = run.config
     create_optimizer(network, "sgd", 1.0, layer_decay=config.layer_decay)
@@ -207,8 +204,7 @@ def loss_function(run: Run) -> LossFunction:
     smoothing = run.config.label_smoothing
     loss_fn = nn.CrossEntropyLoss(weights, label_smoothing=smoothing, reduction="none")
     loss_fn.to(run.accelerator.device)
-    # torch's own mean divides by the weights of the batch: in one of a single class they would
-    # count for nothing.
+    # torch's own mean divides by the weights in the batch: with a single class they cancel out.
     return lambda logits, labels: loss_fn(logits, labels).mean()
 
 
@@ -218,7 +214,7 @@ class ProgressiveResize:
     def __init__(self, square: Preprocess, config: TrainConfig) -> None:
         """Take the full square and the settings."""
         self._square, self._config = square, config
-        self._of_size: dict[int, v2.Transform] = {}  # building it takes as long as one photo
+        self._of_size: dict[int, v2.Transform] = {}  # building one takes as long as a photo
 
     def __call__(self, epoch: int) -> v2.Transform:
         """Return the augmentation."""
@@ -241,12 +237,12 @@ class ProgressiveResize:
         return min(full, max(1, round(grown / _SIZE_STEP)) * _SIZE_STEP)
 
     def sizes(self) -> list[int]:
-        """Return all that the epochs have, the smallest first."""
+        """Return the sizes of all epochs, the smallest first."""
         return sorted({self.size(epoch) for epoch in range(self._config.network_epochs)})
 
 
 class BatchTransform:
-    """What is done to a whole batch: normalised, in the fast order of memory, and mixed."""
+    """Normalises a batch, in the fast memory format, and mixes it."""
 
     def __init__(self, square: Preprocess, mix: Callable[..., Any] | None = None) -> None:
         """Take the network's normalisation; mix: MixUp or CutMix."""
@@ -266,26 +262,26 @@ def _photo_batches(run: Run) -> Batches:
     before_crop = Shorten(room) if square.resize == "short" else Square(square)
     return run.batches(
         in_memory(photo_dataset(run.photos, "train", before_crop, room), room),
-        weights=_draws(run),
+        weights=_sampling_weights(run),
         transform_of=ProgressiveResize(square, config),
         finish=BatchTransform(square, mixing(config.mixup, config.cutmix, len(run.photos.classes))),
         before_batch=run.stop.check,
     )
 
 
-def _network_rate(config: TrainConfig) -> float:
+def _learning_rate(config: TrainConfig) -> float:
     if config.trains_head_first:
         return config.finetune_learning_rate
     return config.learning_rate or (5e-4 if config.starts_from_weights else 1e-3)
 
 
-def _draws(run: Run) -> torch.Tensor | None:
-    """How often each training photo is drawn, if not in turn."""
+def _sampling_weights(run: Run) -> torch.Tensor | None:
+    """Return the sampling weight of each training photo, or None to take them in turn."""
     if run.config.balance != "sampler":
         return None
     labels = run.labels("train")
     return class_weights(labels, len(run.photos.classes))[labels]
 
 
-def _any_view(views: torch.Tensor) -> torch.Tensor:
+def _random_view(views: torch.Tensor) -> torch.Tensor:
     return views[torch.randint(len(views), ())]

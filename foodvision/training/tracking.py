@@ -1,4 +1,4 @@
-"""Experiment tracking: a run's figures, given to one of accelerate's trackers."""
+"""Experiment tracking: pass a run's figures to one of accelerate's trackers."""
 
 import math
 import os
@@ -29,23 +29,23 @@ LOCAL: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
     }
 )
-"""Environment variables by which a tracker writes to this machine only; one that is set wins."""
+"""Environment variables that keep a tracker on this machine; your own values win."""
 
 
 class Tracker:
-    """Where the figures of a run go besides its folder."""
+    """A tracker that gets the figures of a run."""
 
     def __init__(self, tracker: GeneralTracker, close: Callable[[], None]) -> None:
         self._tracker, self._close = tracker, close
         self._step = 0
 
     def log(self, row: Row, step: int) -> None:
-        """Write an epoch's numbers."""
+        """Log an epoch's numbers."""
         self._step = step
         self._tracker.log(dict(_numbers(row)), step=step)
 
     def finish(self, figures: Mapping[str, Any]) -> None:
-        """Write the test photos' figures, nothing for a run that has none, and close."""
+        """Log the figures of the test photos, if there are any, and close."""
         measured = {f"test_{name}": value for name, value in _numbers(figures)}
         if measured:
             self._tracker.log(measured, step=self._step)
@@ -64,15 +64,15 @@ def open_tracker(
 ) -> Tracker:
     """Return the tracker of that name for the run in a folder, under the folder's name.
 
-    It writes to this machine, unless environment variables of its own say otherwise.
+    It writes to this machine, unless its own environment variables say otherwise.
 
-    resume: go on with the run of that name, where the tracker can.
+    resume: continue the run of that name, where the tracker can.
     """
     for variable, value in LOCAL.get(name, {}).items():
         os.environ.setdefault(variable, value)
     project, options = PROJECT, dict[str, Any]()
     match name:
-        case "tensorboard":  # whose project is the folder below the run's
+        case "tensorboard":  # its project is a folder in the run's
             project, options = name, {"logging_dir": folder}
         case "trackio":
             options = {"name": folder.name, "resume": "allow" if resume else "never"}
@@ -87,16 +87,20 @@ def open_tracker(
     with redirect_stdout(sys.stderr), _without_hub(name):
         tracker.start()
     tracker.store_init_configuration(
-        {key: _plain(value) for key, value in settings.items() if value is not None}
+        {
+            key: value if isinstance(value, (bool, int, float)) else str(value)
+            for key, value in settings.items()
+            if value is not None
+        }
     )
-    # trackio's own: a run that is closed by itself is closed, and told, once more at exit.
+    # trackio's own: otherwise it closes the run once more at exit, and says so.
     close = import_module(name).finish if name == "trackio" else tracker.finish
     return Tracker(tracker, close)
 
 
 @contextmanager
 def _without_hub(name: TrackerName) -> Iterator[None]:
-    """Keep trackio from asking the Hub whose token lies here, unless it writes to the Hub."""
+    """Keep trackio from asking the Hub who you are, unless it writes there."""
     from huggingface_hub import constants
 
     is_remote = "TRACKIO_SPACE_ID" in os.environ or "TRACKIO_SERVER_URL" in os.environ
@@ -110,12 +114,8 @@ def _without_hub(name: TrackerName) -> Iterator[None]:
         constants.HF_HUB_OFFLINE = before
 
 
-def _plain(value: Any) -> bool | float | str:
-    return value if isinstance(value, (bool, int, float)) else str(value)
-
-
 def _numbers(row: Row) -> Iterator[tuple[str, float]]:
-    """What of a row can be drawn: the numbers, without the epoch, which is the step."""
+    """Yield the finite numbers of a row, without the epoch, which is the step."""
     for name, value in row.items():
         if name != "epoch" and isinstance(value, (int, float)) and math.isfinite(value):
             yield name, float(value)

@@ -1,7 +1,6 @@
 """What visitors say is in their photos, kept as a dataset; only where the owner asks for it."""
 
 import hashlib
-import io
 import shutil
 import tempfile
 import unicodedata
@@ -22,6 +21,7 @@ from foodvision.hub.push import check_writable
 from foodvision.hub.session import guarded
 from foodvision.image import Photo, load_image
 from foodvision.page.models import PageModels
+from foodvision.reports.documents import jpeg
 from foodvision.system.storage import write_atomically
 from foodvision.web.choice import ModelChoice, changes_of
 
@@ -72,12 +72,11 @@ class Feedback:
         name = _folder_of(label, classes)
         if self.only_classes and name not in classes:
             raise PhotoError(f"{label!r} is none of the model's classes: choose one of the list")
-        content = io.BytesIO()
-        load_image(photo).save(content, "JPEG", quality=95)
-        digest = hashlib.sha256(content.getvalue()).hexdigest()[:16]
+        content = jpeg(load_image(photo), 95)
+        digest = hashlib.sha256(content).hexdigest()[:16]
         path = self.folder / name / f"{digest}.jpg"
         with self._lock:
-            write_atomically(path, content.getvalue())
+            write_atomically(path, content)
             for older in self.folder.glob(f"*/{path.name}"):
                 if not older.samefile(path):
                     older.unlink()  # the last word counts

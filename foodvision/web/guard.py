@@ -115,8 +115,8 @@ class Guard:
         finally:
             self._answering -= counted
 
-    def also_called(self, url: str) -> None:
-        """Answer to the name in an address, too."""
+    def allow_host_of(self, url: str) -> None:
+        """Answer to the host of an address, too."""
         if self._hosts is not None:
             self._hosts |= {_host(url)}
 
@@ -132,8 +132,9 @@ class Guard:
         if path not in _PAGES and not path.startswith((*_BELOW, _PLAIN_API)):
             raise RefusedError(404, "Not found")
         owners = owners_of(request)
-        if path.startswith(_FILE):
-            self._check_file(path, owners)
+        file = Path(path.removeprefix(_FILE))
+        if path.startswith(_FILE) and not self._uploads.may_read(file, owners):
+            raise RefusedError(404, "Not found")
         if self._is_closing and request.method == "POST":
             raise RefusedError(503, self._words(request)("busy"))
         if path.rstrip("/") == f"{_API}/upload":
@@ -200,10 +201,6 @@ class Guard:
             own = names | (self._hosts or frozenset())
             if _host(origin) not in own or _is_neighbour(origin, hosts):
                 raise RefusedError(403, "Another site may not ask this page")
-
-    def _check_file(self, path: str, owners: frozenset[str]) -> None:
-        if not self._uploads.may_read(Path(path.removeprefix(_FILE)), owners):
-            raise RefusedError(404, "Not found")
 
 
 class _Exchange:

@@ -1,13 +1,11 @@
 """Where the model looked, as HTML: the photo, the map over it, and how strong its colours are."""
 
-import io
-
 from markupsafe import Markup
 from PIL import Image
 
 from foodvision.page.colours import STOPS
 from foodvision.page.words import Words
-from foodvision.reports.documents import data_uri
+from foodvision.reports.documents import data_uri, jpeg
 
 STRENGTH = 60
 """How strong the colours are before anybody changes it, in percent."""
@@ -23,23 +21,19 @@ _PICTURES = Markup('<img class="plain" src="{plain}" alt=""><img class="map" src
 _HINT = Markup("<p>{}</p>")
 
 
-def looked_html(words: Words, pictures: tuple[Image.Image, Image.Image] | None = None) -> Markup:
-    """Return where the model looked, or what stands there before there is a photo.
+def looked_html(
+    words: Words,
+    pictures: tuple[Image.Image, Image.Image] | None = None,
+    hint: str = "looked_empty",
+) -> Markup:
+    """Return where the model looked, or a hint that says why there is nothing to see.
 
-    pictures: as `where_it_looked` returns them.
+    pictures: as `where_it_looked` returns them. hint: the key of its text.
     """
-    if pictures is None:
-        return _html(words, _HINT.format(words("looked_empty")), Markup(" disabled"))
-    plain, over = (data_uri(_jpeg(picture), "image/jpeg") for picture in pictures)
-    return _html(words, _PICTURES.format(plain=plain, map=over), Markup())
-
-
-def not_looked_html(words: Words) -> Markup:
-    """Return what stands there of a model that cannot show it."""
-    return _html(words, _HINT.format(words("looked_none")), Markup(" disabled"))
-
-
-def _html(words: Words, inside: Markup, disabled: Markup) -> Markup:
+    inside = _HINT.format(words(hint))
+    if pictures:
+        plain, over = (data_uri(jpeg(picture), "image/jpeg") for picture in pictures)
+        inside = _PICTURES.format(plain=plain, map=over)
     return _LOOKED.format(
         text=words("looked_text"),
         inside=inside,
@@ -48,11 +42,5 @@ def _html(words: Words, inside: Markup, disabled: Markup) -> Markup:
         colours=",".join(STOPS),
         label=words("strength_label"),
         strength=STRENGTH,
-        disabled=disabled,
+        disabled=Markup() if pictures else Markup(" disabled"),
     )
-
-
-def _jpeg(image: Image.Image) -> bytes:
-    content = io.BytesIO()
-    image.save(content, "JPEG", quality=88)
-    return content.getvalue()

@@ -54,44 +54,51 @@ class Answered:
         return self.prediction.label if known and self.prediction else _UNKNOWN
 
 
-def many_tab(models: PageModels, chosen: ModelChoice, i18n: gr.I18n) -> gr.File:
-    """Lay out the tab, connect its events, and return where the photos go in."""
-    running: set[str | None] = set()  # sessions whose photos are being answered
+class _Events:
+    """What happens on the tab when somebody does something there."""
+
+    def __init__(self, models: PageModels) -> None:
+        self._models = models
+        self._running: set[str | None] = set()  # sessions whose photos are being answered
 
     def answer_all(
-        photos: list[str] | None, chosen: str, request: gr.Request
+        self, photos: list[str] | None, chosen: str, request: gr.Request
     ) -> Iterator[tuple[Any, ...]]:
-        words = models[chosen].words(request)
+        words = self._models[chosen].words(request)
         if not photos:
             raise gr.Error(escape(words("many_empty")), print_exception=False)
         done: list[Answered] = []
         yield done, _count(done, photos, words), "", gr.update(choices=_choices(done, words))
-        running.add(request.session_hash)
+        self._running.add(request.session_hash)
         try:
             for photo in photos:
-                if request.session_hash not in running:
+                if request.session_hash not in self._running:
                     break
-                done.append(answer_one(models[chosen], photo))
+                done.append(answer_one(self._models[chosen], photo))
                 if _is_shown(len(done)) and len(done) < len(photos):
                     yield done, *_outcome(done, photos, words)
                 else:
                     yield done, _count(done, photos, words), gr.skip(), gr.skip()
         finally:
-            running.discard(request.session_hash)
+            self._running.discard(request.session_hash)
         yield done, *_outcome(done, photos, words)
 
-    def stop_answering(request: gr.Request) -> None:
+    def stop(self, request: gr.Request) -> None:
         # Gradio's `cancels` would end the generator, and what it did not show yet would be lost.
-        running.discard(request.session_hash)
+        self._running.discard(request.session_hash)
 
-    def show(done: list[Answered], group: str, chosen: str, request: gr.Request) -> Any:
-        words = models[chosen].words(request)
+    def show(self, done: list[Answered], group: str, chosen: str, request: gr.Request) -> Any:
+        words = self._models[chosen].words(request)
         if not done and group == _ALL:  # nothing was answered yet
             return gr.skip()
         if not done:
             raise gr.Error(escape(words("many_forgotten")), print_exception=False)
         return _gallery([photo for photo in done if group in (_ALL, photo.group)], words)
 
+
+def many_tab(models: PageModels, chosen: ModelChoice, i18n: gr.I18n) -> gr.File:
+    """Lay out the tab, connect its events, and return where the photos go in."""
+    events = _Events(models)
     done = gr.State([], time_to_live=_REMEMBERED_SECONDS)
     photos = gr.File(
         label=i18n("many_label"),
@@ -106,15 +113,15 @@ def many_tab(models: PageModels, chosen: ModelChoice, i18n: gr.I18n) -> gr.File:
     group = gr.Dropdown([("", _ALL)], value=_ALL, label=i18n("filter_label"))
     gallery = gr.HTML("", elem_id="gallery")
     start.click(
-        answer_all,
+        events.answer_all,
         [photos, chosen],
         [done, status, gallery, group],
         show_progress="minimal",
         api_visibility="private",
     )
-    stop.click(stop_answering, queue=False, api_visibility="private")
+    stop.click(events.stop, queue=False, api_visibility="private")
     group.input(
-        show,
+        events.show,
         [done, group, chosen],
         gallery,
         show_progress="hidden",  # an error would else lie over the pictures
@@ -143,7 +150,7 @@ def _outcome(
 ) -> tuple[Markup, Markup, dict[str, Any]]:
     """Return what the status, the gallery and the filter show."""
     choices = gr.update(choices=_choices(done, words), value=_ALL)
-    return _count(done, photos, words) + _taken_home(done, words), _gallery(done, words), choices
+    return _count(done, photos, words) + _download_link(done, words), _gallery(done, words), choices
 
 
 def _choices(done: Sequence[Answered], words: Words) -> list[tuple[str, str]]:
@@ -157,7 +164,7 @@ def _count(done: Sequence[Answered], photos: Sequence[str], words: Words) -> Mar
     return Markup("<p>{}</p>").format(words("answered_count", done=len(done), all=len(photos)))
 
 
-def _taken_home(done: Sequence[Answered], words: Words) -> Markup:
+def _download_link(done: Sequence[Answered], words: Words) -> Markup:
     """Return the link to all answers, and the names of the files that have none."""
     failed = [Markup("<li>{}</li>").format(photo.error) for photo in done if photo.error]
     bad = _BAD.format(title=words("bad_files"), failed=Markup().join(failed)) if failed else ""

@@ -16,7 +16,7 @@ from foodvision.page.prediction_html import answer_html, empty_html, failure_htm
 from foodvision.reports.documents import data_uri
 from foodvision.web.choice import ModelChoice, changes_of
 from foodvision.web.feedback import Feedback, feedback_form
-from foodvision.web.looked import looked_html, not_looked_html
+from foodvision.web.looked import looked_html
 from foodvision.web.uploads import photo_input
 
 # Where a page may not write to the clipboard, and over plain http none may, by hand.
@@ -117,7 +117,7 @@ def _connect_answer(
         if photo is None or prediction is None:
             return looked_html(words)
         if prediction.evidence is None:
-            return not_looked_html(words)
+            return looked_html(words, hint="looked_none")
         preprocess = model.classifier.config.preprocess
         picture = model.decoded(photo).picture
         return looked_html(words, where_it_looked(picture, preprocess, prediction.evidence))

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
-from fastapi import FastAPI
 from markupsafe import Markup
 
 from foodvision.api.application import Service, plain_api
@@ -58,8 +58,27 @@ _DRAIN_SECONDS = 8
 _SECONDS_BETWEEN_DELETING = 600
 
 
+# What Gradio is launched with, whatever a caller asks for.
+_LAUNCH: Mapping[str, Any] = MappingProxyType(
+    {
+        "theme": THEME,
+        "css_paths": list(CSS),
+        "pwa": True,
+        "quiet": True,
+        "prevent_thread_lock": True,
+        "max_file_size": MAX_UPLOAD,
+        "footer_links": ["api"],
+        "run_history": False,
+        "state_session_capacity": _SESSIONS,
+        "enable_monitoring": False,
+        "ssr_mode": False,
+        "strict_cors": True,
+    }
+)
+
+
 @dataclass
-class Behind:
+class Services:
     """What works behind a page, which Gradio knows nothing of."""
 
     i18n: gr.I18n
@@ -112,7 +131,7 @@ def build_page(
         add_endpoints(shown, chosen, photo, photos)
         page.load(None, js=SCRIPT.read_text("utf-8"))
     protect_functions(page, uploads, first.words)
-    page.behind = Behind(i18n, models, uploads, decoder, first.words, feedback)
+    page.services = Services(i18n, models, uploads, decoder, first.words, feedback)
     return page.queue(max_size=50, default_concurrency_limit=_AT_ONCE)  # type: ignore[no-any-return]
 
 
@@ -149,66 +168,55 @@ def launch_page(
         raise SettingsError(
             "--mcp needs the package mcp: pip install '.[mcp]' in foodvision's folder"
         )
-    behind: Behind = page.behind  # type: ignore[attr-defined]
+    services: Services = page.services  # type: ignore[attr-defined]
     host = bare_host(host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1")
-    is_local = host in LOOPBACK
-    names = frozenset(map(str.lower, hosts)) if hosts or is_local else None
-
-    @asynccontextmanager
-    async def guarded(app: Any) -> AsyncIterator[None]:
-        # Here all of Gradio's middleware is there, and no request has come.
-        link_manifest_relatively(app)
-        behind.guard = Guard(
-            app.middleware_stack, _plain_api(behind), behind.uploads, names, behind.words
-        )
-        app.middleware_stack = behind.guard
-        yield
-
-    options: dict[str, Any] = {
+    names = frozenset(map(str.lower, hosts)) if hosts or host in LOOPBACK else None
+    options = {
+        **_LAUNCH,
         "server_name": in_url(host),  # Gradio wants the brackets of IPv6
         "root_path": root_path,
         "share": share,
-        "theme": THEME,
-        "css_paths": list(CSS),
-        "i18n": behind.i18n,
-        "pwa": True,
+        "i18n": services.i18n,
         "mcp_server": mcp,
-        "quiet": True,
-        "prevent_thread_lock": True,
-        "max_file_size": MAX_UPLOAD,
-        "app_kwargs": {"lifespan": guarded},
-        "footer_links": ["api"],
-        "run_history": False,
-        "state_session_capacity": _SESSIONS,
-        "enable_monitoring": False,
-        "ssr_mode": False,
-        "strict_cors": True,
+        "app_kwargs": {"lifespan": _guarding(services, names)},
     }
     _, local_url, share_url = _launch(page, host, port, options)
-    if share_url and behind.guard:
-        behind.guard.also_called(share_url)
+    if share_url and services.guard:
+        services.guard.allow_host_of(share_url)
     refuse_addresses_of_assistants(page)
-    behind.uploads.publish_what_is_there()
-    end = _End() if wait else None  # before anybody knows that the page answers
+    services.uploads.publish_what_is_there()
+    stop = _StopRequest() if wait else None  # before anybody knows that the page answers
     say(f"Serving at {share_url or local_url} (Ctrl-C stops it)")
-    if end:
-        _wait_for_the_end(behind, end)
+    if stop:
+        _wait_until_stopped(services, stop)
         # Gradio's own way out waits for pages that are open.
         page.close(verbose=False)
-        behind.decoder.close()
-        if behind.feedback:
-            behind.feedback.close()
+        services.decoder.close()
+        if services.feedback:
+            services.feedback.close()
+
+
+def _guarding(services: Services, names: frozenset[str] | None) -> Callable[[Any], Any]:
+    """Return the lifespan of Gradio's application, which begins by putting the guard before it."""
+
+    @asynccontextmanager
+    async def lifespan(app: Any) -> AsyncIterator[None]:
+        # Here all of Gradio's middleware is there, and no request has come.
+        link_manifest_relatively(app)
+        api = plain_api(
+            Service(services.models, _api_folder(), services.decoder), keys_of_environment()
+        )
+        services.guard = Guard(app.middleware_stack, api, services.uploads, names, services.words)
+        app.middleware_stack = services.guard
+        yield
+
+    return lifespan
 
 
 @cache
 def _api_folder() -> Path:
     """Return where photos to the API of all pages of this program lie while they are answered."""
     return TemporaryFolder("api").path
-
-
-def _plain_api(behind: Behind) -> FastAPI:
-    service = Service(behind.models, _api_folder(), behind.decoder)
-    return plain_api(service, keys_of_environment())
 
 
 def _launch(
@@ -232,7 +240,7 @@ def _launch(
     raise SettingsError(f"the page cannot be served ({reason})")
 
 
-class _End:
+class _StopRequest:
     """Whether the page was asked to stop.
 
     An exception that a signal raises is lost where Python happens to be in a destructor.
@@ -240,27 +248,27 @@ class _End:
 
     def __init__(self) -> None:
         """Listen to Ctrl-C and SIGTERM, by which a Space is ended."""
-        self.is_asked_for = False
+        self.is_made = False
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._ask)
 
     def _ask(self, *_: object) -> None:
-        if self.is_asked_for:
+        if self.is_made:
             raise KeyboardInterrupt  # who asks twice waits for nobody
-        self.is_asked_for = True
+        self.is_made = True
 
 
-def _wait_for_the_end(behind: Behind, end: _End) -> None:
+def _wait_until_stopped(services: Services, stop: _StopRequest) -> None:
     """Delete old uploads until the page is stopped, then let answers that are under way come."""
     with suppress(KeyboardInterrupt):
         deleted = time.monotonic()
-        while not end.is_asked_for:
+        while not stop.is_made:
             time.sleep(0.2)
             if time.monotonic() - deleted > _SECONDS_BETWEEN_DELETING:
-                behind.uploads.delete_old()
+                services.uploads.delete_old()
                 deleted = time.monotonic()
-        if behind.guard:
-            behind.guard.drain(_DRAIN_SECONDS)
+        if services.guard:
+            services.guard.drain(_DRAIN_SECONDS)
 
 
 def _for_gradio(words: Words, introduction: str) -> dict[str, str]:

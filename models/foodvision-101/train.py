@@ -56,9 +56,10 @@ from foodvision.data import LabelledPhoto, Photos, carve, find_photos, open_sour
 from foodvision.data.batches import Batches, InMemory, Shorten, mixing
 from foodvision.data.loaders import PhotoDataset, photo_dataset
 from foodvision.data.transforms import Square
-from foodvision.engine import DistillationLoader, keep_freed_memory
+from foodvision.engine.memory import keep_freed_memory
+from foodvision.engine.teacher import DistillationLoader
 from foodvision.errors import Stopped
-from foodvision.export import export_body
+from foodvision.export.graph import export_body
 from foodvision.models import create_model, find_start, load_network, preprocess_for, split_head
 from foodvision.preprocess import Preprocess
 from foodvision.reports.card import write_card

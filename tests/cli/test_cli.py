@@ -215,17 +215,6 @@ def test_part_of_the_models_classes_can_be_judged(fruit, fruit_checkpoint, tmp_p
         (["train", "examples", "--model", "tinyvg"], "no model 'tinyvg': did you mean tinyvgg"),
         (["train", "examples", "--image-size", "4"], "image-size 4: 8 to 2048"),
         (["train"], "train requires DATA, as in: foodvision train photos/"),
-        (["train", "nowhere", "--private"], "--private is for --push: say where"),
-        (
-            ["runs", "nowhere", "--json", "--dashboard"],
-            "--dashboard shows in the browser: take one",
-        ),
-        (["data", "nowhere", "--exclude-suspects"], "that --write-exclude FILE or --json writes"),
-        (
-            ["deploy", "cook/page", "--check", "--private"],
-            "as it is: leave out --model, --hardware",
-        ),
-        (["deploy", "cook/page", "--check", "--dry-run"], "--variable, --examples and --dry-run"),
         (["demo", "--model", "nowhere"], "nowhere: no such folder"),
         (["demo", "--port", "99999"], "--port. Must be <= 65535"),
         (["predct"], 'Did you mean "predict"?'),

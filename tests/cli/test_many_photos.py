@@ -16,7 +16,7 @@ from pyarrow import parquet
 
 import foodvision
 from foodvision.classifier import Prediction
-from foodvision.cli.answer_files import Before, columns_of, csv_file, read_before
+from foodvision.cli.answer_files import Written, columns_of, csv_file, read_written
 from foodvision.cli.main import main
 from foodvision.cli.many_photos import FoundPhoto
 from foodvision.cli.sorting import NOT_KNOWN, Sorter, folder_names
@@ -302,14 +302,14 @@ def test_resuming_begins_where_nothing_was_written(photos, predict, tmp_path):
 
 def test_csv_cut_anywhere_is_read_up_to_its_last_whole_row(tmp_path):
     answer = PhotoError('no "photo",\nreally')
-    with csv_file(tmp_path / "whole.csv", 2, Before()) as write:
+    with csv_file(tmp_path / "whole.csv", 2, Written()) as write:
         for name in ("a.jpg", "b\n.jpg", "=c.jpg"):
             write(name, answer)
     whole = (tmp_path / "whole.csv").read_bytes()
-    ends = [read_before(tmp_path / "whole.csv", 2).end]
+    ends = [read_written(tmp_path / "whole.csv", 2).end]
     for cut in range(len(whole)):
         (tmp_path / "cut.csv").write_bytes(whole[:cut])
-        before = read_before(tmp_path / "cut.csv", 2)
+        before = read_written(tmp_path / "cut.csv", 2)
         ends.append(before.end)
         assert before.end <= cut
         with csv_file(tmp_path / "cut.csv", 2, before) as write:

@@ -20,7 +20,8 @@ from foodvision.cli.tables import (
     runs_table,
 )
 from foodvision.data import LabelledPhoto, Photos
-from foodvision.evaluation import Judgement, measure
+from foodvision.evaluation.figures import measure
+from foodvision.evaluation.judge import Judgement
 from foodvision.runs.answers import JudgedPhoto
 from foodvision.runs.compare import compare
 from foodvision.runs.record import RunRecord

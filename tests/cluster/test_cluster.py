@@ -202,7 +202,7 @@ def is_whole(part: Path) -> bool:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--csv", "a.csv"], "--ray writes Parquet alone"),
+        (["--csv", "a.csv"], "--csv cannot be used with --ray"),
         ([], "add --parquet DIR"),
         (["--parquet", "out"], "--ray 127.0.0.1:1: no Ray cluster answers there"),
         (["--parquet", "out", "--ray", "local", "--ray-cpus", "9999"], "--ray-cpus 9999: this mac"),

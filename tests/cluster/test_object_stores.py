@@ -43,9 +43,7 @@ def expected(fruit_checkpoint, tmp_path_factory):
 
 def answers(rows, base):
     assert {row["error"] for row in rows} == {None}
-    return {
-        row["path"].removeprefix(f"{base}/"): (row["label"], row["confidence"]) for row in rows
-    }
+    return {row["path"].removeprefix(f"{base}/"): (row["label"], row["confidence"]) for row in rows}
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from sklearn.metrics import accuracy_score
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from foodvision.engine import Tally, test_step, train, train_step
+from foodvision.engine.steps import Tally, test_step, train, train_step
 from foodvision.errors import FoodVisionError
 
 evaluate_step = test_step

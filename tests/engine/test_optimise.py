@@ -12,21 +12,18 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from foodvision.data import find_photos
-from foodvision.engine import (
-    DistillationLoader,
+from foodvision.engine.features import FeatureCache
+from foodvision.engine.finder import _steepest, find_learning_rate
+from foodvision.engine.optimise import (
     EarlyStopping,
     EMAModel,
-    FeatureCache,
     GradientAccumulator,
-    Results,
     Schedule,
-    Teacher,
     clip_gradients,
     create_optimizer,
-    find_learning_rate,
-    train,
 )
-from foodvision.engine.finder import _steepest
+from foodvision.engine.steps import Results, train
+from foodvision.engine.teacher import DistillationLoader, Teacher
 from foodvision.errors import CacheWarning, PhotoError, SettingsError
 from foodvision.image import load_image
 from foodvision.models import create_model

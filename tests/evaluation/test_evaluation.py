@@ -25,19 +25,17 @@ from foodvision.checkpoint import NO_THRESHOLD
 from foodvision.cli.tables import figures_table
 from foodvision.data import find_photos
 from foodvision.errors import DataError, PhotoError
-from foodvision.evaluation import (
-    Figures,
-    choose_split,
-    evaluate,
+from foodvision.evaluation.calibration import (
     few_photos_in_words,
     fit_cautious_threshold,
     fit_certainty,
     fit_known_threshold,
     fit_temperature,
-    measure,
-    measure_known,
-    wilson_interval,
 )
+from foodvision.evaluation.figures import Figures, measure
+from foodvision.evaluation.intervals import wilson_interval
+from foodvision.evaluation.judge import choose_split, evaluate
+from foodvision.evaluation.unknown import measure_known
 
 CLASSES = [f"class {index}" for index in range(8)]
 

@@ -16,9 +16,10 @@ from foodvision.classifier import Answers
 from foodvision.data import LabelledPhoto, find_photos
 from foodvision.data.photos import find_unlabelled
 from foodvision.errors import DataError
-from foodvision.evaluation import Judgement, Share, answer, judge, measure_known, measure_robustness
-from foodvision.evaluation.judge import measure_certainty
-from foodvision.evaluation.robustness import CORRUPTIONS, choose_evenly
+from foodvision.evaluation.intervals import Share
+from foodvision.evaluation.judge import Judgement, answer, judge, measure_certainty
+from foodvision.evaluation.robustness import CORRUPTIONS, choose_evenly, measure_robustness
+from foodvision.evaluation.unknown import measure_known
 
 BY_NAME = {corruption.name: corruption for corruption in CORRUPTIONS}
 

@@ -11,19 +11,16 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from foodvision.export import (
+from foodvision.export.graph import (
     Calibration,
-    KnownScore,
     complete_graph,
     export_body,
     find_body,
-    fit_contrast,
-    fit_prototypes,
     largest_difference,
     score_known,
-    store_in_half,
 )
-from foodvision.export.known import NODES
+from foodvision.export.known import NODES, KnownScore, fit_contrast, fit_prototypes
+from foodvision.graph.precision import store_in_half
 from foodvision.image import load_image
 from foodvision.models import create_model, preprocess_for, split_head
 from foodvision.training.package import choose_known

@@ -17,7 +17,8 @@ import foodvision
 from foodvision.data import find_photos
 from foodvision.data.photos import find_unlabelled
 from foodvision.errors import RunError
-from foodvision.evaluation import find_pairs, judge
+from foodvision.evaluation.figures import find_pairs
+from foodvision.evaluation.judge import judge
 from foodvision.reports.drawings import count_answers, draw_confusion, draw_curves
 from foodvision.reports.pages import write_comparison, write_judgement, write_report
 from foodvision.runs.answers import JudgedPhoto, find_mistakes, list_answers

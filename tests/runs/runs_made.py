@@ -7,7 +7,8 @@ import numpy as np
 
 from foodvision.classifier import Answers
 from foodvision.data import find_photos
-from foodvision.evaluation import Judgement, measure
+from foodvision.evaluation.figures import measure
+from foodvision.evaluation.judge import Judgement
 from foodvision.runs.answers import list_answers
 from foodvision.runs.record import (
     write_answers,

@@ -15,7 +15,7 @@ from runs_made import CLASSES, COMMAND, ROWS, make_run, some_answers
 import foodvision
 from foodvision.data import find_photos
 from foodvision.errors import RunError
-from foodvision.evaluation import measure
+from foodvision.evaluation.figures import measure
 from foodvision.graph.session import Answers
 from foodvision.runs.answers import JudgedPhoto, list_answers, typical_answers
 from foodvision.runs.reading import find_runs, read_run

@@ -15,7 +15,7 @@ from foodvision.checkpoint import read_checkpoint
 from foodvision.data import find_photos, find_white
 from foodvision.data.hub_datasets import shrink
 from foodvision.decoding import Decoder
-from foodvision.engine import FeatureCache
+from foodvision.engine.features import FeatureCache
 from foodvision.errors import DataError, PhotoError, SiteError
 from foodvision.image import load_image
 from foodvision.inspection.inspect import inspect_photos

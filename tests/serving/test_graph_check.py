@@ -586,7 +586,8 @@ LARGE = [
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*NETWORKS, *LARGE])
 def test_exported_network_passes(name):
-    from foodvision.export import Calibration, KnownScore, complete_graph, export_body
+    from foodvision.export.graph import Calibration, complete_graph, export_body
+    from foodvision.export.known import KnownScore
     from foodvision.models import create_model, preprocess_for, split_head
 
     network, preprocess = create_model(name, 5, pretrained=False), preprocess_for(name)

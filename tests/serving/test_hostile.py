@@ -18,7 +18,7 @@ from foodvision.classifier import Classifier
 from foodvision.cli.tables import claims_table, runs_table
 from foodvision.data import find_photos
 from foodvision.errors import CheckpointError, FoodVisionError, RunError
-from foodvision.evaluation import choose_split
+from foodvision.evaluation.judge import choose_split
 from foodvision.hub.card import hub_card
 from foodvision.page.models import PageModel
 from foodvision.page.words import LANGUAGES, introduce

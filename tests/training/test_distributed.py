@@ -16,14 +16,14 @@ from safetensors.torch import load_file
 
 import foodvision
 from foodvision.errors import SettingsError
-from foodvision.export import (
+from foodvision.export.graph import (
+    Body,
     Calibration,
-    KnownScore,
     complete_graph,
     export_body,
     largest_difference,
 )
-from foodvision.export.graph import Body
+from foodvision.export.known import KnownScore
 from foodvision.models import create_model, preprocess_for, split_head
 from foodvision.system.processes import is_first, reports_error
 from foodvision.system.progress import progress

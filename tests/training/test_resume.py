@@ -21,7 +21,9 @@ from torch.utils.data import TensorDataset
 import foodvision
 from foodvision.cli.main import main
 from foodvision.data import Photos
-from foodvision.engine import EarlyStopping, Results, Snapshot
+from foodvision.engine.optimise import EarlyStopping
+from foodvision.engine.state import Snapshot
+from foodvision.engine.steps import Results
 from foodvision.errors import DataError, FoodVisionError, SettingsError, Stopped
 from foodvision.models import Start
 from foodvision.preprocess import Preprocess
@@ -29,7 +31,7 @@ from foodvision.runs.reading import read_run
 from foodvision.runs.record import write_state
 from foodvision.training.config import TrainConfig
 from foodvision.training.fit import fit
-from foodvision.training.recorder import Recorder, kept, locked, told_how_to_go_on
+from foodvision.training.recorder import Recorder, locked, record_run, say_how_to_resume
 from foodvision.training.run import run_training
 from foodvision.training.stages import Run, Stage
 
@@ -200,7 +202,7 @@ def test_spoiled_state_and_other_photos_are_told(tmp_path):
 def test_run_that_is_stopped_says_what_is_kept(left, said, tmp_path):
     fill(tmp_path, left)
     go_on = f"resume with foodvision train photos --resume {tmp_path}"
-    with pytest.raises(Stopped) as caught, told_how_to_go_on("photos", tmp_path):
+    with pytest.raises(Stopped) as caught, say_how_to_resume("photos", tmp_path):
         raise KeyboardInterrupt
     assert str(caught.value) == f"stopped, {said}: {go_on}"
 
@@ -265,7 +267,7 @@ def test_photo_that_goes_bad_while_it_is_learnt_from_ends_the_run_in_a_line(
 def test_time_of_a_run_is_counted_over_all_its_parts(tmp_path):
     row = {"epoch": 1, "stage": "head", "val_acc": 0.5}
     for before in (0, 500):
-        with kept(
+        with record_run(
             tmp_path, "photos", TrainConfig(), Accelerator(cpu=True), resume=bool(before)
         ) as recorder:
             recorder([row])  # what a run that is killed leaves
@@ -279,12 +281,12 @@ def test_run_does_not_slip_into_one_that_began_meanwhile(tmp_path):
     config, accelerator = TrainConfig(), Accelerator(cpu=True)
     with (
         pytest.raises(Stopped, match="resume with foodvision train 'my photos' --resume "),
-        kept(tmp_path / "run", "my photos", config, accelerator, resume=False),
+        record_run(tmp_path / "run", "my photos", config, accelerator, resume=False),
     ):
         raise Stopped("stopped")
     with (
         pytest.raises(SettingsError, match="holds a run: go on with"),
-        kept(tmp_path / "run", "other photos", config, accelerator, resume=False),
+        record_run(tmp_path / "run", "other photos", config, accelerator, resume=False),
     ):
         pytest.fail("it began")
     assert read_run(tmp_path / "run").data == "my photos"

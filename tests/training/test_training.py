@@ -17,7 +17,7 @@ from foodvision.cli.main import main
 from foodvision.cli.progress import print_event
 from foodvision.data import find_photos, open_source
 from foodvision.errors import DataError, PhotoError, SettingsError
-from foodvision.evaluation import choose_split, evaluate
+from foodvision.evaluation.judge import choose_split, evaluate
 from foodvision.image import load_image
 from foodvision.models import create_model, load_network
 from foodvision.training.config import TrainConfig

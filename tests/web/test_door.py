@@ -35,7 +35,7 @@ def page(fruit_checkpoint, kept):
     launch_page(page, wait=False)
     yield page
     page.close(verbose=False)
-    page.behind.decoder.close()
+    page.services.decoder.close()
 
 
 @pytest.fixture
@@ -303,7 +303,7 @@ def test_upload_that_was_cut_off_leaves_nothing(page, caplog):
             'form-data; name="files"; filename="a.jpg"\r\n\r\nbegun'
         )
         connection.sendall(head.encode())
-        folder = page.behind.uploads.folder
+        folder = page.services.uploads.folder
         wait_until(lambda: [path for path in folder.iterdir() if path.is_file()])
     wait_until(lambda: not [path for path in folder.iterdir() if path.is_file()])
     assert "Traceback" not in caplog.text

@@ -233,7 +233,7 @@ def test_script_of_the_page_knows_every_suffix_of_a_photo():
 def test_filter_of_forgotten_answers_says_so(fruit_checkpoint, monkeypatch):
     monkeypatch.setattr(many, "_REMEMBERED_SECONDS", 0)
     page = build_page(foodvision.load(fruit_checkpoint))
-    (show,) = (fn for fn in page.fns.values() if "many_tab.<locals>.show" in repr(fn.fn))
+    (show,) = (fn for fn in page.fns.values() if "_Events.show" in repr(fn.fn))
     done = show.inputs[0]._id
     page.state_holder.set_blocks(page)
     page.state_holder["visitor"][done] = [Answered("kiwi.jpg", None)]

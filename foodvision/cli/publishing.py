@@ -1,7 +1,8 @@
-"""Between this machine and the Hugging Face Hub."""
+"""A model made public: pushed to the Hub, shown as a page, exported, and verified."""
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -91,7 +92,7 @@ def verify(model: str, data: str, /, *, split: Split = "test") -> int:
     from foodvision.classifier import load
     from foodvision.cli.tables import claims_table, console
     from foodvision.data import open_photos
-    from foodvision.evaluation import choose_split, evaluate
+    from foodvision.evaluation.judge import choose_split, evaluate
 
     classifier = load(model)
     check_figures(classifier.checkpoint)
@@ -158,16 +159,6 @@ def deploy(
     check_name(space)
     settings = SpaceSettings(space, model or BUNDLED_NAME, hardware, private)
     secrets, variables = _from_environment(secret), _pairs(variable)
-    if check and (model or hardware or private or secret or variable or examples or dry_run):
-        raise SettingsError(
-            "--check asks the Space as it is: leave out --model, --hardware, --private, --secret, "
-            "--variable, --examples and --dry-run"
-        )
-    if static and (hardware or secret or variable or check or dry_run):
-        raise SettingsError(
-            "--static goes with --model, --private and --examples alone: "
-            "foodvision export writes the folder without uploading it"
-        )
     if examples:
         publish_examples(settings.model, read_checkpoint(find_checkpoint(settings.model)), examples)
     if static:
@@ -176,12 +167,39 @@ def deploy(
     if dry_run:
         try_space(settings, (*secrets, *variables))
         return
-    if check:
-        checked = check_space(space)
-    else:
-        checked = deploy_space(settings, secrets=secrets, variables=variables)
+    checked = (
+        check_space(space)
+        if check
+        else deploy_space(settings, secrets=secrets, variables=variables)
+    )
     photos = "a photo" if checked.photos == 1 else f"{checked.photos} photos"
     say(f"{checked.url} answers {photos} as the model does here")
+
+
+def export(checkpoint: str, folder: Path, /, *, cdn: Switch = False) -> None:
+    """Write a page that runs the model in the visitor's browser.
+
+    Any static host can serve the folder.
+
+    Parameters
+    ----------
+    checkpoint:
+        A checkpoint or run folder, user/name on the Hub, or foodvision_101.
+    folder:
+        Folder to write. A page exported there before is replaced.
+    cdn:
+        Load onnxruntime-web from a CDN instead of copying it into the folder.
+    """
+    from foodvision.browser import write_site
+    from foodvision.checkpoint import read_checkpoint
+    from foodvision.classifier import find_checkpoint
+
+    write_site(read_checkpoint(find_checkpoint(checkpoint)), folder, cdn=cdn)
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    say(
+        f"Wrote {folder} ({size / 1e6:.1f} MB). "
+        f"Preview it: python -m http.server --directory {folder}"
+    )
 
 
 def _from_environment(names: Sequence[str]) -> dict[str, str]:
