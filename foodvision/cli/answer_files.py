@@ -138,16 +138,18 @@ def _begins_header(content: bytes, columns: Sequence[str]) -> bool:
 
 def _other(path: Path) -> SettingsError:
     return SettingsError(
-        f"{path} is not what foodvision predict --csv wrote with this --top: name another file"
+        f"{path} was not written by foodvision predict --csv with this --top: choose another file"
     )
 
 
 def check_free(path: Path) -> None:
     """Raise SettingsError for a file that is there already, or that cannot be written."""
     if os.path.lexists(path):
-        raise SettingsError(f"{path} exists already: name another file, or remove it")
+        raise SettingsError(f"{path} already exists: choose another file, or remove it")
     if not path.absolute().parent.is_dir():
-        raise SettingsError(f"{path} cannot be written: {path.absolute().parent} is no folder")
+        raise SettingsError(
+            f"{path} cannot be written: the folder {path.absolute().parent} does not exist"
+        )
 
 
 def check_table(path: Path | None, *, resume: bool) -> None:

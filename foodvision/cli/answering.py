@@ -42,7 +42,7 @@ def predict(
     ----------
     photos:
         Photos, folders, archives (.zip, .tar.gz), patterns such as 'photos/*.jpg', or - for a list
-        of paths on standard input, one a line. With --ray also .parquet, webdataset's .tar, and
+        of paths on standard input, one per line. With --ray also .parquet, webdataset .tar, and
         s3://, gs:// and hf:// addresses of these.
     model:
         The model: a checkpoint or run folder, or user/name on the Hub. The default is
@@ -50,7 +50,7 @@ def predict(
     top:
         How many classes to show for each photo.
     json:
-        Print one JSON object a line, for programs: path, label, confidence, certainty, known,
+        Print one JSON object per line, for programs: path, label, confidence, certainty, known,
         known_score, top; or path, error.
     csv:
         Write a CSV file: path, label, confidence, certainty, known, known_score, top2,
@@ -125,7 +125,7 @@ def evaluate(
         Which photos to use: train, val, test or all.
     unknown:
         Photos of other things than the model's classes: a folder, .zip or .tar.gz. Also measures
-        how many of them the model rejects.
+        how many of them the model refuses.
     html:
         Also write a report with pictures to this file.
     json:
@@ -214,9 +214,7 @@ def demo(
     from foodvision.web import build_page, launch_page, load_models, open_feedback
 
     if feedback_classes_only and not feedback:
-        raise SettingsError(
-            "--feedback-classes-only is for --feedback: add a folder to keep them in"
-        )
+        raise SettingsError("--feedback-classes-only needs --feedback: add --feedback FOLDER")
     kept = open_feedback(feedback, only_classes=feedback_classes_only) if feedback else None
     page = build_page(load_models(model), kept)
     if proxy_headers:
@@ -244,14 +242,14 @@ def _check_ray_outputs(
     json: bool, csv: Path | None, parquet: str | None, sort_into: Path | None
 ) -> None:
     if json or csv or sort_into:
-        raise SettingsError("--ray writes Parquet alone: leave out --json, --csv and --sort-into")
+        raise SettingsError("--ray only writes Parquet: leave out --json, --csv and --sort-into")
     if not parquet:
         raise SettingsError("--ray writes a folder of Parquet files: add --parquet DIR")
 
 
 def _check_outputs(json: bool, csv: Path | None, parquet: Path | None, resume: bool) -> None:
     if sum(map(bool, (json, csv, parquet))) > 1:
-        raise SettingsError("--json, --csv and --parquet write the same: choose one of them")
+        raise SettingsError("--json, --csv and --parquet cannot be combined: choose one of them")
     if resume and parquet:
         raise SettingsError("--resume cannot continue a Parquet file: use --csv")
     if resume and not csv:

@@ -29,7 +29,7 @@ def runs(
     sort:
         time lists the newest first, top1 the most accurate.
     json:
-        Print one JSON object a line: name, folder, state, model, data, epochs, val_acc, n, top1,
+        Print one JSON object per line: name, folder, state, model, data, epochs, val_acc, n, top1,
         top1_interval, seconds, started.
     dashboard:
         Show the curves of runs tracked by tensorboard or trackio in the browser, until Ctrl-C.
@@ -40,7 +40,7 @@ def runs(
     from foodvision.runs.dashboard import choose_dashboard, show_dashboard
 
     if json and dashboard:
-        raise SettingsError("--json prints what --dashboard shows in the browser: take one of them")
+        raise SettingsError("--json and --dashboard cannot be combined: choose one of them")
     tried = [_try_run(path) for path in find_runs(folder)]
     records = sort_runs([record for record in tried if record], by=sort)
     if dashboard:
@@ -60,7 +60,7 @@ def compare(
 ) -> None:
     """Compare two runs on the same test photos.
 
-    It also says whether the difference is more than chance.
+    It also says whether the difference is significant.
 
     Parameters
     ----------

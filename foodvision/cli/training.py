@@ -52,7 +52,7 @@ def train(
     from foodvision.hub import check_push, push_checkpoint
 
     if private and not push:
-        raise SettingsError("--private is for --push: say where the checkpoint goes")
+        raise SettingsError("--private needs --push: add --push user/name")
     if push:
         check_push(push, private=private)  # before hours of training, not after
     check_source(data)
@@ -105,7 +105,9 @@ def find_lr(
     from foodvision.reports.documents import check_place
 
     if settings.output:
-        raise SettingsError("find-lr makes no run: leave out --output; --plot says where it draws")
+        raise SettingsError(
+            "find-lr writes no run: leave out --output; --plot sets the file of the drawing"
+        )
     check_place(plot, "learning-rate.png")
     check_source(data)
 

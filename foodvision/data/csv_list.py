@@ -52,10 +52,10 @@ def parse_csv(source: str) -> tuple[Path, dict[str, str]]:
     for option, column in columns.items():
         if option not in ROLES:
             near = get_close_matches(option, ROLES, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(ROLES)}"
-            raise DataError(f"{source}: no option {option!r}: {hint}")
+            hint = f"did you mean {near[0]}?" if near else f"use {', '.join(ROLES)}"
+            raise DataError(f"{source}: unknown option {option!r}: {hint}")
         if not column:
-            raise DataError(f"{source}: name the column, as ?{option}=COLUMN")
+            raise DataError(f"{source}: write the column as ?{option}=COLUMN")
     return Path(match["file"]), columns
 
 
@@ -86,7 +86,7 @@ def read_csv(file: Path, columns: Mapping[str, str] | None = None) -> Photos:
             _check_same(file, first, row)
             left_out.append(LeftOut(row.photo.path, "listed twice"))
     if not splits:
-        raise DataError(f"{file} lists no photos: below path,label each line should name one")
+        raise DataError(f"{file} lists no photos: below path,label, add one line per photo")
     notes = tuple(filter(None, (not_used(table, chosen),)))
     by_split = {name: tuple(of) for name, of in splits.items()}
     return Photos(file.parent, by_split, tuple(left_out), notes=notes)
@@ -119,8 +119,8 @@ def _one_hot_label(table: Table, classes: Iterable[int], row: Row) -> str:
     if len(names) != 1:
         found = f"a 1 under {a_few(names)}" if names else "no 1 under any class"
         raise DataError(
-            f"{table.place(row)} has {found:.300}: give the photo one class, or choose the column "
-            f"of labels by {table.file.name}?label=COLUMN"
+            f"{table.place(row)} has {found:.300}: give the photo one class, or choose the label "
+            f"column with {table.file.name}?label=COLUMN"
         )
     return names[0]
 
@@ -132,8 +132,8 @@ def _check_single(table: Table, labels: list[str]) -> None:
     for row, label in zip(table.rows, labels, strict=True):
         if _is_several(label, known, usual):
             raise DataError(
-                f"{table.place(row)} has several labels in one cell ({label:.60}): keep one for "
-                "each photo; if it is one name, write it without , ; | and brackets"
+                f"{table.place(row)} has several labels in one cell ({label:.60}): keep one "
+                "label per photo; if it is one name, write it without , ; | and brackets"
             )
 
 
@@ -156,7 +156,7 @@ def _split(place: str, columns: Columns, row: Row) -> str:
     name = row.cells[columns.split]
     split = split_named(name)
     if split is None:
-        raise DataError(f"{place}: no split {name!r:.60}: it should be train, val or test")
+        raise DataError(f"{place}: unknown split {name!r:.60}: write train, val or test")
     return split
 
 
@@ -164,10 +164,10 @@ def _check_same(file: Path, first: _Listed, second: _Listed) -> None:
     lines = f"{file}, lines {first.line} and {second.line}: {first.photo.path}"
     if first.photo.label != second.photo.label:
         raise DataError(
-            f"{lines} is both {first.photo.label:.60} and {second.photo.label:.60}: "
-            "keep one of the lines"
+            f"{lines} has two labels, {first.photo.label:.60} and {second.photo.label:.60}: keep "
+            "one of the lines"
         )
     if first.split != second.split:
         raise DataError(
-            f"{lines} is both in {first.split} and in {second.split}: keep one of the lines"
+            f"{lines} is in two splits, {first.split} and {second.split}: keep one of the lines"
         )

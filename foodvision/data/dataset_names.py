@@ -62,22 +62,22 @@ def parse_dataset(source: str) -> HubDataset:
     """
     match = _SOURCE.fullmatch(source)
     if match is None:
-        raise DataError(f"{source} names no dataset: it should be hf://user/dataset")
+        raise DataError(f"{source} is not a dataset name: write hf://user/dataset")
     name, revision = match["name"].rstrip("/"), match["revision"]
     if name.startswith((".", "/", "~")):
         name = str(Path(name).expanduser().resolve())
         if not Path(name).is_dir():
-            raise DataError(f"{source}: no such folder")
+            raise DataError(f"{source}: the folder does not exist")
         if revision:
-            raise DataError(f"{source}: a folder has no revisions: leave out @{revision}")
+            raise DataError(f"{source} is a folder and has no revisions: leave out @{revision}")
     elif not is_repo_id(name):
-        raise DataError(f"{source} names no dataset: it should be hf://user/dataset")
+        raise DataError(f"{source} is not a dataset name: write hf://user/dataset")
     options: dict[str, Any] = dict(parse_qsl(match["options"] or "", keep_blank_values=True))
     for option in options:
         if option not in _OPTIONS:
             near = get_close_matches(option, _OPTIONS, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(_OPTIONS)}"
-            raise DataError(f"{source}: no option {option!r}: {hint}")
+            hint = f"did you mean {near[0]}?" if near else f"use {', '.join(_OPTIONS)}"
+            raise DataError(f"{source}: unknown option {option!r}: {hint}")
     if "side" in options:
         options["side"] = _side(source, options["side"])
     return HubDataset(source, name, revision, **options)

@@ -81,8 +81,8 @@ def alike_in_words(names: Iterable[str]) -> tuple[str, ...]:
         return ()
     named = "; ".join(alike[:3]) + (" and others" if len(alike) > 3 else "")
     return (
-        f"{named}: the names differ only in case, accents or spaces, and are classes of their own. "
-        "Rename them if they are the same.",
+        f"{named}: these names differ only in case, accents or spaces, and are read as separate "
+        "classes. If they are the same class, rename them.",
     )
 
 
@@ -95,8 +95,8 @@ def garbled_in_words(names: Iterable[str]) -> tuple[str, ...]:
     if not garbled:
         return ()
     return (
-        f"{a_few(garbled)}: the names look garbled, as in a zip of an encoding that it does not "
-        "state. Pack it again with UTF-8 names, or rename the folders.",
+        f"{a_few(garbled)}: these names look garbled, because the zip does not state their "
+        "encoding. Pack it again with UTF-8 names, or rename the folders.",
     )
 
 

@@ -36,10 +36,10 @@ def check_place(path: Path, name: str = "page.html") -> None:
     Raises SettingsError if it is a folder, or lies where nothing can be written.
     """
     if path.is_dir():
-        raise SettingsError(f"{path} is a folder: name a file in it, as {path / name}")
+        raise SettingsError(f"{path} is a folder: give a file, such as {path / name}")
     nearest = next(folder for folder in path.absolute().parents if folder.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
-        raise SettingsError(f"{path} cannot be written: {nearest} is no folder of yours")
+        raise SettingsError(f"{path} cannot be written: {nearest} is not a writable folder")
 
 
 def thumbnail(image: Image.Image, side: int = 160) -> str:
