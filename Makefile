@@ -17,23 +17,23 @@ test: .venv/ready chromium runtime ## set up everything and run the tests
 	node --test tests/browser/javascript/*.test.js
 	$(PYTEST)
 
-test-quick: .venv/ready ## a first verdict in about two minutes: no browser, no training
+test-quick: .venv/ready ## run the quick tests, without browser and training, in about two minutes
 	$(PYTEST) -m 'not slow and not thorough'
 
-slow: .venv/ready chromium runtime proxies ## run the tests that take long: killed, distributed, whole trainings, rare cases of the pages
+slow: .venv/ready chromium runtime proxies ## run the slow tests: killed processes, several processes, whole trainings, rare cases of the pages
 	$(PYTEST) -m slow
 
-coverage: .venv/ready chromium runtime proxies ## run all tests and list the lines that none reaches (TESTS=tests/data: these alone)
+coverage: .venv/ready chromium runtime proxies ## run all tests and list uncovered lines (TESTS=tests/data: only these)
 	$(PYTEST) -m 'slow or not slow' --cov --cov-report=term --cov-report=html $(TESTS)
 
 # The checkpoint that tests share is trained once, not for every mutant.
-mutants: .venv-mutants/ready ## change single places of six modules, and list the changes that no test notices (MUTANTS='*7': a tenth)
+mutants: .venv-mutants/ready ## put small faults into six modules, and list those that no quick test detects (MUTANTS='*7': a tenth)
 	rm -rf mutants
 	OMP_NUM_THREADS=1 FOODVISION_FRUIT=$(CURDIR)/mutants/fruit \
 		.venv-mutants/bin/mutmut run --max-children 2 $(if $(MUTANTS),'$(MUTANTS)')
 	.venv-mutants/bin/mutmut results
 
-fuzz: .venv/ready ## read 10,000 damaged files of each kind (FOODVISION_FUZZ=1000 make fuzz: fewer)
+fuzz: .venv/ready ## read 10,000 damaged files of each kind (FOODVISION_FUZZ=1000: fewer)
 	FOODVISION_FUZZ=$${FOODVISION_FUZZ:-10000} $(PYTEST) tests/serving/test_fuzz.py
 
 # The page is tested in a real browser: the system's, or else one that Playwright brings.
@@ -53,7 +53,7 @@ runtime: .venv/ready
 	@command -v npm >/dev/null || (apt-get update -qq && apt-get install -y -qq nodejs npm)
 	@.venv/bin/python -c 'from foodvision.browser import fetch_runtime; fetch_runtime()'
 
-lint: .venv/ready node_modules/ready ## style, types and the architecture's contracts
+lint: .venv/ready node_modules/ready ## check style, types and imports
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
@@ -67,12 +67,12 @@ docs: .venv/ready ## build the documentation in site/
 model: .venv/ready ## train the model that ships, from ../shared/data (eight hours)
 	.venv/bin/python models/foodvision-101/train.py
 
-sbom: .venv-demo/ready .venv-sbom/ready ## list what the page's environment contains in sbom.json (CycloneDX)
+sbom: .venv-demo/ready .venv-sbom/ready ## write sbom.json (CycloneDX), the list of packages of the page
 	.venv-sbom/bin/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml \
 		--output-file sbom.json .venv-demo/bin/python
 
 # From dist/, where Python finds the installed package and not this folder's.
-release: .venv-release/ready ## build the package, check it, and try the wheel in an empty environment (VERSION=)
+release: .venv-release/ready ## build and check the package, and test the wheel in an empty environment (VERSION=)
 	rm -rf dist .venv-wheel
 	.venv-release/bin/python -m build --outdir dist
 	.venv-release/bin/twine check --strict dist/*

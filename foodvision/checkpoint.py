@@ -55,7 +55,7 @@ WEIGHTS = "model.safetensors"
 _GRAPH, _CONFIG, _CARD = "model.onnx", "config.json", "README.md"
 _PICTURES = "pictures"
 _AGAIN = "download the folder again"
-_TAKE_AWAY = "replace it with a copy, or take it away"
+_TAKE_AWAY = "replace it with a copy, or remove it"
 
 FILES = (_CONFIG, _GRAPH, WEIGHTS, "page.json")
 FOLDERS = ("examples", _PICTURES)
@@ -151,7 +151,7 @@ def read_checkpoint(folder: str | os.PathLike[str]) -> Checkpoint:
     sha256 = _sha256(graph)
     if sha256 != head.sha256:
         raise CheckpointError(
-            f"{path / _GRAPH} is not the file that {_CONFIG} was written for: get the folder again"
+            f"{path / _GRAPH} does not match {_CONFIG}: download or copy the folder again"
         )
     if path != BUNDLED:
         with translate_faults(path / _GRAPH):
@@ -221,7 +221,7 @@ def weights_file(checkpoint: Checkpoint) -> Path:
     path = checkpoint.folder / WEIGHTS
     if not os.path.lexists(path):
         raise CheckpointError(
-            f"{checkpoint.folder} has no {WEIGHTS}, it is for serving only: choose another model"
+            f"{checkpoint.folder} has no {WEIGHTS}, so it can only be served: choose another model"
         )
     with translate_faults(path):
         check_file(path, checkpoint.folder)
@@ -282,8 +282,8 @@ def check_figures(checkpoint: Checkpoint) -> None:
     claimed, found = figures.get("measured_on", {}), measured_on(checkpoint.graph, weights)
     if figures and any(claimed.get(name) != sha256 for name, sha256 in found.items()):
         raise CheckpointError(
-            f"the figures in {checkpoint.folder / _CONFIG} were not measured on the graph and "
-            "weights beside it: train it again, or get the folder again"
+            f"the figures in {checkpoint.folder / _CONFIG} were not measured on its graph and "
+            "weights: train again, or download or copy the folder again"
         )
 
 
@@ -293,10 +293,10 @@ def check_target(folder: Path) -> None:
     Raises CheckpointError if it holds something else, or cannot be made or written.
     """
     if folder.exists() and not (folder / _CONFIG).is_file() and any(folder.iterdir()):
-        raise CheckpointError(f"{folder} holds something else than a checkpoint: name another one")
+        raise CheckpointError(f"{folder} is not empty and not a checkpoint: choose another folder")
     nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
-        raise CheckpointError(f"{folder} cannot be written: {nearest} is no folder of yours")
+        raise CheckpointError(f"{folder} cannot be written: {nearest} is not a writable folder")
 
 
 def check_graph(graph: bytes, config: CheckpointConfig, name: Path) -> None:
@@ -313,21 +313,19 @@ def _find(folder: Path) -> Path:
     for candidate in (folder / "checkpoint", folder):
         recover_folder(candidate)
         if (candidate / _CONFIG).is_file() and not (candidate / _RUN).exists():
-            with translate_faults(candidate, "name the folder that it links to"):
+            with translate_faults(candidate, "give the folder that it links to"):
                 check_inside(candidate, folder)
             return candidate
     if (folder / _RUN).exists():
-        raise CheckpointError(
-            f"{folder} is a run that is not finished: go on with --resume {folder}"
-        )
+        raise CheckpointError(f"{folder} is an unfinished run: continue it with --resume {folder}")
     if fault := fault_of_file(str(folder)) or fault_of_folder(folder):
         raise CheckpointError(fault)
     if not folder.exists():
         raise CheckpointError(
-            f"{folder}: no such folder (a model is a folder, user/name on the Hub, or "
-            "foodvision_101)"
+            f"{folder} does not exist: give a checkpoint or run folder, user/name on the Hub, or "
+            "foodvision_101"
         )
-    raise CheckpointError(f"{folder} holds no checkpoint: it has no {_CONFIG}")
+    raise CheckpointError(f"{folder} is not a checkpoint: it has no {_CONFIG}")
 
 
 def _parse_config(content: bytes, path: Path) -> tuple[_Head, CheckpointConfig]:
@@ -335,7 +333,7 @@ def _parse_config(content: bytes, path: Path) -> tuple[_Head, CheckpointConfig]:
         head = parse_json(content, _Head)
         if head.schema_version != SCHEMA_VERSION:
             raise CheckpointError(
-                f"{path} has schema version {head.schema_version}, this program reads "
+                f"{path} has schema version {head.schema_version}, but this foodvision reads "
                 f"{SCHEMA_VERSION}: update foodvision"
             )
         config = parse_json(content, CheckpointConfig)

@@ -130,7 +130,7 @@ class Classifier:
         """
         check_top(top)
         if isinstance(images, (str, os.PathLike, bytes, Image.Image)) or hasattr(images, "read"):
-            raise SettingsError("predict_batch takes a list of photos: for one there is predict")
+            raise SettingsError("predict_batch needs a list of photos: for one photo, use predict")
         return [
             prediction for batch in _batches(images) for prediction in self._predict(batch, top)
         ]
@@ -161,7 +161,7 @@ class Classifier:
         Raises PhotoError for what is no photo, SettingsError for a label that is no class.
         """
         if label not in self.classes:
-            raise SettingsError(f"{label!r} is none of the model's {len(self.classes)} classes")
+            raise SettingsError(f"{label!r} is not one of the model's {len(self.classes)} classes")
         maps = self._session.answer(self.pixels(image)[None], maps=True).maps
         return None if maps is None else _evidence(maps[0, self.classes.index(label)])
 
@@ -211,7 +211,7 @@ def find_checkpoint(
     weights: download also those that training starts from.
 
     Raises HubError, and CheckpointError for the name of a network that was never trained on photos
-    of one's own.
+    of one's own, or of a run that does not exist.
     """
     name = os.fspath(source or BUNDLED_NAME)
     if not Path(name).exists():
@@ -223,6 +223,12 @@ def find_checkpoint(
     repo_id, _, named = name.partition("@")
     if Path(name).exists() or not is_repo_id(repo_id):
         return Path(name)
+    runs = Path(name).parent
+    if any(runs.glob("*/run.json")):
+        raise CheckpointError(
+            f"{name} does not exist: `foodvision runs {runs}` lists the runs there. For a model on "
+            "the Hub, write user/name"
+        )
     return download_checkpoint(repo_id, revision or named or None, weights=weights)
 
 

@@ -147,7 +147,7 @@ class Decoder:
     def _decode_heavy(self, asked: dict[str, Any]) -> Decoded:
         name = plain_path(asked["path"])
         if self._places and not self._places.acquire(blocking=False):
-            raise BusyError(f"{name} has to wait for other large photos: try again in a moment")
+            raise BusyError(f"{name} must wait for other large photos: try again in a moment")
         try:
             with _lent(self._heavy) as process:
                 answer = process.ask(asked)
@@ -155,7 +155,9 @@ class Decoder:
             if self._places:
                 self._places.release()
         if answer is None:
-            raise PhotoError(f"{name} takes too long or too much memory to decode: save it anew")
+            raise PhotoError(
+                f"{name} needs too much time or memory to decode: save it again in another program"
+            )
         return answer
 
     def close(self) -> None:

@@ -65,8 +65,8 @@ def fault_of_network(name: str) -> str | None:
     if network is None:
         return None
     return (
-        f"{name} is a pretrained network, not a model that was trained on classes of yours. Train "
-        f"it first: foodvision train photos/ --model {network}"
+        f"{name} is a pretrained network, not a model that was trained on your classes. Train it "
+        f"first: foodvision train photos/ --model {network}"
     )
 
 
@@ -79,17 +79,17 @@ def fault_of_file(name: str, network: str = _NETWORK) -> str | None:
     if path.is_dir() or not (path.is_file() or path.name.lower().endswith(_WEIGHTS)):
         return None
     if path.name in _FILES_OF_OURS and path.is_file():
-        return f"{name} is one file of a model. Name its folder: {path.parent}"
+        return f"{name} is only one file of a model. Give its folder: {path.parent}"
     if _is_ultralytics(path):
         return (
-            f"{name} is a model of Ultralytics, which foodvision cannot read. "
-            f"{_start_from(network)}; the folders of photos may stay as they are"
+            f"{name} is an Ultralytics model, which foodvision cannot read. "
+            f"{_start_from(network)}; the photo folders can stay as they are"
         )
     if not path.name.lower().endswith(_WEIGHTS):
         return f"{name} is a file. A model is a folder, or user/name on the Hub"
     return (
-        f"{name} is a file of another library, without the network, classes and preprocessing that "
-        f"belong to it. A model is a folder, or user/name on the Hub. {_start_from(network)}"
+        f"{name} is a weights file of another library, without its network, classes and "
+        f"preprocessing. A model is a folder, or user/name on the Hub. {_start_from(network)}"
     )
 
 
@@ -112,7 +112,7 @@ def fault_of_repository(at: str, library: str) -> str:
 
 
 def _start_from(network: str) -> str:
-    return f"To train on your photos, name a network: --model {network}"
+    return f"To train on your photos, choose a network: --model {network}"
 
 
 def _is_ultralytics(path: Path) -> bool:

@@ -38,7 +38,7 @@ SUFFIXES = (
 )
 """File name endings of the formats below, in lower case."""
 
-DICOM_WAY_OUT = "convert it to PNG first, as `dcm2img --write-png` of DCMTK does"
+DICOM_WAY_OUT = "convert it to PNG first, for example with `dcm2img --write-png` of DCMTK"
 """What to do with the format of medical devices."""
 
 MAX_PIXELS = 200_000_000
@@ -161,13 +161,13 @@ def read_photo(path: str | os.PathLike[str]) -> bytes:
     except FileNotFoundError:
         if "://" in name:
             raise PhotoError(
-                f"{name} is an address: download the photo and give the file"
+                f"{name} is a web address: download the photo and give the file"
             ) from None
-        raise PhotoError(f"{name}: no such file") from None
+        raise PhotoError(f"{name} does not exist: check the path") from None
     except IsADirectoryError:
         raise PhotoError(f"{name} is a folder, not a photo") from None
     except PermissionError:
-        raise PhotoError(f"{name} may not be read: check its permissions") from None
+        raise PhotoError(f"{name} cannot be read: check its permissions") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise PhotoError(f"{name} cannot be read ({first_line(error)})") from None
 
@@ -175,19 +175,21 @@ def read_photo(path: str | os.PathLike[str]) -> bytes:
 def _check_size(size: int, name: str) -> None:
     if size > MAX_BYTES:
         size, limit = size // 1_000_000, MAX_BYTES // 1_000_000
-        raise PhotoError(f"{name} has {size} MB: the limit is {limit}, make it smaller")
+        raise PhotoError(f"{name} has {size} MB, but the limit is {limit}: make it smaller")
 
 
 def _read_open(file: IO[bytes], name: str) -> bytes:
     """Return what an open file holds. Raises PhotoError for what is none, or too large."""
     if not hasattr(file, "read"):
         raise PhotoError(
-            "a photo is a path, bytes, an open file, a Pillow image or an array, not "
+            "a photo must be a path, bytes, an open file, a Pillow image or an array, not "
             f"{type(file).__name__}"
         )
     content = file.read(MAX_BYTES + 1)
     if not isinstance(content, bytes):
-        raise PhotoError(f"{name} is open as text: open it in binary mode, as open(path, 'rb')")
+        raise PhotoError(
+            f"{name} is open in text mode: open it in binary mode, as open(path, 'rb')"
+        )
     if len(content) > MAX_BYTES:
         raise PhotoError(f"{name} has over {MAX_BYTES // 1_000_000} MB: make it smaller")
     return content
@@ -201,14 +203,14 @@ def _translate_decoder_errors(name: str) -> Iterator[None]:
     except PhotoError:
         raise
     except UnidentifiedImageError:
-        raise PhotoError(f"{name} is no photo: it should be {_FORMATS_IN_WORDS}") from None
+        raise PhotoError(f"{name} is not a readable photo: use {_FORMATS_IN_WORDS}") from None
     except Image.DecompressionBombError:
         raise too_large(name, f"{MAX_PIXELS // 1_000_000} megapixels") from None
     except MemoryError:
-        raise PhotoError(f"{name} takes too much memory: make it smaller first") from None
+        raise PhotoError(f"{name} needs too much memory: make it smaller first") from None
     except Exception as error:
         raise PhotoError(
-            f"{name} is cut off or damaged ({first_line(error)}): copy or download it again"
+            f"{name} is truncated or damaged ({first_line(error)}): copy or download it again"
         ) from None
 
 
@@ -239,7 +241,7 @@ def _decode(
             return _decode(source, name, _ENOUGH_PIXELS, white)
     if image.mode == "F" and white is None:
         raise PhotoError(
-            f"{name} has floating point pixels, of no stated range: save it with 8 or 16 bits"
+            f"{name} has floating point pixels of unknown range: save it with 8 or 16 bits"
         )
     grey = partial(_grey, white=white, is_inverted=_tag(image, _ZERO_IS) == 0)
     image.load()
@@ -349,8 +351,8 @@ def check_publishable(path: Path) -> None:
             place = "EXIF"
     if place:
         raise PhotoError(
-            f"{path} tells where it was taken (GPS in its {place}) and would be published: save it "
-            "anew without that, or take it away"
+            f"{path} contains its location (GPS in its {place}) and would be published: save it "
+            "without the location, or remove it"
         )
 
 
@@ -402,14 +404,14 @@ def _from_array(array: np.ndarray, white: float | None) -> Image.Image:
     is_colour = array.ndim == 3 and array.shape[2] in (3, 4)
     if not (array.ndim == 2 or is_colour) or 0 in array.shape:
         raise PhotoError(
-            f"an array of shape {array.shape} is no photo: "
-            "it should be (h, w), (h, w, 1), (h, w, 3) or (h, w, 4)"
+            f"an array of shape {array.shape} is not a photo: use (h, w), (h, w, 1), (h, w, 3) "
+            "or (h, w, 4)"
         )
     if array.dtype == np.uint16 or (white is not None and np.issubdtype(array.dtype, np.floating)):
         array = _eight_bits(array, white)
     if array.dtype != np.uint8:
         raise PhotoError(
-            f"an array of {array.dtype} has no stated range: give uint8 (0 to 255) or uint16"
+            f"an array of {array.dtype} has no known range: use uint8 (0 to 255) or uint16"
         )
     return Image.fromarray(array)
 
@@ -517,4 +519,4 @@ def _eight_bits(pixels: np.ndarray, white: float | None) -> np.ndarray:
 
 def _check_numbers(values: np.ndarray) -> None:
     if not np.isfinite(values).all():
-        raise ValueError("values that are no numbers")
+        raise ValueError("values that are not numbers")

@@ -53,12 +53,12 @@ class Preprocess:
         if not 8 <= self.size <= 2048:
             raise SettingsError(f"image size {self.size} is out of range: 8 to 2048 pixels")
         if self.resize not in ("short", "squash"):
-            raise SettingsError(f"resize rule {self.resize!r} is unknown: short or squash")
+            raise SettingsError(f"unknown resize rule {self.resize!r}: use short or squash")
         if not 0.1 <= self.crop <= 1:
             raise SettingsError(f"crop {self.crop} is out of range: 0.1 to 1")
         if self.interpolation not in _FILTERS:
             raise SettingsError(
-                f"interpolation {self.interpolation!r} is unknown: {', '.join(_FILTERS)}"
+                f"unknown interpolation {self.interpolation!r}: use {', '.join(_FILTERS)}"
             )
         if not all(-100 <= value <= 100 for value in self.mean):
             raise SettingsError(f"mean {self.mean} is out of range: -100 to 100")

@@ -69,14 +69,14 @@ _EXAMPLE = {
 _FAILURES: dict[int | str, dict[str, Any]] = {
     status: {"model": Failure, "description": said}
     for status, said in {
-        400: "No photo, or a form that cannot be read",
+        400: "No photo, or an unreadable form",
         401: "No valid key",
-        403: "Another website asks",
-        404: "No such model",
-        408: "The photo came too slowly",
+        403: "The request comes from another website",
+        404: "Unknown model",
+        408: "The upload was too slow",
         413: "Too large",
-        422: "No photo that can be read, or a wrong parameter",
-        503: "Too many requests wait",
+        422: "No readable photo, or an invalid parameter",
+        503: "Too many requests are waiting",
     }.items()
 }
 
@@ -178,14 +178,14 @@ class Service:
     async def predict(
         self,
         request: Request,
-        model: Annotated[str | None, Query(description="One of /api/ready; the first")] = None,
-        top: Annotated[int, Query(ge=1, le=100, description="Guesses of a photo")] = 5,
-        map: Annotated[bool, Query(description="Also where the model looked")] = False,  # noqa: A002
+        model: Annotated[str | None, Query(description="From /api/ready; else the first")] = None,
+        top: Annotated[int, Query(ge=1, le=100, description="Number of classes to list")] = 5,
+        map: Annotated[bool, Query(description="Also return a heat map")] = False,  # noqa: A002
     ) -> Predictions:
         """Say what is in one or several photos: the body itself, or a form of files."""
         name = model or next(iter(self._models))
         if name not in self._models:
-            raise RefusedError(404, f"there is no model {name:.100}: /api/ready lists them")
+            raise RefusedError(404, f"unknown model {name:.100}: /api/ready lists the models")
         with self._counted(), request_folder(self._folder) as folder:
             photos = await read_photos(request, folder)
             # Only now: who sends slowly takes no place from others.
@@ -202,7 +202,7 @@ class Service:
     def _counted(self) -> Iterator[None]:
         """Count a request as under way. Raises RefusedError where there are too many."""
         if self._under_way >= _MOST:
-            raise RefusedError(503, "too many requests wait: try again in a moment")
+            raise RefusedError(503, "too many requests are waiting: try again in a moment")
         self._under_way += 1
         try:
             yield
@@ -218,7 +218,9 @@ class Service:
                 (prediction,) = classifier.predict_pixels(square[None], top)
         except BusyError:
             self._count_photo("busy")
-            raise RefusedError(503, "other large photos wait: try again in a moment") from None
+            raise RefusedError(
+                503, "other large photos are waiting: try again in a moment"
+            ) from None
         except PhotoError as error:
             self._count_photo("unreadable")
             said = renamed(error, sent.path, printable(sent.name))

@@ -45,7 +45,7 @@ class BodyLimit:
         try:
             return await asyncio.wait_for(part, max(end - time.monotonic(), _SHORTEST_WAIT))
         except asyncio.TimeoutError:
-            raise RefusedError(408, "the request came too slowly: try again") from None
+            raise RefusedError(408, "the upload was too slow: try again") from None
 
     def count(self, size: int) -> None:
         """Count the bytes of a part. Raises RefusedError if the body is too large."""
@@ -55,7 +55,9 @@ class BodyLimit:
     def _check(self, size: int) -> None:
         if size > self._most:
             limit = self._most / 10**6
-            raise RefusedError(413, f"the request has more than {limit:g} MB: send less at once")
+            raise RefusedError(
+                413, f"the request is larger than {limit:g} MB: send fewer or smaller photos"
+            )
 
 
 def failure(status: int, text: str) -> JSONResponse:

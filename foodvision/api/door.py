@@ -27,7 +27,10 @@ class Door:
             "foodvision_requests", "Requests", ["path", "status"], registry=self._registry
         )
         self._seconds = Histogram(
-            "foodvision_request_seconds", "Seconds of a request", ["path"], registry=self._registry
+            "foodvision_request_seconds",
+            "Duration of requests in seconds",
+            ["path"],
+            registry=self._registry,
         )
         self._photos = Counter(
             "foodvision_photos", "Photos, by outcome", ["outcome"], registry=self._registry
@@ -38,7 +41,7 @@ class Door:
         started = time.perf_counter()
         origin = request.headers.get("origin")
         if origin and urlsplit(origin).netloc != request.headers.get("host"):
-            response: Response = failure(403, "another website may not ask")
+            response: Response = failure(403, "requests from other sites are not allowed")
         else:
             response = await answer(request)
         seconds, status = time.perf_counter() - started, response.status_code

@@ -15,7 +15,7 @@ class Guess(BaseModel):
 class PhotoPrediction(BaseModel):
     """The answer for one photo, as `foodvision.Prediction`; or `error`, what is wrong with it."""
 
-    name: str = Field(description="The file's name, as it was sent; photo for a raw body")
+    name: str = Field(description="The name of the file that was sent; photo for a raw body")
     label: str | None = None
     confidence: float | None = None
     certainty: Literal["sure", "likely", "perhaps", "not known"] | None = None
@@ -23,7 +23,8 @@ class PhotoPrediction(BaseModel):
     known_score: float | None = None
     top: list[Guess] | None = None
     evidence: list[list[float]] | None = Field(
-        default=None, description="With map=true: where the model looked, rows of 0 to 1"
+        default=None,
+        description="With map=true: a heat map of where the model looked, rows of 0 to 1",
     )
     error: str | None = None
 

@@ -53,7 +53,9 @@ async def read_photos(request: Request, folder: Path) -> list[Sent]:
         async for block in _bounded(request, MAX_PHOTO):
             size += file.write(block)
     if not size:
-        raise RefusedError(400, "the request has no photo: send one as the body, or as a form")
+        raise RefusedError(
+            400, "the request contains no photo: send one as the request body, or as a form field"
+        )
     return [Sent("photo", path)]
 
 
@@ -69,7 +71,7 @@ async def _read_form(request: Request, folder: Path) -> list[Sent]:
     try:
         files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
         if not files:
-            raise RefusedError(400, "the form has no file: send photos as -F photo=@a.jpg")
+            raise RefusedError(400, "the form contains no file: send photos as -F photo=@a.jpg")
         return [await _write(file, folder / str(n), n) for n, file in enumerate(files)]
     finally:
         await form.close()
@@ -78,7 +80,9 @@ async def _read_form(request: Request, folder: Path) -> list[Sent]:
 async def _write(upload: UploadFile, path: Path, number: int) -> Sent:
     name = upload.filename or f"photo {number + 1}"
     if (upload.size or 0) > MAX_PHOTO:
-        raise RefusedError(413, f"{name} has more than {MAX_PHOTO // 10**6} MB")
+        raise RefusedError(
+            413, f"{name} is larger than {MAX_PHOTO // 10**6} MB: send a smaller photo"
+        )
     with path.open("wb") as file:
         while block := await upload.read(_BLOCK):
             file.write(block)

@@ -48,10 +48,11 @@ def _shorten(text: str) -> str:
 
 _TEXT = """# {title}
 
-Serve this folder by any static host: the photo is answered in the browser and never leaves the
-device. Made by `foodvision export CHECKPOINT DIR`; `js/` is written for people to read.
+Serve this folder from any static host. The model runs in the visitor's browser, and photos never
+leave the device. The folder was written by `foodvision export CHECKPOINT DIR`; `js/` is readable
+source.
 
-`onnxruntime/` is onnxruntime-web by Microsoft, under the MIT licence beside it; where it is not
-there, the page takes it from a CDN. Script, WASM and model run only if their SHA-256 is the one in
+`onnxruntime/` is onnxruntime-web by Microsoft, under the MIT licence in that folder. Without this
+folder, the page loads it from a CDN. Script, WASM and model run only if their SHA-256 matches
 `config.json`.
 """

@@ -94,19 +94,21 @@ def _download() -> bytes:
     host = registry(os.environ, Path(os.path.expanduser("~"))).rstrip("/")  # noqa: PTH111
     url = f"{host}/onnxruntime-web/-/onnxruntime-web-{VERSION}.tgz"
     if not url.startswith(("https://", "http://")):
-        raise SiteError(f"{host} is no address of an npm registry: mend npm_config_registry")
+        raise SiteError(
+            f"{host} is not the address of an npm registry: correct npm_config_registry"
+        )
     try:
         with urllib.request.urlopen(url, timeout=_SECONDS) as answer:  # noqa: S310 (seen above)
             content = bytes(answer.read())
     except (OSError, HTTPException) as error:  # the latter where the answer is cut off
         raise SiteError(
-            f"{url} could not be downloaded ({first_line(error)}): "
-            "try again, name another registry in npm_config_registry, or use --cdn"
+            f"could not download {url} ({first_line(error)}): try again, set npm_config_registry "
+            "to another registry, or use --cdn"
         ) from None
     if base64.b64encode(hashlib.sha512(content).digest()).decode() != _TARBALL_SHA512:
         raise SiteError(
-            f"{url} is not onnxruntime-web {VERSION} as it was published: name another registry "
-            "in npm_config_registry"
+            f"{url} differs from the published onnxruntime-web {VERSION}: set "
+            "npm_config_registry to another registry"
         )
     return content
 

@@ -60,12 +60,15 @@ def write_site(checkpoint: Checkpoint, folder: Path, *, cdn: bool = False) -> Pa
     does not take it.
     """
     if Path.cwd().is_relative_to(folder.resolve()):
-        raise SiteError(f"{folder} is the folder you stand in: go out of it and name it")
+        raise SiteError(
+            f"{folder} is the current folder: change to another one, then give its path"
+        )
     recover_folder(folder)
     if white := checkpoint.config.preprocess.white:
         raise SiteError(
             f"{checkpoint.folder} was trained on photos of more than 8 bits, in which "
-            f"{white:,.0f} is white: browsers read them almost black. Show it by `foodvision demo`"
+            f"{white:,.0f} is white: browsers show them almost black. Use `foodvision demo` "
+            "instead"
         )
     replaced = _written_before(folder)
     model = PageModel(name_of(checkpoint.folder), Classifier(checkpoint))
@@ -88,7 +91,7 @@ def _written_before(folder: Path) -> set[str]:
     Raises SiteError if none did, and the folder holds something else.
     """
     if folder.is_file():
-        raise SiteError(f"{folder} is a file: name a folder")
+        raise SiteError(f"{folder} is a file: choose a folder")
     if not folder.exists() or not any(folder.iterdir()):
         return set()
     try:
@@ -97,7 +100,7 @@ def _written_before(folder: Path) -> set[str]:
         files = set(parse_json(said, _Release)["files"])
     except FileError:
         raise SiteError(
-            f"{folder} holds something else than an exported page: name another one"
+            f"{folder} is not empty and not an exported page: choose another folder"
         ) from None
     return files | {"model", "onnxruntime", _RELEASE, _README}
 

@@ -140,5 +140,5 @@ def _begins_header(content: bytes, columns: Sequence[str]) -> bool:
 
 def _foreign(path: Path) -> SettingsError:
     return SettingsError(
-        f"{path} is not what foodvision predict --csv wrote with this --top: name another file"
+        f"{path} was not written by foodvision predict --csv with this --top: choose another file"
     )

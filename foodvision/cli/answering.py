@@ -43,7 +43,7 @@ def predict(
     ----------
     photos:
         Photos, folders, archives (.zip, .tar.gz), patterns such as 'photos/*.jpg', or - for a list
-        of paths on standard input, one a line. With --ray also .parquet, webdataset's .tar, and
+        of paths on standard input, one per line. With --ray also .parquet, webdataset .tar, and
         s3://, gs:// and hf:// addresses of these.
     model:
         The model: a checkpoint or run folder, or user/name on the Hub. The default is
@@ -51,7 +51,7 @@ def predict(
     top:
         How many classes to show for each photo.
     json:
-        Print one JSON object a line, for programs: path, label, confidence, certainty, known,
+        Print one JSON object per line, for programs: path, label, confidence, certainty, known,
         known_score, top; or path, error.
     csv:
         Write a CSV file: path, label, confidence, certainty, known, known_score, top2,
@@ -126,7 +126,7 @@ def evaluate(
         Which photos to use: train, val, test or all.
     unknown:
         Photos of other things than the model's classes: a folder, .zip or .tar.gz. Also measures
-        how many of them the model rejects.
+        how many of them the model refuses.
     html:
         Also write a report with pictures to this file.
     json:
@@ -237,7 +237,7 @@ def _confusion_and_mistakes(answers: "Sequence[JudgedPhoto]") -> dict[str, Any]:
 
 def _check_outputs(json: bool, csv: Path | None, parquet: Path | None, resume: bool) -> None:
     if sum(map(bool, (json, csv, parquet))) > 1:
-        raise SettingsError("--json, --csv and --parquet write the same: choose one of them")
+        raise SettingsError("--json, --csv and --parquet cannot be combined: choose one of them")
     if resume and parquet:
         raise SettingsError("--resume cannot continue a Parquet file: use --csv")
     if resume and not csv:

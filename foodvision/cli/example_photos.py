@@ -24,8 +24,8 @@ def publish_examples(given: str, checkpoint: "Checkpoint", examples: str) -> Non
 
     if not Path(given).is_dir():
         raise SettingsError(
-            f"--examples puts photos into a folder, and {given} is none: "
-            "push the checkpoint with them first"
+            f"--examples needs a checkpoint folder, but {given} is not a folder: push the "
+            "checkpoint with the photos first"
         )
     if examples != AUTO:
         _add(checkpoint, photos_to_show(Path(examples)))
@@ -38,8 +38,8 @@ def publish_examples(given: str, checkpoint: "Checkpoint", examples: str) -> Non
     run = read_run(_run_folder(Path(given), checkpoint.folder))
     if not Path(run.data.partition("?")[0]).exists():
         raise SettingsError(
-            f"--examples auto: {run.data}, whose test photos it chooses from, is not here: "
-            "name a folder of photos instead"
+            f"--examples auto: {run.data}, the photos of the run, does not exist: give a folder "
+            "of photos instead"
         )
     chosen = {answer.photo for answer in typical_answers(run.answers)}
     with open_photos(run.data) as photos:
@@ -47,8 +47,8 @@ def publish_examples(given: str, checkpoint: "Checkpoint", examples: str) -> Non
         found = sorted(path for path in of_source if relative_name(path, photos.root) in chosen)
         if not found:
             raise SettingsError(
-                f"--examples auto: {run.data} has none of the run's test photos any more: "
-                "name a folder of photos instead"
+                f"--examples auto: {run.data} no longer has the run's test photos: give a folder "
+                "of photos instead"
             )
         _add(checkpoint, found)
 
@@ -67,6 +67,6 @@ def _run_folder(*folders: Path) -> Path:
             if (place / "run.json").is_file():
                 return place
     raise SettingsError(
-        f"--examples auto: {folders[0]} is no run, whose test photos it chooses from: "
-        "name a folder of photos instead"
+        f"--examples auto: {folders[0]} is not a run, so it has no test photos to choose from: "
+        "give a folder of photos instead"
     )

@@ -67,12 +67,12 @@ def check_photos(photos: Sequence[str]) -> None:
     photos.
     """
     if not photos:
-        raise PhotoError("name a photo or a folder of photos")
+        raise PhotoError("give a photo or a folder of photos")
     if STANDARD_INPUT in photos:
         return
     if not any(os.path.exists(path) for path in _named(photos)):  # noqa: PTH110 (any text)
-        reason = "no file matches" if _is_pattern(photos[0]) else "no such file or folder"
-        raise PhotoError(f"{Path(photos[0])}: {reason}")
+        fault = "matches no file" if _is_pattern(photos[0]) else "does not exist"
+        raise PhotoError(f"{Path(photos[0])} {fault}: check the path")
     if all(os.path.isdir(name) for name in photos):  # noqa: PTH112 (any text)
         empty = [next(photo_files(Path(name)), None) is None for name in photos]
         if all(empty):
@@ -81,7 +81,7 @@ def check_photos(photos: Sequence[str]) -> None:
 
 def holds_none(folder: Path) -> PhotoError:
     """Return the error for a folder, or an archive, without photos."""
-    return PhotoError(f"{folder} holds no photos")
+    return PhotoError(f"{folder} contains no photos")
 
 
 def make_decoder(photos: Sequence[str]) -> Decoder:

@@ -104,10 +104,10 @@ _ADVICE = {
     "All processor cores are used.": "--workers --num-workers --threads --num-threads --jobs -j -w",
     "Folders are searched with their subfolders.": "--recursive -r",
     "Log in with hf auth login, or set HF_TOKEN.": "--token --hf-token --auth-token",
-    "serve admits clients that send a key of FOODVISION_API_KEYS.": "--api-key --api-keys --key",
+    "Set FOODVISION_API_KEYS: serve then requires one of its keys.": "--api-key --api-keys --key",
     "The class folders name the classes.": "--classes --num-classes --class-names --nc",
     "--optimizer sgd uses Nesterov momentum 0.9.": "--momentum --nesterov",
-    "predict --json and --csv give the confidence of every photo.": "--threshold --conf "
+    "predict --json and --csv write the confidence of every photo.": "--threshold --conf "
     "--confidence",
 }
 

@@ -20,14 +20,14 @@ def data(
 ) -> int:
     """Check photos for problems before training.
 
-    No file is changed. The exit status is 1 if something severe was found: an unreadable photo, a
+    No file is changed. The exit status is 1 for a severe finding: an unreadable photo, a
     duplicate, or a photo that is in two splits or has two labels.
 
     Parameters
     ----------
     source:
-        Photos: a folder, .zip or .tar.gz with class folders, or with train/ and test/ of them; or
-        any other source that `train` takes.
+        Photos: a folder, .zip or .tar.gz with class folders, or with class folders in train/ and
+        test/; or any other source that `train` accepts.
     model:
         The model whose features find wrong labels and crops of the same photo: a checkpoint or run
         folder, or user/name on the Hub. Its classes do not matter. The default is foodvision_101.
@@ -36,7 +36,7 @@ def data(
     html:
         Also write a report with pictures to this file.
     write_exclude:
-        Also write a list of photos to exclude, for `train --exclude`. Of test/, only unreadable
+        Also write a list of photos to exclude, for `train --exclude`. From test/, only unreadable
         photos are listed.
     exclude_suspects:
         With --write-exclude or --json, also list photos whose label looks wrong.

@@ -14,10 +14,10 @@ def check_place(path: Path | None, name: str = "page.html") -> None:
     if path is None:
         return
     if path.is_dir():
-        raise SettingsError(f"{path} is a folder: name a file in it, as {path / name}")
+        raise SettingsError(f"{path} is a folder: give a file, such as {path / name}")
     nearest = next(folder for folder in path.absolute().parents if folder.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
-        raise SettingsError(f"{path} cannot be written: {nearest} is no folder of yours")
+        raise SettingsError(f"{path} cannot be written: {nearest} is not a writable folder")
 
 
 def check_table(path: Path | None, *, resume: bool) -> None:
@@ -25,6 +25,8 @@ def check_table(path: Path | None, *, resume: bool) -> None:
     if path is None or (resume and path.is_file()):
         return
     if os.path.lexists(path):
-        raise SettingsError(f"{path} exists already: name another file, or remove it")
+        raise SettingsError(f"{path} already exists: choose another file, or remove it")
     if not path.absolute().parent.is_dir():
-        raise SettingsError(f"{path} cannot be written: {path.absolute().parent} is no folder")
+        raise SettingsError(
+            f"{path} cannot be written: the folder {path.absolute().parent} does not exist"
+        )

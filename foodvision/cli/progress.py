@@ -23,7 +23,9 @@ def _print(event: Event) -> None:
             terminal.print(f"{source}: {photos.in_words()}", soft_wrap=True)
             terminal.print(photos_table(photos, "foodvision data --all shows all."))
         case ClassesKnown(model, count):
-            terminal.print(f"{model} knows {count} of these classes: their head weights are reused")
+            terminal.print(
+                f"{count} of these classes are known to {model}: their head weights are reused"
+            )
         case Trained(last, seconds):
             terminal.print(
                 f"Trained in {seconds:.0f} seconds. Last epoch: "
@@ -37,6 +39,6 @@ def _print(event: Event) -> None:
             terminal.print(overall_table(judgement))
             for note in notes:
                 terminal.print(note, soft_wrap=True)
-            terminal.print(f"The report: {folder / 'report.html'}", soft_wrap=True)
-            terminal.print(f"The checkpoint: {folder / 'checkpoint'}", soft_wrap=True)
-            terminal.print(f"See it: foodvision demo --model {folder}", soft_wrap=True)
+            terminal.print(f"Report: {folder / 'report.html'}", soft_wrap=True)
+            terminal.print(f"Checkpoint: {folder / 'checkpoint'}", soft_wrap=True)
+            terminal.print(f"Try it: foodvision demo --model {folder}", soft_wrap=True)

@@ -45,9 +45,9 @@ def push(
         Licence of the weights, by its name on the Hub, such as apache-2.0 or cc-by-nc-4.0. The
         default is "other".
     examples:
-        A folder of photos that the model's page offers to try. They are made smaller, lose place,
-        time and camera, and become public with the checkpoint. "auto" takes up to eight test photos
-        of the run.
+        A folder of photos that the model's page offers to try. The copies are smaller, have no
+        place, time and camera, and become public with the checkpoint. "auto" chooses up to eight
+        test photos of the run.
     dry_run:
         List the files without uploading them. Works offline.
     """
@@ -70,14 +70,14 @@ def push(
 def say_pushed(pushed: "Pushed", name: str) -> None:
     """Say where a model is now, and the next command."""
     say(f"Pushed to {pushed.url} (commit {pushed.commit})")
-    say(f"Make it a page: foodvision deploy {name}-page --model {name}")
+    say(f"Serve a page with it: foodvision deploy {name}-page --model {name}")
 
 
 def verify(model: str, data: str, /, *, split: Split = "test") -> int:
     """Measure a published model again and check its card.
 
-    The card holds if its figures lie in the 95% intervals of what is measured now. If it does
-    not, the exit status is 1.
+    The card is confirmed if its figures lie in the 95% intervals of the new measurement.
+    Otherwise, the exit status is 1.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def verify(model: str, data: str, /, *, split: Split = "test") -> int:
         found = evaluate(classifier, choose_split(photos, split, classifier.config))
     table, holds = claims_table(classifier.config.figures.get("test", {}), found)
     console().print(table)
-    say(f"the card of {model} {'holds' if holds else 'does not hold'}")
+    say(f"the card of {model} is {'confirmed' if holds else 'not confirmed'}")
     return 0 if holds else 1
 
 
@@ -162,7 +162,7 @@ def deploy(
     if examples:
         publish_examples(settings.model, read_checkpoint(find_checkpoint(settings.model)), examples)
     if static:
-        say(f"{deploy_static(settings)} answers in the visitor's browser")
+        say(f"{deploy_static(settings)} now runs in the visitor's browser")
         return
     if dry_run:
         try_space(settings, (*secrets, *variables))
@@ -173,7 +173,7 @@ def deploy(
         else deploy_space(settings, secrets=secrets, variables=variables)
     )
     photos = "a photo" if checked.photos == 1 else f"{checked.photos} photos"
-    say(f"{checked.url} answers {photos} as the model does here")
+    say(f"{checked.url} gives the same predictions as the model here, for {photos}")
 
 
 def export(checkpoint: str, folder: Path, /, *, cdn: Switch = False) -> None:
@@ -208,7 +208,7 @@ def _from_environment(names: Sequence[str]) -> dict[str, str]:
             # What stands behind a "=" may be the secret itself.
             name = name.partition("=")[0]
             raise SettingsError(
-                f"--secret takes the name of an environment variable, and {name} is none: set it"
+                f"--secret {name}: no environment variable has this name; set it first"
             )
     return {name: os.environ[name] for name in names}
 
@@ -218,6 +218,6 @@ def _pairs(settings: Sequence[str]) -> dict[str, str]:
     for setting in settings:
         name, equals, value = setting.partition("=")
         if not name or not equals:
-            raise SettingsError(f"--variable {setting}: it should be NAME=VALUE")
+            raise SettingsError(f"--variable {setting}: write NAME=VALUE")
         pairs[name] = value
     return pairs

@@ -30,7 +30,7 @@ def runs(
     sort:
         time lists the newest first, top1 the most accurate.
     json:
-        Print one JSON object a line: name, folder, state, model, data, epochs, val_acc, n, top1,
+        Print one JSON object per line: name, folder, state, model, data, epochs, val_acc, n, top1,
         top1_interval, seconds, started.
     dashboard:
         Show the curves of runs tracked by tensorboard or trackio in the browser, until Ctrl-C.
@@ -59,7 +59,7 @@ def compare(
 ) -> None:
     """Compare two runs on the same test photos.
 
-    It also says whether the difference is more than chance.
+    It also says whether the difference is significant.
 
     Parameters
     ----------

@@ -21,8 +21,8 @@ def serve(
 ) -> None:
     """Serve predictions to programs over HTTP.
 
-    Programs send photos to POST /api/predict. Set FOODVISION_API_KEYS to keys, separated by
-    commas, to admit only clients that send one of them.
+    Programs send photos to POST /api/predict. To require keys, set FOODVISION_API_KEYS to a list of
+    keys, separated by commas.
 
     Parameters
     ----------

@@ -42,10 +42,10 @@ def _sources(given: dict[str, str]) -> Iterable[Dict]:
     if resume := given.get("--resume"):
         if contradicted := sorted(_FLAGS & set(given)):
             raise SettingsError(
-                f"a run goes on with its own settings: leave out {', '.join(contradicted)}"
+                f"--resume keeps the run's settings: leave out {', '.join(contradicted)}"
             )
         if not (Path(resume) / "run.json").is_file():
-            raise SettingsError(f"{resume}: no such run (foodvision runs lists those there are)")
+            raise SettingsError(f"{resume} does not exist: foodvision runs lists your runs")
         yield _file(Path(resume) / "config.json")
         yield Dict({"output": resume}, use_commands_as_keys=False)
     if file := given.get("--config"):
@@ -58,7 +58,7 @@ def _file(path: Path) -> Dict:
     from foodvision.safety.schema import Settings  # with pydantic, for which --help does not wait
 
     if not path.is_file():
-        raise SettingsError(f"{path}: no such file of settings")
+        raise SettingsError(f"{path} does not exist: check the path of --config")
     try:
         content = read_file(path, path.parent)
         if path.suffix != ".json":
@@ -66,10 +66,10 @@ def _file(path: Path) -> Dict:
         settings = parse_json(content, Settings)
     except FileError as fault:
         raise SettingsError(
-            f"{path}: {fault}; write NAME: VALUE in each line, or JSON in a file that ends in .json"
+            f"{path}: {fault}; write one NAME: VALUE per line, or JSON in a file that ends in .json"
         ) from None
     if strange := [name for name in settings if name in _NO_SETTINGS]:
-        raise SettingsError(f"{path}: {strange[0]} is no setting: leave it out")
+        raise SettingsError(f"{path}: unknown setting {strange[0]}: remove it")
     return Dict(dict(settings), use_commands_as_keys=False, source=str(path))
 
 
@@ -81,14 +81,14 @@ def _from_yaml(content: bytes) -> bytes:
     import yaml
 
     if len(content) > _MOST_YAML:
-        raise FileError(f"has over {_MOST_YAML:,} bytes")
+        raise FileError(f"is larger than {_MOST_YAML:,} bytes")
     try:
         depth = 0
         for event in yaml.parse(content):
             depth += isinstance(event, yaml.CollectionStartEvent)
             depth -= isinstance(event, yaml.CollectionEndEvent)
             if isinstance(event, yaml.AliasEvent) or depth > 1:
-                raise FileError(f"has more than NAME: VALUE in line {event.start_mark.line + 1}")
+                raise FileError(f"line {event.start_mark.line + 1} is not NAME: VALUE")
         return json.dumps(yaml.safe_load(content) or {}, allow_nan=False).encode()
     except FileError:
         raise

@@ -52,7 +52,7 @@ class Sorter:
         label = answer.label if answer.known else None
         place = self.folder / (self._folder_of[label] if label is not None else NOT_KNOWN)
         if place.is_symlink():
-            raise SettingsError(f"{place} is a link, which may lead elsewhere: remove it")
+            raise SettingsError(f"{place} is a link and may lead outside the folder: remove it")
         place.mkdir(exist_ok=True)
         if again and _is_same(photo.path, place / photo.path.name):
             return

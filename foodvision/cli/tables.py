@@ -83,7 +83,7 @@ def claims_table(claimed: Mapping[str, Any], found: Figures) -> tuple[Table, boo
     """
     if not claimed:
         raise CheckpointError("the card has no figures: there is nothing to verify")
-    table = Table("", "the card", f"measured on {found.n:,} photos", "holds")
+    table = Table("", "card", f"measured on {found.n:,} photos", "confirmed")
     holds = []
     for title, key, interval in (
         ("top-1", "top1", found.top1_interval),
@@ -107,7 +107,7 @@ def findings_table(inspection: Inspection, rest: str | None = None) -> Table:
     table = Table(show_lines=True)
     table.add_column(no_wrap=True)
     table.add_column("n", justify="right", no_wrap=True)
-    table.add_column("what was found", overflow="fold")
+    table.add_column("finding", overflow="fold")
     for name, findings in inspection.by_kind().items():
         kind = KINDS[name]
         content = Group(f"{kind.title}.", *_first(findings, rest), kind.advice)
@@ -202,7 +202,7 @@ def overall_table(judgement: Judgement) -> Table:
         ("top-5", figures.top5, figures.top5_interval),
         ("macro F1", figures.macro_f1, figures.macro_f1_interval),
         ("calibration error (ECE)", figures.ece, figures.ece_interval),
-        ("ECE by chance alone", figures.ece_by_chance, None),
+        ("ECE expected by chance", figures.ece_by_chance, None),
     ):
         if value is not None and (name != "top-5" or len(figures.per_class) > 5):
             table.add_row(name, percent(value), interval_in_words(interval) if interval else "")
@@ -222,8 +222,10 @@ def overall_table(judgement: Judgement) -> Table:
     if known := judgement.known:
         table.add_section()
         low, high = known.auroc_interval
-        table.add_row("known or not: AUROC", f"{known.auroc:.4f}", f"{low:.4f} to {high:.4f}")
-        _add_share(table, "known kept", known.kept)
+        table.add_row(
+            "out-of-distribution: AUROC", f"{known.auroc:.4f}", f"{low:.4f} to {high:.4f}"
+        )
+        _add_share(table, "own photos kept", known.kept)
         _add_share(table, "others refused", known.refused)
         _add_share(table, "others refused, 95% kept", known.refused_at_95)
     return table
@@ -235,7 +237,7 @@ def _add_share(table: Table, name: str, share: Share) -> None:
 
 
 def _confused_table(pairs: Sequence[Pair]) -> Table:
-    table = _table(["label", "answer"], ["photos"], "most confused")
+    table = _table(["label", "prediction"], ["photos"], "most confused")
     for pair in pairs:
         table.add_row(pair.label, pair.answer, f"{pair.times} of {pair.n}")
     return table
@@ -244,8 +246,8 @@ def _confused_table(pairs: Sequence[Pair]) -> Table:
 def _robustness_table(robustness: Robustness) -> Table:
     untouched = robustness.untouched
     title = f"robustness, n = {untouched.n}"
-    table = _table(["made worse by", "strength"], ["right", "95% interval"], title)
-    table.add_row("nothing", "", percent(untouched.value), interval_in_words(untouched.interval))
+    table = _table(["corruption", "strength"], ["right", "95% interval"], title)
+    table.add_row("none", "", percent(untouched.value), interval_in_words(untouched.interval))
     for row in robustness.corrupted:
         words = interval_in_words(row.right.interval)
         table.add_row(row.corruption, row.strength, percent(row.right.value), words)

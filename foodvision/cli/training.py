@@ -103,7 +103,9 @@ def find_lr(
     from foodvision.data import check_source
 
     if settings.output:
-        raise SettingsError("find-lr makes no run: leave out --output; --plot says where it draws")
+        raise SettingsError(
+            "find-lr writes no run: leave out --output; --plot sets the file of the drawing"
+        )
     check_place(plot, "learning-rate.png")
     check_source(data)
 

@@ -39,7 +39,9 @@ def connected(address: str, cpus: int = 1) -> Iterator[None]:
     Raises SettingsError if no cluster answers there, or if this machine has too few processors.
     """
     if address == LOCAL and cpus > processors():
-        raise SettingsError(f"--ray-cpus {cpus}: this machine has {processors()}, give no more")
+        raise SettingsError(
+            f"--ray-cpus {cpus} exceeds the {processors()} processors of this machine: use fewer"
+        )
     if address != LOCAL:
         _check_answering(address)
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else ray.init warns of it
@@ -72,8 +74,8 @@ def _check_answering(address: str) -> None:
 
 def _no_cluster(address: str, error: Exception) -> SettingsError:
     return SettingsError(
-        f"--ray {address}: no Ray cluster answers there ({first_line(error)}). Start one with "
-        "`ray start --head`, or use --ray local"
+        f"--ray {address}: no Ray cluster found there ({first_line(error)}). Start one with `ray "
+        "start --head`, or use --ray local"
     )
 
 

@@ -111,7 +111,7 @@ def _predicted(run: ClusterRun) -> np.ndarray:
             continue
         if file.schema_arrow.names != columns_of(run.top):
             raise SettingsError(
-                f"{run.out} is not what foodvision predict --ray wrote with this --top: name "
+                f"{run.out} was not written by foodvision predict --ray with this --top: choose "
                 "another folder"
             )
         for rows in file.iter_batches(columns=["path"]):
@@ -125,7 +125,9 @@ def _parts(out: str, *, is_new: bool) -> tuple[Any, list[str]]:
     """Return the file system of a place, and the parts in it."""
     filesystem, path = opened(out)
     if is_new and filesystem.get_file_info(path).type != FileType.NotFound:
-        raise SettingsError(f"{out} exists already: name another folder, or continue by --resume")
+        raise SettingsError(
+            f"{out} already exists: choose another folder, or continue with --resume"
+        )
     listed = filesystem.get_file_info(FileSelector(path, allow_not_found=True))
     return filesystem, [of.path for of in listed if of.is_file and _PART.fullmatch(of.base_name)]
 
@@ -140,6 +142,6 @@ def _translate_ray_errors(out: str) -> Iterator[None]:
         if isinstance(cause, FoodVisionError):
             raise cause from None
         raise DataError(
-            f"Ray ended before all photos were predicted ({first_line(cause)}): mend that, and "
-            f"continue {out} by --resume"
+            f"Ray stopped before all photos were predicted ({first_line(cause)}): fix the cause, "
+            f"then continue {out} with --resume"
         ) from None

@@ -60,7 +60,7 @@ def remote_files(address: str) -> Iterator[str]:
     is_wanted = _pattern(address).fullmatch if magic else is_photo
     wanted = [name for name in names if is_wanted(name)]
     if not wanted:
-        raise DataError(f"{address}: no photos or shards there")
+        raise DataError(f"{address} contains no photos or shards")
     yield from wanted
 
 

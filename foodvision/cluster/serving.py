@@ -142,7 +142,9 @@ def serve_on_cluster(models: Mapping[str, Checkpoint], service: Service) -> None
             say(f"Serving the API at {address}/api/predict (Ctrl-C stops it)")
             threading.Event().wait()
         except (RuntimeError, ray.exceptions.RayError) as error:
-            raise SettingsError(f"Ray Serve did not start ({first_line(error)})") from None
+            raise SettingsError(
+                f"Ray Serve did not start ({first_line(error)}): see Ray's logs"
+            ) from None
         except (KeyboardInterrupt, SystemExit):
             pass  # asked to stop
         finally:

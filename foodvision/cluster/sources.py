@@ -59,7 +59,8 @@ def datasets(found: Iterable[Found], processors: int) -> Iterator[Any]:
         ending = each.name.lower()
         if each.fault is None and ending.endswith(_OTHER_ARCHIVES):
             raise SettingsError(
-                f"{each.name}: --ray reads no archive but .tar: pack the photos as .tar, or unpack"
+                f"{each.name}: of archives, --ray only reads .tar: pack the photos as .tar, or "
+                "unpack them"
             )
         if each.fault is None and ending.endswith((*_TARS, ".parquet")):
             read = _tar_photos if ending.endswith(_TARS) else _parquet_photos
@@ -122,7 +123,7 @@ def _parquet_photos(names: Sequence[str], processors: int) -> Any:
     try:
         schema = parquet.read_schema(next(iter(paths)), filesystem=filesystem)
     except (OSError, pyarrow.ArrowException) as error:
-        raise DataError(f"{names[0]} is no Parquet file ({first_line(error)})") from None
+        raise DataError(f"{names[0]} is not a Parquet file ({first_line(error)})") from None
     photo, name = _photo_column(schema, names[0]), _string_column(schema)
     is_named = name is not None
     table = ray.data.read_parquet(
@@ -171,7 +172,7 @@ def _contents(
     given = places or [None] * len(names)
     files = [None if of is None else os.fsencode(of) for of in given]
     rows = zip(names, files, contents, strict=True)
-    faults = [None if file or photo else f"{name}: there is no photo" for name, file, photo in rows]
+    faults = [None if file or photo else f"{name} contains no photo" for name, file, photo in rows]
     return pyarrow.table(
         {
             "name": pyarrow.array([as_unicode(name) for name in names], pyarrow.string()),
@@ -206,7 +207,7 @@ def _photo_column(schema: Any, name: str) -> str:
     if column := _string_column(schema):
         return column
     raise DataError(
-        f"{name} has no column of photos: it should have one of bytes, or one of paths called path"
+        f"{name} has no column of photos: add a column of bytes, or one of paths with the name path"
     )
 
 

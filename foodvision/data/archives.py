@@ -134,12 +134,12 @@ def open_source(source: str | os.PathLike[str], limits: Limits = Limits()) -> It
 def _check_kind(path: Path) -> None:
     name = path.name.lower()
     if not path.exists():
-        raise DataError(f"{path}: no such file or folder")
+        raise DataError(f"{path} does not exist: check the path")
     if not path.is_file():
         raise _no_archive(path)
     if _PART.search(name):
         raise DataError(
-            f"{path} is one part of a split archive: unpack all parts together, and name the "
+            f"{path} is one part of a split archive: unpack all parts together, and give the "
             "unpacked folder"
         )
     with path.open("rb") as file:
@@ -147,7 +147,7 @@ def _check_kind(path: Path) -> None:
     for kind, suffixes, magic in _FOREIGN:
         if name.endswith(suffixes) or start.startswith(magic):
             raise DataError(
-                f"{path} is {kind}, which foodvision cannot unpack: unpack it and name the "
+                f"{path} is {kind}, which foodvision cannot unpack: unpack it and give the "
                 "folder, or pack the photos as .zip"
             )
     if not name.endswith(_SUFFIXES):
@@ -157,7 +157,7 @@ def _check_kind(path: Path) -> None:
 
 
 def _no_archive(path: Path) -> DataError:
-    return DataError(f"{path} is no folder, .zip or .tar.gz of photos")
+    return DataError(f"{path} is not a folder, .zip or .tar.gz of photos")
 
 
 def _check_photos(archive: Path, folder: Path) -> None:
@@ -175,8 +175,8 @@ def _check_photos(archive: Path, folder: Path) -> None:
     if inside:
         which = "that archive" if len(inside) == 1 else "one of them, or unpack them all too"
         raise DataError(
-            f"{archive} holds no photos but other archives ({a_few(sorted(inside))}): unpack it "
-            f"first, and name {which}"
+            f"{archive} contains only other archives ({a_few(sorted(inside))}): unpack it first, "
+            f"and give {which}"
         )
 
 
@@ -187,7 +187,7 @@ def _translate_errors(archive: Path) -> Iterator[None]:
         yield
     except DAMAGE as error:
         raise DataError(
-            f"{archive} cannot be unpacked ({first_line(error)}): get it again"
+            f"{archive} cannot be unpacked ({first_line(error)}): download or copy it again"
         ) from None
     except OSError as error:
         reason = error.strerror or first_line(error)
@@ -198,8 +198,8 @@ def _translate_errors(archive: Path) -> Iterator[None]:
 
 def _no_room(archive: Path, reason: str) -> DataError:
     return DataError(
-        f"{archive} does not fit in {tempfile.gettempdir()} ({reason}): make room there, or set "
-        "TMPDIR to a folder on another disk"
+        f"{archive} does not fit in {tempfile.gettempdir()} ({reason}): free some space there, "
+        "or set TMPDIR to a folder on another disk"
     )
 
 
@@ -209,15 +209,15 @@ def _unpack(archive: Path, target: Path, limits: Limits) -> None:
         for number, member in enumerate(members):
             if number >= limits.files:
                 raise DataError(
-                    f"{archive} holds more than {limits.files:,} files: unpack it by hand"
+                    f"{archive} contains more than {limits.files:,} files: unpack it yourself"
                 )
             left -= _ON_DISK
             if member.kind != "folder":
                 left -= _copy(archive, member, target, limits.file_bytes, left)
             if left < 0:
                 raise DataError(
-                    f"{archive} unpacks to more than {most:,} bytes, which is too much for photos "
-                    "in an archive of its size: do not trust it, or unpack it by hand"
+                    f"{archive} unpacks to more than {most:,} bytes, too much for photos in an "
+                    "archive of its size: do not trust it, or unpack it yourself"
                 )
 
 
@@ -231,11 +231,11 @@ def _copy(archive: Path, member: Member, target: Path, most: int, left: int) -> 
     written = member.size if member.size > most else _write(member, place, min(most, left, room))
     if written > most:
         raise DataError(
-            f"{archive} holds {_quoted(member.name)} of more than {most:,} bytes, which no photo "
-            "has: leave it out, or unpack the archive by hand"
+            f"{archive} contains {_quoted(member.name)} with more than {most:,} bytes, too much "
+            "for a photo: remove it, or unpack the archive yourself"
         )
     if written > room:
-        raise _no_room(archive, "the last 5% or 1 GB of the disk stay free")
+        raise _no_room(archive, "the last 5% or 1 GB of a disk is kept free")
     return written
 
 
@@ -272,18 +272,18 @@ def check_member(archive: Path, member: Member) -> tuple[str, ...]:
     """
     shown = _quoted(member.name)
     if member.kind != "file":
-        raise DataError(f"{archive} holds a link or device, {shown}: unpack it by hand")
+        raise DataError(f"{archive} contains a link or device, {shown}: unpack it yourself")
     # Windows takes a backslash for a separator and a colon for a drive; elsewhere names have any.
     parts = PurePosixPath(member.name.replace("\\", "/")).parts
     is_outside = not parts or parts[0] == "/" or ".." in parts or "\0" in member.name
     has_drive = any(_DRIVE.match(part) if os.name != "nt" else ":" in part for part in parts)
     if is_outside or has_drive:
-        raise DataError(f"{archive} holds a path outside of it, {shown}: do not trust it")
+        raise DataError(f"{archive} contains a path outside the archive, {shown}: do not trust it")
     longest = max(len(os.fsencode(part)) for part in parts)
     if len(parts) > DEEPEST or len(member.name) > _LONGEST_PATH or longest > _LONGEST_NAME:
         raise DataError(
-            f"{archive} holds a path that is too long or deep, {shown}: pack the photos again with "
-            "shorter names"
+            f"{archive} contains a path that is too long or too deep, {shown}: pack the photos "
+            "again with shorter names"
         )
     return parts
 
@@ -291,7 +291,7 @@ def check_member(archive: Path, member: Member) -> tuple[str, ...]:
 def _safe_place(archive: Path, target: Path, member: Member) -> Path:
     place = target.joinpath(*check_member(archive, member))
     if place.exists():
-        raise DataError(f"{archive} holds {_quoted(member.name)} twice: unpack it by hand")
+        raise DataError(f"{archive} contains {_quoted(member.name)} twice: unpack it yourself")
     return place
 
 

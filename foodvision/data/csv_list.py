@@ -49,7 +49,7 @@ def parse_csv(source: str) -> tuple[Path, dict[str, str]]:
     columns = parse_options(source, match["options"], ROLES)
     for option, column in columns.items():
         if not column:
-            raise DataError(f"{source}: name the column, as ?{option}=COLUMN")
+            raise DataError(f"{source}: write the column as ?{option}=COLUMN")
     return Path(match["file"]), columns
 
 
@@ -80,7 +80,7 @@ def read_csv(file: Path, columns: Mapping[str, str] | None = None) -> Photos:
             _check_same(file, first, row)
             left_out.append(LeftOut(row.photo.path, "listed twice"))
     if not splits:
-        raise DataError(f"{file} lists no photos: below path,label each line should name one")
+        raise DataError(f"{file} lists no photos: below path,label, add one line per photo")
     notes = tuple(filter(None, (not_used(table, chosen),)))
     by_split = {name: tuple(of) for name, of in splits.items()}
     return Photos(file.parent, by_split, tuple(left_out), notes=notes)
@@ -113,8 +113,8 @@ def _one_hot_label(table: Table, classes: Iterable[int], row: Row) -> str:
     if len(names) != 1:
         found = f"a 1 under {a_few(names)}" if names else "no 1 under any class"
         raise DataError(
-            f"{table.place(row)} has {found:.300}: give the photo one class, or choose the column "
-            f"of labels by {table.file.name}?label=COLUMN"
+            f"{table.place(row)} has {found:.300}: give the photo one class, or choose the label "
+            f"column with {table.file.name}?label=COLUMN"
         )
     return names[0]
 
@@ -126,8 +126,8 @@ def _check_single(table: Table, labels: list[str]) -> None:
     for row, label in zip(table.rows, labels, strict=True):
         if _is_several(label, known, usual):
             raise DataError(
-                f"{table.place(row)} has several labels in one cell ({label:.60}): keep one for "
-                "each photo; if it is one name, write it without , ; | and brackets"
+                f"{table.place(row)} has several labels in one cell ({label:.60}): keep one "
+                "label per photo; if it is one name, write it without , ; | and brackets"
             )
 
 
@@ -150,7 +150,7 @@ def _split(place: str, columns: Columns, row: Row) -> str:
     name = row.cells[columns.split]
     split = split_named(name)
     if split is None:
-        raise DataError(f"{place}: no split {name!r:.60}: it should be train, val or test")
+        raise DataError(f"{place}: unknown split {name!r:.60}: write train, val or test")
     return split
 
 
@@ -158,8 +158,8 @@ def _check_same(file: Path, first: _Listed, second: _Listed) -> None:
     lines = f"{file}, lines {first.line} and {second.line}: {first.photo.path}"
     both = ""
     if first.photo.label != second.photo.label:
-        both = f"{first.photo.label:.60} and {second.photo.label:.60}"
+        both = f"has two labels, {first.photo.label:.60} and {second.photo.label:.60}"
     elif first.split != second.split:
-        both = f"in {first.split} and in {second.split}"
+        both = f"is in two splits, {first.split} and {second.split}"
     if both:
-        raise DataError(f"{lines} is both {both}: keep one of the lines")
+        raise DataError(f"{lines} {both}: keep one of the lines")

@@ -39,15 +39,15 @@ class PhotoFinder:
         if not found:
             path = Path(os.path.normpath(self._folder / name))
             raise DataError(
-                f"{place}: there is no file {path!s:.300}: "
-                "paths are relative to the folder of the CSV"
+                f"{place}: {path!s:.300} does not exist: paths are relative to the folder of the "
+                "CSV"
             )
         if len(found) > 1:
             first, second = (relative_name(path, self._folder) for path in sorted(found)[:2])
             more = f" and {len(found) - 2} more" if len(found) > 2 else ""
             raise DataError(
-                f"{place}: {name:.100} may be {first:.100} or {second:.100}{more}: "
-                "write the whole path"
+                f"{place}: {name:.100} matches {first:.100} and {second:.100}{more}: write the "
+                "whole path"
             )
         return found[0]
 

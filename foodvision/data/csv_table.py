@@ -84,11 +84,13 @@ def read_table(file: Path) -> Table:
         # Excel writes a byte order mark, which utf-8-sig skips.
         text = file.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        raise DataError(f"{file}: no such file") from None
+        raise DataError(f"{file} does not exist: check the path") from None
     except OSError as error:
-        raise DataError(f"{file} cannot be read ({error.strerror}): check its name") from None
+        raise DataError(
+            f"{file} cannot be read ({error.strerror}): check the path and its permissions"
+        ) from None
     except UnicodeDecodeError:
-        raise DataError(f"{file} is no text in UTF-8: save it again as CSV in UTF-8") from None
+        raise DataError(f"{file} is not UTF-8 text: save it as CSV in UTF-8") from None
     # As a file does with newline="": a line ends where the csv module says so.
     lines = re.findall(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+", text)
     separator = _separator(lines)
@@ -101,7 +103,9 @@ def read_table(file: Path) -> Table:
         ]
     except csv.Error as error:
         place = f"{file}, line {reader.line_num}"
-        raise DataError(f"{place} is no CSV ({first_line(error)}): check its quotes") from None
+        raise DataError(
+            f"{place} is not valid CSV ({first_line(error)}): check its quotes"
+        ) from None
     if not rows:
         raise DataError(f"{file} is empty: its first line should be path,label or path,label,split")
     header, *rest = rows
@@ -109,8 +113,8 @@ def read_table(file: Path) -> Table:
     for row in rest:
         if len(row.cells) != len(header.cells):
             raise DataError(
-                f"{table.place(row)} has not as many fields as the header: "
-                f"put what holds {_SEPARATORS[separator]} between quotes"
+                f"{table.place(row)} has a different number of fields from the first line: quote "
+                f"values that contain {_SEPARATORS[separator]}"
             )
     return table
 
@@ -203,8 +207,8 @@ def _shown(table: Table) -> str:
 
 def _missing(table: Table, role: str) -> DataError:
     return DataError(
-        f"{table.file}, line {table.header_line} names no column {role} (it has "
-        f"{_shown(table)}): name the columns path{table.separator}label, or choose one by "
+        f"{table.file}, line {table.header_line} has no column {role} (it has "
+        f"{_shown(table)}): name the columns path{table.separator}label, or choose one with "
         f"{table.file.name}?{role}=COLUMN"
     )
 
@@ -218,13 +222,13 @@ def _check_header(table: Table, chosen: Mapping[str, str]) -> None:
         return
     if len(table.columns) == 1:
         raise DataError(
-            f"{table.file} lists photos without labels: write one in each line as path,label, and "
-            "add a first line path,label"
+            f"{table.file} lists photos without labels: write each line as path,label, and add a "
+            "first line path,label"
         )
     example = table.separator.join(_names_for(table.columns, photos.index(True)))
     raise DataError(
-        f"{table.file}, line {table.header_line} is a photo ({_shown(table)}), not the names of "
-        f"the columns: add a first line {example}"
+        f"{table.file}, line {table.header_line} is a photo ({_shown(table)}), not the column "
+        f"names: add a first line {example}"
     )
 
 

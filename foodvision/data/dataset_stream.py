@@ -31,26 +31,28 @@ _SOURCE = re.compile(
 _OPTIONS = ("config", "side", "image", "label")
 _SIDES = range(32, 641)
 
-_GATED = "is gated: ask for access on its page, then `hf auth login`"
-_NOT_THERE = "is no public dataset on the Hub: check the name, or `hf auth login` for a private one"
-_NO_REVISION = "is not on the Hub at this revision: check the part behind @"
-_COMMIT_GONE = "is no longer on the Hub as it was: remove {folder} to begin anew"
+_GATED = "is gated: request access on its page, then run `hf auth login`"
+_NOT_THERE = (
+    "is not a public dataset on the Hub: check the name; if it is private, run `hf auth login`"
+)
+_NO_REVISION = "has no such revision on the Hub: check the part after @"
+_COMMIT_GONE = "has changed on the Hub: remove {folder} to start again"
 _NOTHING_IN_IT = (
-    "holds nothing that the datasets library can read ({line}): choose by @revision or ?config=NAME"
+    "contains nothing that the datasets library can read ({line}): choose a @revision or "
+    "?config=NAME"
 )
 # The library runs no program: it raises RuntimeError for a dataset that is one.
-_PROGRAM = (
-    "cannot be read ({line}): most datasets are on the Hub as parquet too, at @refs/convert/parquet"
-)
-_DAMAGED = "has a damaged file ({line}): choose by @revision"
+_PROGRAM = "cannot be read ({line}): try its Parquet files, at @refs/convert/parquet"
+_DAMAGED = "has a damaged file ({line}): choose another @revision"
 _UNREADABLE = (
-    "cannot be read ({words}): choose by ?config=NAME, or its parquet at @refs/convert/parquet"
+    "cannot be read ({words}): choose a configuration with ?config=NAME, or its Parquet files "
+    "at @refs/convert/parquet"
 )
 _OF_FILES: Mapping[bool, tuple[type[FoodVisionError], str]] = {
     True: (DataError, "cannot be read ({line}): check its files"),
     False: (
         HubError,
-        "could not be downloaded ({line}): run it again later, it goes on from there",
+        "could not be downloaded ({line}): run the command again later, and it will continue",
     ),
 }
 
@@ -121,14 +123,14 @@ def parse_dataset(source: str) -> HubDataset:
     name = match["name"].rstrip("/") if match else ""
     is_path = name.startswith((".", "/", "~"))
     if match is None or not (is_path or is_repo_id(name)):
-        raise DataError(f"{source} names no dataset: it should be hf://user/dataset")
+        raise DataError(f"{source} is not a dataset name: write hf://user/dataset")
     revision = match["revision"]
     if is_path:
         name = str(Path(name).expanduser().resolve())
         if not Path(name).is_dir():
-            raise DataError(f"{source}: no such folder")
+            raise DataError(f"{source}: the folder does not exist")
         if revision:
-            raise DataError(f"{source}: a folder has no revisions: leave out @{revision}")
+            raise DataError(f"{source} is a folder and has no revisions: leave out @{revision}")
     options: dict[str, Any] = dict(parse_options(source, match["options"], _OPTIONS))
     if (side := options.get("side")) is not None:
         if not side.isdecimal() or int(side) not in _SIDES:
@@ -233,7 +235,10 @@ def _choose_splits(
     for name, rows in found.items():
         split = split_named(name)
         if split in splits:
-            raise DataError(f"{dataset.source} has two splits for {split}: choose by ?config=NAME")
+            raise DataError(
+                f"{dataset.source} has two splits for {split}: choose a configuration with "
+                "?config=NAME"
+            )
         if split:
             splits[split] = rows
     if splits:
@@ -241,8 +246,8 @@ def _choose_splits(
     if len(found) == 1:
         return {"all": next(iter(found.values()))}, []
     raise DataError(
-        f"{dataset.source} has the splits {', '.join(found)}, none of them train, val or test: "
-        "choose others by ?config=NAME"
+        f"{dataset.source} has the splits {', '.join(found)}, but no train, val or test: choose "
+        "another configuration with ?config=NAME"
     )
 
 
@@ -273,12 +278,12 @@ def _choose(
     if asked in possible:
         return str(asked)
     if asked is not None:
-        raise DataError(f"{dataset.source}: no {kind} column {asked}: its columns are {there}")
+        raise DataError(f"{dataset.source} has no {kind} column {asked}: its columns are {there}")
     if kind in likely or len(likely) == 1:
         return kind if kind in likely else likely[0]
     count = f"{len(likely)} {kind} columns" if likely else f"no {kind} column"
     raise DataError(
-        f"{dataset.source} has {count}, its columns are {there}: choose by ?{kind}=COLUMN"
+        f"{dataset.source} has {count}; its columns are {there}: choose one with ?{kind}=COLUMN"
     )
 
 

@@ -34,14 +34,14 @@ def find_white(photos: Photos) -> Photos:
     counts = Counter(kind for kind, _ in depths)
     if "colour" in peaks and peaks["colour"] <= _WHITES[-2]:
         raise DataError(
-            f"{photos.root}: {_counted(counts['colour'])} 16 bits for each colour and use them up "
-            f"to about {peaks['colour']:,.0f} of {_FULL:,}: they would be read almost black. "
+            f"{photos.root}: {_counted(counts['colour'])} 16 bits per colour, but values only up "
+            f"to about {peaks['colour']:,.0f} of {_FULL:,}, and would be read almost black. "
             f"{_WAY_OUT}"
         )
     if "integer" in peaks and "float" in peaks:
         raise DataError(
-            f"{photos.root}: {_counted(counts['integer'])} 16 bits, and {counts['float']:,} "
-            f"floating point values, which have no range in common. {_WAY_OUT}"
+            f"{photos.root}: {_counted(counts['integer'])} 16 bits, but {counts['float']:,} "
+            f"floating point values, which have another range. {_WAY_OUT}"
         )
     kind = "float" if "float" in peaks else "integer"
     if kind not in peaks or (white := _white(kind, peaks[kind])) is None:
@@ -49,7 +49,7 @@ def find_white(photos: Photos) -> Photos:
     values = "values" if kind == "integer" else "floating point values"
     note = (
         f"{_counted(counts[kind])} more than 8 bits, with {values} up to {peaks[kind]:,.6g}: "
-        f"{white:,.0f} is taken for white."
+        f"{white:,.0f} is used as white."
     )
     return replace(photos, white=white, notes=(*photos.notes, note))
 

@@ -32,7 +32,7 @@ def _find(known: dict[Path, Path], photos: Photos, name: str, place: str) -> Pat
         names = list(photos.paths())
         near = difflib.get_close_matches(name, names, n=1) or names[:1]
         hint = f"did you mean {near[0]}?" if near else "there are none"
-        raise DataError(f"{place}: {name} is no photo of {photos.root}: {hint}")
+        raise DataError(f"{place}: {photos.root} has no photo {name}: {hint}")
     return path
 
 
@@ -41,7 +41,9 @@ def _listed(file: Path) -> Iterator[tuple[str, str]]:
     try:
         text = file.read_text(encoding="utf-8-sig", errors="surrogateescape")
     except OSError as error:
-        raise DataError(f"{file} cannot be read ({error.strerror}): check its name") from None
+        raise DataError(
+            f"{file} cannot be read ({error.strerror}): check the path and its permissions"
+        ) from None
     if text.lstrip().startswith("{"):
         for number, name in enumerate(_from_json(file, text), start=1):
             yield f"entry {number} of exclude", name
@@ -55,7 +57,13 @@ def _from_json(file: Path, text: str) -> list[str]:
     try:
         names = json.loads(text).get("exclude")
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{file} is no JSON ({first_line(error)}): write it again") from None
+        raise DataError(
+            f"{file} is not valid JSON ({first_line(error)}): write it again with foodvision data "
+            "--json"
+        ) from None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise DataError(f'{file} has no list of names under "exclude": write it again')
+        raise DataError(
+            f'{file} has no list of names under "exclude": write it again with foodvision data '
+            "--json"
+        )
     return names

@@ -34,8 +34,8 @@ def _download(root: Path) -> None:
     # torchvision raises RuntimeError for a file that is not the one it knows.
     except (OSError, RuntimeError, EOFError, tarfile.TarError) as error:
         raise DataError(
-            f"Food-101 could not be downloaded to {root} ({first_line(error)}): "
-            f"put {_ARCHIVE} there by other means, or name where it lies as food101:FOLDER"
+            f"could not download Food-101 to {root} ({first_line(error)}): put {_ARCHIVE} there "
+            "yourself, or give its folder as food101:FOLDER"
         ) from None
 
 

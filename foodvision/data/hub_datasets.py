@@ -62,13 +62,13 @@ def dataset_photos(source: str) -> Photos:
         # Errors of the network were translated where they came up; this is the disk.
         reason = error.strerror or first_line(error)
         raise DataError(
-            f"{source} cannot be kept in {dataset.folder} ({reason}): make room there, keep small "
-            "copies by ?side=320, or name another place in FOODVISION_CACHE"
+            f"{source} cannot be stored in {dataset.folder} ({reason}): free some space there, "
+            "reduce the photos with ?side=320, or set FOODVISION_CACHE to another folder"
         ) from None
     if not photos.splits:
         raise DataError(
-            f"{source} has no row with both a photo and a label: "
-            f"choose its columns by ?image=COLUMN&label=COLUMN. {photos.left_out_in_words()}"
+            f"{source} has no row with both a photo and a label: choose its columns with "
+            f"?image=COLUMN&label=COLUMN. {photos.left_out_in_words()}"
         )
     return photos
 

@@ -69,7 +69,7 @@ class _Reader:
             notes += self._how_read(places)
         elif folders and not named and all(map(self._is_class_of_splits, folders)):
             splits = self._turned(folders)
-            notes.append("Splits lie inside of the class folders.")
+            notes.append("The splits are inside the class folders.")
             self._leave(children, folders, "beside the class folders")
         else:
             # What is called like a split is a class among others; alone it is a split without any.
@@ -82,7 +82,9 @@ class _Reader:
                 self._leave(folders, [], "photos without class folders")
             splits = {"all": [(path.name, path) for path in classes]}
             if named and others:
-                notes.append(f"{a_few([path.name for path in named])} is a class here, no split.")
+                notes.append(
+                    f"{a_few([path.name for path in named])} is read as a class, not as a split."
+                )
         return Layout(splits, tuple(dict.fromkeys(self._left_out)), tuple(notes))
 
     def _unwrap(self, folder: Path, depth: int = 0) -> Path:
@@ -104,7 +106,7 @@ class _Reader:
         for path, split in named.items():
             if split in first:
                 raise DataError(
-                    f"{path} and {first[split].name} are both {split}: keep one of them"
+                    f"{path} and {first[split].name} are both the split {split}: keep one of them"
                 )
             first[split] = path
         return {split: self._inside(first[split], split) for split in SPLITS if split in first}
@@ -150,17 +152,17 @@ class _Reader:
         if len(splits) == 1 and len(filled) > 1:
             (name,) = (path.name for path in splits)
             raise DataError(
-                f"{root}: {name} holds folders and stands beside {a_few(filled)}, which hold "
-                f"something too. If {name} is a split, move the others away; if it is a class, "
-                "move its photos out of their folders"
+                f"{root}: {name} contains folders, and so it may be a split or a class like "
+                f"{a_few(filled)} beside it. If {name} is a split, move the others away; if it "
+                "is a class, move its photos out of their folders"
             )
 
     def _check_classes(self, root: Path, names: Sequence[str]) -> None:
         if names and all(map(split_words_in, names)):
             raise DataError(
-                f"{root} holds {a_few(names)}, which sound like splits and would become the "
-                "classes. Call splits train, val and test; if they are classes, give them other "
-                "names"
+                f"{root} contains {a_few(names)}, which would become classes but look like "
+                "splits. Rename splits to train, val and test; if they are classes, give them "
+                "other names"
             )
 
     def _check_splits_inside(self, root: Path, classes: Iterable[Path]) -> None:
@@ -169,8 +171,8 @@ class _Reader:
             names, _ = _held(path)
             if sum(map(split_words_in, names)) > 1:
                 raise DataError(
-                    f"{root}: {path.name} holds {a_few(names)}, which sound like splits, but not "
-                    "all classes are like that. Lay all photos out as train/pizza/1.jpg or as "
+                    f"{root}: {path.name} contains {a_few(names)}, which look like splits, but "
+                    "not all classes have them. Arrange all photos as train/pizza/1.jpg or as "
                     "pizza/train/1.jpg"
                 )
 
@@ -179,9 +181,9 @@ class _Reader:
         first, *others = [_held(path) for path in classes] or [((), True)]
         if others and len(first[0]) > 1 and not first[1] and all(held == first for held in others):
             yield (
-                f"Each class holds the same folders ({a_few(first[0])}), whose photos are taken "
-                "together; if these are the classes, call the folders above them train, val and "
-                "test."
+                f"All classes contain the same folders ({a_few(first[0])}), whose photos are "
+                "combined; if these are the classes, rename the folders above them to train, "
+                "val and test."
             )
 
     def _how_read(self, places: Mapping[str, Path]) -> Iterator[str]:
@@ -228,7 +230,7 @@ def children_of(folder: Path, left_out: MutableSequence[LeftOut]) -> Iterator[Pa
     for name in sorted(os.listdir(folder), key=os.path.normcase):  # noqa: PTH208
         path = folder / name
         if name.startswith(".") or name == "__MACOSX":
-            left_out.append(LeftOut(path, "hidden or left by a system"))
+            left_out.append(LeftOut(path, "hidden or system files"))
         else:
             yield path
 
@@ -236,4 +238,4 @@ def children_of(folder: Path, left_out: MutableSequence[LeftOut]) -> Iterator[Pa
 def check_depth(folder: Path, depth: int) -> None:
     """Raise DataError for a folder that lies too deep to be walked through."""
     if depth > DEEPEST:
-        raise DataError(f"{folder} lies {depth} folders deep: move its photos further up")
+        raise DataError(f"{folder} is {depth} folders deep, which is too deep: move its photos up")

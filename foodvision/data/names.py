@@ -73,8 +73,8 @@ def parse_options(source: str, options: str | None, known: Sequence[str]) -> dic
     for option in values:
         if option not in known:
             near = get_close_matches(option, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(known)}"
-            raise DataError(f"{source}: no option {option!r}: {hint}")
+            hint = f"did you mean {near[0]}?" if near else f"use {', '.join(known)}"
+            raise DataError(f"{source}: unknown option {option!r}: {hint}")
     return values
 
 
@@ -98,8 +98,8 @@ def alike_in_words(names: Iterable[str]) -> tuple[str, ...]:
         return ()
     named = "; ".join(alike[:3]) + (" and others" if len(alike) > 3 else "")
     return (
-        f"{named}: the names differ only in case, accents or spaces, and are classes of their own. "
-        "Rename them if they are the same.",
+        f"{named}: these names differ only in case, accents or spaces, and are read as separate "
+        "classes. If they are the same class, rename them.",
     )
 
 
@@ -112,8 +112,8 @@ def garbled_in_words(names: Iterable[str]) -> tuple[str, ...]:
     if not garbled:
         return ()
     return (
-        f"{a_few(garbled)}: the names look garbled, as in a zip of an encoding that it does not "
-        "state. Pack it again with UTF-8 names, or rename the folders.",
+        f"{a_few(garbled)}: these names look garbled, because the zip does not state their "
+        "encoding. Pack it again with UTF-8 names, or rename the folders.",
     )
 
 

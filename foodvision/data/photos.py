@@ -134,8 +134,8 @@ def find_photos(folder: Path) -> Photos:
     left_out = list(dict.fromkeys(left_out))
     if not any(splits.values()):
         raise DataError(
-            f"{folder} holds no photos in class folders: it should look like pizza/1.jpg, "
-            f"or train/pizza/1.jpg and test/pizza/2.jpg{_endings_in_words(left_out)}"
+            f"{folder} contains no photos in class folders: arrange them as pizza/1.jpg, or as "
+            f"train/pizza/1.jpg and test/pizza/2.jpg{_endings_in_words(left_out)}"
         )
     return Photos(folder, splits, tuple(left_out), notes=layout.notes)
 
@@ -147,7 +147,9 @@ def find_unlabelled(folder: Path) -> tuple[LabelledPhoto, ...]:
     """
     photos = tuple(LabelledPhoto(path, path.parent.name) for path in photo_files(folder))
     if not photos:
-        raise DataError(f"{folder} holds no photos: its files should end in .jpg, .png or the like")
+        raise DataError(
+            f"{folder} contains no photos: their names should end in .jpg, .png or the like"
+        )
     return photos
 
 
@@ -169,7 +171,7 @@ def split_photos(
     if "all" in splits:
         splits["train"] = splits.pop("all")
     if not splits.get("train"):
-        raise DataError(f"{photos.root} has no photos in train/ to learn from")
+        raise DataError(f"{photos.root} has no photos in train/: add training photos")
     _check_classes(splits["train"], photos.root)
     splits, left_out, notes = _agreed(splits, photos)
     carved = tuple(split for split in ("test", "val") if split not in splits)
@@ -239,8 +241,9 @@ def carve(
     for label, members in sorted(by_class.items()):
         if len(members) < 2:
             raise DataError(
-                f"class {label} has too few photos to set some aside ({members[0].path} is the "
-                "last one): it takes at least 3, better 20"
+                f"class {label} has too few photos to set some aside for validation and test "
+                f"({members[0].path} is the last one): add photos until it has at least 3, "
+                "better 20"
             )
         count = min(max(1, round(share * len(members))), len(members) - 1)
         name = f"{seed} {label}".encode(errors="surrogateescape")
@@ -279,7 +282,7 @@ def _endings_in_words(left_out: Iterable[LeftOut]) -> str:
     if medical := sum(map(is_dicom, files)):
         return f". There are {medical:,} DICOM files: {DICOM_WAY_OUT}"
     endings = Counter(path.suffix.lower() for path in files if path.suffix)
-    counted = [f"{count:,} files that end in {name}" for name, count in endings.most_common(3)]
+    counted = [f"{count:,} files with the ending {name}" for name, count in endings.most_common(3)]
     return f". There are {' and '.join(counted)}" if counted else ""
 
 
@@ -310,7 +313,7 @@ def _walk(
     check_depth(folder, depth)
     here = _identity(folder)
     if here in seen:
-        left_out.append(LeftOut(folder, "a folder that links lead to again"))
+        left_out.append(LeftOut(folder, "a folder that a link leads back to"))
         return
     seen.add(here)
     for path in children_of(folder, left_out):
@@ -331,11 +334,11 @@ def _check_classes(train: Iterable[LabelledPhoto], root: Path) -> None:
     expected = {photo.label for photo in train}
     for name in sorted(expected):
         if not is_text(name):
-            raise DataError(f"{root}: the class {name!a} has a name that is no UTF-8: rename it")
+            raise DataError(f"{root}: the name of the class {name!a} is not UTF-8: rename it")
         if not is_plain(name) or len(name) > LONGEST_NAME:
             raise DataError(
-                f"{root}: the class {name[:LONGEST_NAME]!a} has control characters in its name, or "
-                f"more than {LONGEST_NAME} letters: rename it"
+                f"{root}: the name of the class {name[:LONGEST_NAME]!a} has control characters, "
+                f"or more than {LONGEST_NAME} characters: rename it"
             )
     if len(expected) > MOST_CLASSES:
         raise DataError(f"{root} has {len(expected):,} classes, the limit is {MOST_CLASSES:,}")
@@ -355,8 +358,8 @@ def _agreed(
         kept = tuple(photo for photo in splits[split] if photo.label in expected)
         if not kept:
             raise DataError(
-                f"{photos.root}: {split}/ has none of the classes that train/ has "
-                f"({a_few(sorted(expected))}): the folders should be called alike"
+                f"{photos.root}: {split}/ has none of the classes of train/ "
+                f"({a_few(sorted(expected))}): use the same folder names in both"
             )
         strange = (photo for photo in splits[split] if photo.label not in expected)
         left_out += [LeftOut(photo.path, "of a class that train/ lacks") for photo in strange]

@@ -111,7 +111,7 @@ class _Reader:
                 for number, (member, start) in enumerate(members):
                     if number >= Limits().files:
                         raise self._fault(
-                            f"holds more than {Limits().files:,} files: use smaller shards"
+                            f"contains more than {Limits().files:,} files: use smaller shards"
                         )
                     if member.kind != "folder":
                         self._take(member, start)
@@ -130,18 +130,18 @@ class _Reader:
             raise self._fault("is too large: use smaller shards")
         if _start(self.shard).startswith((GZIP, BZIP2, XZ, ZSTD)):
             raise self._fault(
-                "is compressed, and photos cannot be read from it without unpacking: write it as a "
-                "plain .tar, photos are compressed already"
+                "is compressed, so photos cannot be read from it without unpacking: write it as "
+                "a plain .tar; photos are already compressed"
             )
 
     def _take(self, member: Member, start: int) -> None:
         name = "/".join(check_member(self.shard, member))
         if name in self.names:
-            raise self._fault(f"holds {name!a} twice: write the shard again")
+            raise self._fault(f"contains {name!a} twice: write the shard again")
         self.names.add(name)
         key, ending = _key_of(name)
         if any(part.startswith(".") or part == "__MACOSX" for part in name.split("/")):
-            self.left_out.append((name, "hidden or left by a system"))
+            self.left_out.append((name, "hidden or system files"))
         elif _is_photo(ending):
             if key in self.photos:
                 self.left_out.append((name, "beside another photo of the same key"))
@@ -165,8 +165,8 @@ class _Reader:
             if kind == "txt":
                 return None  # some other text
             raise self._fault(
-                f"holds {member.name!a}, which cannot be read ({first_line(error)}): write the "
-                "class into it, a name or number, in UTF-8"
+                f"contains {member.name!a}, which cannot be read ({first_line(error)}): write "
+                "the class into it, as a name or number in UTF-8"
             ) from None
         return _as_label(value)
 
@@ -180,8 +180,8 @@ class _Reader:
                 continue
             if isinstance(label, str) and (len(label) > LONGEST_NAME or "\n" in label):
                 raise self._fault(
-                    f"holds {printable(key)}.{kind}, a text and no label: write the class into "
-                    f"{printable(key)}.cls"
+                    f"contains {printable(key)}.{kind}, which is text but not a label: write the "
+                    f"class into {printable(key)}.cls"
                 )
             samples.append(Sample(name, start, size, label))
         return samples
@@ -191,12 +191,12 @@ class _Reader:
         if not folder:
             key, _ = _key_of(name)
             raise self._fault(
-                f"holds {printable(name)} without a label: write its class into "
+                f"contains {printable(name)} without a label: write its class into "
                 f"{printable(key)}.cls beside it"
             )
         if any(map(split_named, above)) or split_named(folder):
             raise self._fault(
-                f"holds folders of splits, as {printable(name)}: use this file alone as the "
+                f"contains split folders, such as {printable(name)}: use this file alone as the "
                 "source, which unpacks it, or write the classes into .cls files"
             )
         return folder

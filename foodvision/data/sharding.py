@@ -25,7 +25,7 @@ def write_shards(
     """
     folder = Path(folder)
     if folder.exists() and any(folder.iterdir()):
-        raise DataError(f"{folder} is not empty: name another folder for the shards")
+        raise DataError(f"{folder} is not empty: choose another folder for the shards")
     folder.mkdir(parents=True, exist_ok=True)
     numbers = {label: number for number, label in enumerate(photos.classes)}
     lines = "".join(f"{label}\n" for label in numbers)

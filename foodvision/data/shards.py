@@ -96,7 +96,7 @@ def shard_photos(shards: Shards) -> Photos:
     )
     if not read.splits:
         raise DataError(
-            f"{shards.root}: the shards hold no photos: they should be called key.jpg, with the "
+            f"{shards.root}: the shards contain no photos: name each photo key.jpg, with its "
             f"class in key.cls beside it. {read.left_out_in_words()}"
         )
     return read
@@ -110,15 +110,16 @@ def _matching(pattern: str) -> tuple[Path, ...]:
         some = glob.glob(name, recursive=True) if glob.has_magic(name) else [name]  # noqa: PTH207
         files += map(Path, sorted(some))
     if not files:
-        raise DataError(f"{pattern}: no file fits this pattern")
+        raise DataError(f"{pattern}: no file matches this pattern")
     for file in files:
         if not file.is_file():
-            raise DataError(f"{file}: no such file, but {pattern} names it")
+            raise DataError(f"{file} does not exist, but {pattern} includes it")
         if file.suffix.lower() == _PARQUET:
             raise _is_parquet(file)
         if file.suffix.lower() != _SUFFIX:
             raise DataError(
-                f"{file} is no shard, but fits {pattern}: a pattern is for plain .tar files"
+                f"{file} matches {pattern} but is not a shard: use the pattern only for plain "
+                ".tar files"
             )
     return tuple(dict.fromkeys(files))
 
@@ -131,7 +132,7 @@ def _without_braces(pattern: str) -> list[str]:
     first, last = match.groups()
     rest = _without_braces(pattern[match.end() :])
     if (int(last) - int(first) + 1) * len(rest) > _MOST_SHARDS:
-        raise DataError(f"{pattern} counts over {_MOST_SHARDS:,} shards: name fewer")
+        raise DataError(f"{pattern} expands to over {_MOST_SHARDS:,} shards: use a smaller range")
     before, numbers = pattern[: match.start()], range(int(first), int(last) + 1)
     return [f"{before}{number:0{len(first)}}{after}" for number in numbers for after in rest]
 
@@ -163,7 +164,7 @@ def _check_no_others(files: Sequence[Path], folders: Sequence[Path]) -> None:
             raise _is_parquet(file)
         raise DataError(
             f"{file} is a compressed archive in a folder: use it alone as the source, which "
-            "unpacks it, or write shards as plain .tar, photos are compressed already"
+            "unpacks it, or write shards as plain .tar; photos are already compressed"
         )
 
 
@@ -171,8 +172,8 @@ def _is_parquet(file: Path) -> DataError:
     folder = file.parent.as_posix()
     source = folder if file.is_absolute() else f"./{folder}"
     return DataError(
-        f"{file} is Parquet, in which photos cannot be read one by one: use hf://{source}, which "
-        "copies them to the cache, smaller with ?side=320"
+        f"{file} is Parquet, which does not allow reading single photos: use hf://{source}, "
+        "which copies them to the cache; add ?side=320 to reduce them"
     )
 
 
@@ -196,8 +197,8 @@ def _splits(shards: Shards) -> dict[Path, str | None]:
         named = splits_in(file.stem) or {split_named(file.parent.name)} - {None}
         if len(named) > 1:
             raise DataError(
-                f"{file} sounds like {' and '.join(sorted(map(str, named)))}: rename it, so that "
-                "one split is in its name"
+                f"{file} names more than one split, {' and '.join(sorted(map(str, named)))}: "
+                "rename it so that its name contains one split"
             )
         splits[file] = next(iter(named), None)
     if not any(splits.values()):
@@ -223,8 +224,8 @@ def _class_names(shards: Shards) -> _Names | None:
                     names = read(file.read_text("utf-8-sig"))
                 except (OSError, ValueError, RecursionError) as error:
                     raise DataError(
-                        f"{file} cannot be read ({first_line(error)}): it should name a class a "
-                        "line, in UTF-8"
+                        f"{file} cannot be read ({first_line(error)}): write one class per line, "
+                        "in UTF-8"
                     ) from None
                 if names:
                     return _Names(names, file)
@@ -257,8 +258,8 @@ def _label(file: Path, name: str, label: str | int, names: _Names | None) -> str
         return str(label)
     if label >= len(names.names) or not names.names[label]:
         raise DataError(
-            f"{file}: {name} has label {label}, but {names.file} has no name in line {label + 1}: "
-            "correct one of them"
+            f"{file}: {name} has the label {label}, but line {label + 1} of {names.file} is "
+            "empty or missing: correct one of them"
         )
     return names.names[label]
 
@@ -274,5 +275,5 @@ def _how_read(indices: dict[Path, ShardIndex], names: _Names | None) -> str:
     told = ["folders" if kind == FOLDER else f".{kind}" for kind in kinds]
     labels = [sample.label for index in indices.values() for sample in index.samples[:1]]
     if any(isinstance(label, int) for label in labels):
-        told.append(names.file.name if names else f"no {_CLASSES} that names their numbers")
+        told.append(names.file.name if names else f"no {_CLASSES} with names for their numbers")
     return f"Read from {count}, labels from {a_few(told)}."

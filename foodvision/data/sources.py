@@ -28,7 +28,7 @@ def check_source(source: str | os.PathLike[str]) -> None:
     if not is_downloaded and is_pattern(name):
         find_shards(name)
     elif not is_downloaded and not os.path.exists(name):  # noqa: PTH110 (any text)
-        raise DataError(f"{name}: no such file or folder")
+        raise DataError(f"{name} does not exist: check the path")
 
 
 @contextmanager

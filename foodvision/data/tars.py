@@ -120,7 +120,7 @@ class _Stream:
             if self._decompressor.needs_input and not self._rest:
                 self._rest = self._packed.read(_BLOCK)
                 if not self._rest:
-                    raise EOFError("it ends too early")
+                    raise EOFError("it is truncated")
             data, self._rest = self._rest, b""
             try:
                 part = self._decompressor.decompress(data, most)
@@ -159,8 +159,8 @@ def _refusal(archive: Path, error: Exception) -> Exception:
     if "memory" not in str(error).lower():
         return tarfile.ReadError(first_line(error))
     return DataError(
-        f"{archive} takes more than {_MOST_MEMORY >> 20} MiB of memory to unpack: pack the photos "
-        "again as .tar.gz, or unpack it, and name the unpacked folder"
+        f"{archive} needs more than {_MOST_MEMORY >> 20} MiB of memory to unpack: pack the "
+        "photos again as .tar.gz, or unpack it and give the unpacked folder"
     )
 
 
@@ -173,8 +173,8 @@ def _zstd(archive: Path, packed: BinaryIO) -> _Readable:
         stream = decompressor.stream_reader(packed, read_across_frames=True)
         return _ZstdStream(archive, stream, module.ZstdError)
     raise DataError(
-        f"{archive} is packed with Zstandard, which this Python cannot unpack: pack the photos "
-        "again as .tar.gz, or unpack it, and name the unpacked folder"
+        f"{archive} is compressed with Zstandard, which this Python cannot unpack: pack the "
+        "photos again as .tar.gz, or unpack it and give the unpacked folder"
     )
 
 
@@ -243,11 +243,11 @@ def _place(file: tarfile.TarFile, meter: _SeekableMeter, size: int) -> Iterator[
         kind = "other" if info.issparse() else _kind(info)
         # A negative size would send the reader back, for ever.
         if info.size < 0 or (kind == "file" and info.offset_data + info.size > size):
-            raise tarfile.ReadError(f"{info.name} is cut off")
+            raise tarfile.ReadError(f"{info.name} is truncated")
         yield Member(info.name, kind, info.size, partial(_open, file, info)), info.offset_data
     meter.seek(file.offset)
     if meter.read(_BLOCK).strip(b"\0"):
-        raise tarfile.ReadError("something follows its end: it may be several tars in one file")
+        raise tarfile.ReadError("there is data after its end; it may be several tars in one file")
 
 
 def _open(file: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:

@@ -50,17 +50,17 @@ def _check_plain(archive: Path, info: zipfile.ZipInfo) -> None:
     """Take only what unpacks piece by piece; bzip2 makes 1 GB of 700 bytes at once."""
     if info.flag_bits & _IS_ENCRYPTED:
         raise DataError(
-            f"{archive} is encrypted: unpack it with its password, and name the unpacked folder"
+            f"{archive} is encrypted: unpack it with its password and give the unpacked folder"
         )
     if info.compress_type == _DEFLATE64:
         raise DataError(
-            f"{archive} is packed with Deflate64, which Windows uses for large files: unpack it, "
-            "and name the unpacked folder"
+            f"{archive} is compressed with Deflate64, which Windows uses for large files: unpack "
+            "it and give the unpacked folder"
         )
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         method = _METHODS.get(info.compress_type, f"method {info.compress_type}")
         raise DataError(
-            f"{archive} is packed with {method} instead of deflate: unpack it, and name the "
+            f"{archive} is compressed with {method} instead of deflate: unpack it and give the "
             "unpacked folder"
         )
 

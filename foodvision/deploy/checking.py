@@ -89,7 +89,7 @@ def _ask(repo_id: str, url: str, photos: list[Path]) -> list[Any]:
             return [job.result(timeout=_PATIENCE) for job in jobs]
     except Exception as error:  # the client raises whatever the page or the network gave it
         raise HubError(
-            f"{repo_id} at {url} does not answer ({one_line(first_line(error))}): look at its log"
+            f"{repo_id} at {url} does not respond ({one_line(first_line(error))}): see its log"
         ) from error
 
 
@@ -114,13 +114,13 @@ def wait_for_stage(api: Any, repo_id: str, timeout: float) -> str:
                 stage = wait()
         except TimeoutError:
             raise HubError(
-                f"{repo_id} does not run after {timeout:.0f} seconds: look at its log at {page}, "
-                f"then foodvision deploy {repo_id} --check"
+                f"{repo_id} is not running after {timeout:.0f} seconds: see its log at {page}, "
+                f"then run foodvision deploy {repo_id} --check"
             ) from None
     if stage == "PAUSED":
         raise HubError(
-            f"{repo_id} is paused: restart it at {page}/settings, then foodvision deploy {repo_id} "
-            "--check"
+            f"{repo_id} is paused: restart it at {page}/settings, then run foodvision deploy "
+            f"{repo_id} --check"
         )
     return stage
 
@@ -137,15 +137,15 @@ def served_model(repo_id: str) -> Classifier:
             check_inside(folder / name, folder)
     except FileError as fault:
         raise HubError(
-            f"{repo_id} has no {DESCRIPTION} that names a model ({fault}): "
-            "was it made by foodvision deploy?"
+            f"{repo_id} has no {DESCRIPTION} that names a model ({fault}): was the Space created "
+            "by foodvision deploy?"
         ) from None
     if (folder / name).is_dir():
         return load(folder / name)
     if not is_repo_id(name.partition("@")[0]):  # it may name any folder of this disk
         raise HubError(
-            f"{repo_id} serves {one_line(name, 100)!r}, which is no model of the Hub: was it made "
-            "by foodvision deploy?"
+            f"{repo_id} serves {one_line(name, 100)!r}, which is not a model on the Hub: was the "
+            "Space created by foodvision deploy?"
         )
     return load(name)
 
@@ -156,12 +156,12 @@ def _compare(what: str, answer: Any, classifier: Classifier, photo: Path) -> Non
         label, confidence = str(answer["label"]), float(answer["confidence"])
     except (LookupError, TypeError, ValueError):
         raise HubError(
-            f"{what} with no label and confidence: was it made by foodvision deploy?"
+            f"{what} without a label and confidence: was the Space created by foodvision deploy?"
         ) from None
     # Written so that no number, which compares with nothing, does not pass.
     if label == here.label and abs(confidence - here.confidence) <= _TOLERATED_DIFFERENCE:
         return
     raise HubError(
-        f"{what} with {one_line(label, 100)} ({confidence}), here it is {here.label} "
-        f"({here.confidence}): deploy it again"
+        f"{what} with {one_line(label, 100)} ({confidence}), but the model here gives "
+        f"{here.label} ({here.confidence}): deploy it again"
     )

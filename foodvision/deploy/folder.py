@@ -75,8 +75,8 @@ def write_space(folder: Path, settings: SpaceSettings, *, has_token: bool = Fals
             card["preload_from_hub"] = [_preload(classifier, repo_id, commit)]
         elif not has_token:
             raise SettingsError(
-                f"{repo_id} is private or gated, {settings.repo_id} could not read it: add "
-                "--secret HF_TOKEN, with a token that may"
+                f"{repo_id} is private or gated, so {settings.repo_id} cannot read it: add "
+                "--secret HF_TOKEN, with a token that has access"
             )
     else:
         # The page calls a model by its folder.
@@ -117,7 +117,7 @@ def _readme(repo_id: str, card: dict[str, Any]) -> str:
         sdk_version=version("gradio"),
         python_version=_PYTHON,
         app_file="app.py",
-        short_description="Tells what is in a photo, and when it does not know",
+        short_description="Classifies photos, and says when a photo shows none of its classes",
         license="apache-2.0",
         **card,
     ).to_yaml()

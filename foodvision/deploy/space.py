@@ -72,7 +72,7 @@ def try_space(settings: SpaceSettings, named: Sequence[str] = ()) -> Path:
     """
     folder = Path(settings.repo_id.partition("/")[2])
     if folder.exists():
-        raise SettingsError(f"{folder} is there already: remove it, or work in another folder")
+        raise SettingsError(f"{folder} already exists: remove it, or change to another folder")
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         written = Path(temporary) / folder.name
         written.mkdir()
@@ -85,7 +85,7 @@ def try_space(settings: SpaceSettings, named: Sequence[str] = ()) -> Path:
     say(f"{settings.repo_id} would be created as a Gradio Space on {hardware}, or updated")
     for name in named:
         say(f"{name} would be set in the Space")
-    say("then the build would be awaited, and the page tested with example photos")
+    say("then foodvision would wait for the build, and test the page with example photos")
     return folder
 
 
@@ -127,8 +127,8 @@ def _check_ours(api: Any, settings: SpaceSettings, sdk: str, mark: str) -> None:
     files = {file.rfilename for file in space.siblings} - BEGUN_WITH
     if space.sdk != sdk or (files and mark not in files):
         raise HubError(
-            f"{settings.repo_id} is there, and no {sdk} Space made by foodvision deploy: choose "
-            "another name, or remove it"
+            f"{settings.repo_id} exists but is not a {sdk} Space created by foodvision deploy: "
+            "choose another name, or remove it"
         )
     if settings.private:
         check_private(settings.repo_id, space)
@@ -168,7 +168,7 @@ def _upload(api: Any, repo_id: str, folder: Path) -> None:
             commit_message="Deploy with foodvision",
             delete_patterns="*",
         )
-        say(f"{repo_id} has its files, at commit {commit_of(uploaded)}")
+        say(f"Uploaded the files of {repo_id} (commit {commit_of(uploaded)})")
 
 
 def _may_have(account: Account, repo_id: str, hardware: str | None) -> bool:
@@ -182,14 +182,14 @@ def _not_free(settings: SpaceSettings) -> str:
     again = f"foodvision deploy {settings.repo_id} --model {settings.model}"
     return (
         f"{settings.repo_id}: this account cannot create a Gradio Space on "
-        f"{settings.hardware or 'cpu-basic'}. Free to it are a page that answers in the browser "
-        f"(`{again} --static`) and, if the account is older than 30 days, ZeroGPU "
-        f"(`{again} --hardware {ZERO_GPU}`)"
+        f"{settings.hardware or 'cpu-basic'}. Free alternatives are a page that runs in the "
+        f"browser (`{again} --static`) and, for accounts older than 30 days, ZeroGPU (`{again} "
+        f"--hardware {ZERO_GPU}`)"
     )
 
 
 def _wait(api: Any, repo_id: str) -> None:
-    say(f"{repo_id} is being built")
+    say(f"Building {repo_id}")
     stage = wait_for_stage(api, repo_id, _BUILD_SECONDS)
     if stage == "RUNNING":
         return
@@ -198,4 +198,4 @@ def _wait(api: Any, repo_id: str) -> None:
         log = deque((one_line(line, _LONGEST_LINE) for line in lines), _LINES_OF_LOG)
     for line in log:
         say(line)
-    raise HubError(f"{repo_id} does not run ({stage}): the last lines of its log are above")
+    raise HubError(f"{repo_id} is not running ({stage}): the last lines of its log are above")

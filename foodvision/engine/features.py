@@ -144,9 +144,9 @@ def _keep(file: Path, features: torch.Tensor) -> None:
         write_atomically(file, save({"features": features}, metadata))
     except OSError as error:
         warnings.warn(
-            f"what the network sees of the photos cannot be kept in {file.parent} "
-            f"({error.strerror or error}): make room there, or name another place in "
-            "FOODVISION_CACHE. Until then every run computes it anew",
+            f"the features of the photos cannot be cached in {file.parent} "
+            f"({error.strerror or error}), so every run computes them again: free some space "
+            "there, or set FOODVISION_CACHE to another folder",
             CacheWarning,
             stacklevel=2,
         )

@@ -34,8 +34,8 @@ def create_optimizer(
     """
     if layer_decay < 1 and not hasattr(network, "group_matcher"):
         raise SettingsError(
-            f"{type(network).__name__} does not tell its layers: take a network of timm, or leave "
-            "layer-decay at 1"
+            f"layer-decay does not support {type(network).__name__}: use a network of timm, or "
+            "leave it at 1"
         )
     optimizer: torch.optim.Optimizer = create_optimizer_v2(
         network,

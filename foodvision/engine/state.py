@@ -54,8 +54,8 @@ class Snapshot:
             write_atomically(self._path, save(tensors, metadata=header))
         except OSError as error:
             raise FoodVisionError(
-                f"{self._path} cannot be written ({error.strerror}): the state of the last saved "
-                "epoch is whole; make room and go on with --resume"
+                f"{self._path} cannot be written ({error.strerror}): the last saved epoch is "
+                "intact; free some space and continue with --resume"
             ) from None
 
     def restore(self) -> bool:
@@ -68,8 +68,8 @@ class Snapshot:
         state = self._read()
         if state.pop("photos") != self._fingerprint:
             raise DataError(
-                f"{self._path.parent.parent} was trained on other photos: start a new run, or give "
-                "the same ones"
+                f"{self._path.parent.parent} was trained on other photos: start a new run, or "
+                "use the same photos"
             )
         _set_random_states(state.pop("random"))
         for name, part in self._parts.items():
@@ -84,7 +84,7 @@ class Snapshot:
                 state = _unflatten(json.loads(file.metadata()["state"]), file)
         except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
             raise FoodVisionError(
-                f"{self._path} is spoiled ({first_line(error)}): remove it to start anew"
+                f"{self._path} is damaged ({first_line(error)}): remove it to start again"
             ) from None
         assert isinstance(state, dict)
         return state

@@ -84,8 +84,9 @@ def few_photos_in_words(count: int) -> tuple[str, ...]:
     if count >= FEWEST_TO_REFUSE:
         return ()
     return (
-        f"{count} validation photos are too few to tell what is none of the classes (it takes "
-        f"{FEWEST_TO_REFUSE}): the model refuses no photo. Add photos, or set --val-share higher.",
+        f"{count} validation photos are too few to set an out-of-distribution threshold (at "
+        f"least {FEWEST_TO_REFUSE} are needed): the model refuses no photo. Add photos, or "
+        "increase --val-share.",
     )
 
 

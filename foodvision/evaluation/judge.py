@@ -82,12 +82,12 @@ def choose_split(photos: Photos, split: str, config: CheckpointConfig) -> tuple[
     if not chosen:
         there = ", ".join(name for name, members in photos.splits.items() if members)
         raise DataError(
-            f"{photos.root} has no photos in {split}/, only in {there}: name one with --split"
+            f"{photos.root} has no photos in {split}/, only in {there}: choose one with --split"
         )
     if strange := sorted({photo.label for photo in chosen} - set(classes)):
         raise DataError(
-            f"{photos.root} has the class {strange[0]}, which the model does not know: "
-            f"it knows {len(classes)} classes, {classes[0]} to {classes[-1]}"
+            f"{photos.root} has the class {strange[0]}, which is not one of the model's "
+            f"{len(classes)} classes, {classes[0]} to {classes[-1]}: remove or rename the folder"
         )
     return chosen
 
@@ -102,8 +102,9 @@ def _splits_of_training(
     training, listed = config.training, config.training.get("exclude")
     if listed and isinstance(listed, str) and not os.path.isfile(listed):  # noqa: PTH113 (any text)
         raise DataError(
-            f"the model was trained without the photos in {listed}, which is not here: "
-            "run it where that lies, or take other photos: in test/, or with --split all"
+            f"exclude list {listed} not found: the model was trained without its photos. Run the "
+            "command from the folder of the list, or use other photos: in test/, or with "
+            "--split all"
         )
     shares = ("val_share", "test_share", "seed")
     how = {name: training[name] for name in shares if name in training}

@@ -37,13 +37,15 @@ def examine(graph: bytes, size: int, classes: int) -> int:
             # Only now: the checker opens the files that a graph names.
             onnx.checker.check_model(model)
     except Exception as error:  # protobuf and the checker raise classes of their own
-        raise GraphFault(shown(f"is no ONNX graph ({first_line(error)}): get it again")) from None
+        raise GraphFault(
+            shown(f"is not an ONNX graph ({first_line(error)}): download or copy it again")
+        ) from None
     try:
         if fault := fault or next(_misshapen(model, size, classes), ""):
             raise GraphFault(fault)
         costs = [_cost(model, size, classes, photos) for photos in (1, BATCH)]
     except GraphFault as fault:
-        raise GraphFault(shown(f"is no graph of a foodvision checkpoint: {fault}")) from None
+        raise GraphFault(shown(f"is not the graph of a foodvision checkpoint: {fault}")) from None
     return costs[0]
 
 
@@ -60,19 +62,19 @@ def _foreign(model: onnx.ModelProto) -> Iterator[str]:
     domains = {entry.domain for entry in model.opset_import} - {"", "ai.onnx"}
     yield from (f"it uses operators of {domain}" for domain in sorted(domains))
     if [entry.domain for entry in model.opset_import] != [""]:
-        yield "it does not name one version of the ONNX operators"
+        yield "it does not declare exactly one version of the ONNX operators"
     attributes = [attribute for node in graph.node for attribute in node.attribute]
     if model.functions or any(each.HasField("g") or each.graphs for each in attributes):
         # Ours have none; a stranger's could hide in them what the other checks look for.
-        yield "it has graphs inside of it"
+        yield "it contains nested graphs"
     tensors = [*graph.initializer, *(attribute.t for attribute in attributes)]
     if graph.sparse_initializer or any(uses_external_data(tensor) for tensor in tensors):
-        yield "its weights lie in another file"
+        yield "its weights are in another file"
     if model.training_info or any(each.type not in _PLAIN_ATTRIBUTES for each in attributes):
-        yield "it has attributes that networks for photos do without"
+        yield "it has attributes that image networks do not use"
     constants = [each.t for each in attributes if each.type == AttributeProto.TENSOR]
     if not all(map(_is_whole, chain(graph.initializer, constants))):
-        yield "it has tensors whose values do not fit their shape"
+        yield "it has tensors whose values do not match their shape"
 
 
 def _is_whole(tensor: onnx.TensorProto) -> bool:
@@ -98,7 +100,7 @@ def _misshapen(model: onnx.ModelProto, size: int, classes: int) -> Iterator[str]
         yield "it has no classes"
     values = {value.name: value for value in (*model.graph.input, *model.graph.output)}
     if len(model.graph.input) != 1:
-        yield "pixels should be its one input"
+        yield "its only input should be pixels"
     for name, (kind, sides) in expected.items():
         if name not in values or not _fits(values[name], kind, sides):
             yield f"{name} should be {_in_words(kind, sides)}"

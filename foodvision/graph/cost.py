@@ -121,7 +121,7 @@ def measure(model: onnx.ModelProto, size: int, photos: int) -> Cost:
         walk.check(photos)
     if walk.most_memory() > photos * BOUNDS.memory:
         raise GraphFault(
-            f"it takes over {photos * BOUNDS.memory // 10**6:,} MB for {photos} photos"
+            f"it needs over {photos * BOUNDS.memory // 10**6:,} MB for {photos} photos"
         )
     return Cost(walk.shapes, walk.multiplications)
 
@@ -170,7 +170,7 @@ class _Walk:
         """Hold what was counted so far against the bounds."""
         if self.multiplications > photos * BOUNDS.multiplications:
             most = BOUNDS.multiplications // 10**9
-            raise GraphFault(f"it takes over {most} billion multiplications a photo")
+            raise GraphFault(f"it needs over {most} billion multiplications per photo")
         if self.elements > photos * BOUNDS.elements:
             raise GraphFault(f"it reads and writes over {BOUNDS.elements // 10**9} billion numbers")
         most_bytes = photos * BOUNDS.folded + 8 * self._stored
@@ -222,7 +222,7 @@ class _Walk:
                 ir_version=self._model.ir_version,
             )
         except Exception as error:  # the schemas raise several classes
-            raise GraphFault(f"its shapes do not fit together ({first_line(error)})") from None
+            raise GraphFault(f"its shapes do not match ({first_line(error)})") from None
         for name in filter(None, node.output):
             found = inferred[name].tensor_type if name in inferred else onnx.TypeProto.Tensor()
             sides = found.shape.dim

@@ -114,5 +114,6 @@ class Session:
 
     def _error(self, reason: str) -> CheckpointError:
         return CheckpointError(
-            f"{self._name} gives no valid answer ({reason}): use another model, or export it again"
+            f"{self._name} returns invalid predictions ({reason}): use another model, or export "
+            "it again"
         )

@@ -41,7 +41,7 @@ _PHOTOS = 2
 # Isolated, as the folder in which a user works may hold a stranger's onnx.py.
 _PROGRAM = "import sys; sys.path[:] = sys.argv[4:]; from foodvision.graph.trial import main; main()"
 
-_TOO_SLOW = "takes too long to load and to answer: use another model"
+_TOO_SLOW = "takes too long to load and run: use another model"
 
 _VERSION = 1
 """Of the checks: what passed older ones is tried again."""
@@ -87,7 +87,7 @@ def main() -> None:
     except (GraphFault, CheckpointError) as fault:
         print(json.dumps(str(fault).strip()))
     except MemoryError:
-        print(json.dumps("takes too much memory: use another model"))
+        print(json.dumps("needs too much memory: use another model"))
     else:
         print(json.dumps(""))
 
@@ -115,8 +115,8 @@ def _read_fault(ended: "subprocess.CompletedProcess[bytes]") -> str:
         return str(json.loads(ended.stdout))
     if resource and ended.returncode == -signal.SIGXCPU:
         return _TOO_SLOW
-    last = (ended.stderr.decode(errors="replace").strip() or "it says nothing").splitlines()[-1]
-    return f"ends the process that tries it ({ended.returncode}: {last}): use another model"
+    last = (ended.stderr.decode(errors="replace").strip() or "no output").splitlines()[-1]
+    return f"crashes the process that tests it ({ended.returncode}: {last}): use another model"
 
 
 def _run(graph: bytes, size: int, classes: int) -> None:

@@ -20,11 +20,12 @@ _READERS = ("huggingface_hub", "httpx", "httpx2", "pydantic")
 
 _FEW = 100  # characters of what is odd about an answer
 
-_AGAIN = "run it again, what arrived is kept"
+_AGAIN = "run the command again; finished transfers are kept"
+_UNREACHABLE = "needs the Hub, which cannot be reached"
 _TOKENS = "https://huggingface.co/settings/tokens"
-_ANOTHER = f"make one with the role write at {_TOKENS}"
+_ANOTHER = f"create one with the role write at {_TOKENS}"
 
-READ_ONLY = f"may not be changed with this token: {_ANOTHER}"
+READ_ONLY = f"cannot be changed with this token: {_ANOTHER}"
 """Why nothing can be pushed."""
 
 BEGUN_WITH = frozenset({".gitattributes", "README.md"})
@@ -39,7 +40,7 @@ def is_repo_id(name: str) -> bool:
 def check_name(repo_id: str) -> None:
     """Raise HubError for what is not a valid repository name."""
     if not is_repo_id(repo_id):
-        raise HubError(f"{repo_id!r} is not a valid repository name: it should be user/name")
+        raise HubError(f"{repo_id!r} is not a valid repository name: write user/name")
 
 
 def check_private(repo_id: str, info: "RepoInfo") -> None:
@@ -49,8 +50,8 @@ def check_private(repo_id: str, info: "RepoInfo") -> None:
     """
     if not info.private:
         raise HubError(
-            f"{repo_id} is there already, for everybody to see: make it private in its settings "
-            "on the Hub, or choose another name"
+            f"{repo_id} already exists and is public: make it private in its settings on the "
+            "Hub, or choose another name"
         )
 
 
@@ -74,12 +75,30 @@ def translate_hub_errors(at: str) -> Iterator[None]:
         raise
     except errors.HFValidationError:
         name = at.split()[0]
-        raise HubError(f"{name!r} is not a valid repository name: it should be user/name") from None
+        raise HubError(f"{name!r} is not a valid repository name: write user/name") from None
     except Exception as error:
         reason = _reason_of(error)
         if reason is None:
             raise
         raise HubError(f"{at} {reason}") from _cause_of(error)
+
+
+def with_folder(at: str, error: HubError) -> HubError:
+    """Return the error for a name that is not a folder either, where this may be the mistake."""
+    from huggingface_hub import errors
+
+    if isinstance(error.__cause__, errors.RepositoryNotFoundError):
+        return HubError(
+            f"{at} is neither a folder here nor a model on the Hub that your token can read: check "
+            "the name; if it is private, run `hf auth login`"
+        )
+    if str(error).startswith(f"{at} {_UNREACHABLE} ("):
+        said = one_line(first_line(error.__cause__ or error))
+        return HubError(
+            f"{at} does not exist. If it is a model on the Hub, check the connection: the Hub "
+            f"cannot be reached ({said})"
+        )
+    return error
 
 
 def _reason_of(error: Exception) -> str | None:
@@ -89,7 +108,7 @@ def _reason_of(error: Exception) -> str | None:
 
     if isinstance(error.__cause__, errors.BadRequestError) and type(error) is ValueError:
         # So comes a card that the Hub does not take.
-        return f"is not taken by the Hub: {one_line(str(error))}"
+        return f"was rejected by the Hub: {one_line(str(error))}"
     if odd := odd_answer(error):
         return odd
     cause = _cause_of(error)
@@ -146,9 +165,9 @@ def _of_odd(error: BaseException) -> str:
     from foodvision.hub.session import shown_endpoint
 
     return (
-        f"was asked of {shown_endpoint()}, which does not answer like a Hub ({_oddity(error)}): "
-        "open that address in a browser (a login page, a proxy or a mirror?), and check "
-        "HF_ENDPOINT and the proxy"
+        f"was requested from {shown_endpoint()}, which does not respond like a Hub "
+        f"({_oddity(error)}): open that address in a browser (a login page, a proxy or a "
+        "mirror?), and check HF_ENDPOINT and the proxy"
     )
 
 
@@ -170,35 +189,34 @@ def _reason(error: BaseException) -> str:
     from huggingface_hub.utils import httpx  # type: ignore[attr-defined]
 
     said = one_line(first_line(error))
-    unreachable = (
-        f"needs the Hub, which cannot be reached ({said}): check the connection, or the name if it "
-        "should be a folder here"
-    )
-    offline = "is not in the cache, and HF_HUB_OFFLINE forbids to ask the Hub: unset it"
+    unreachable = f"{_UNREACHABLE} ({said}): check the connection"
+    offline = "is not in the cache, and HF_HUB_OFFLINE is set: unset it"
     reasons: list[tuple[Any, str]] = [
         (
             errors.OfflineModeIsEnabled,
-            "needs the Hub, and HF_HUB_OFFLINE forbids to ask it: unset it",
+            "needs the Hub, but HF_HUB_OFFLINE is set: unset it",
         ),
         (
             errors.LocalEntryNotFoundError,
             offline if constants.HF_HUB_OFFLINE else unreachable,
         ),
-        (errors.LocalTokenNotFoundError, "needs a token: `hf auth login`, or set HF_TOKEN"),
-        (errors.GatedRepoError, "is gated: ask for access on its page, then `hf auth login`"),
+        (errors.LocalTokenNotFoundError, "needs a token: run `hf auth login`, or set HF_TOKEN"),
+        (errors.GatedRepoError, "is gated: request access on its page, then run `hf auth login`"),
         (
             errors.RepositoryNotFoundError,
-            "is no folder here, and no repository on the Hub that your token sees: check the "
-            "name, or `hf auth login` for a private one",
+            (
+                "does not exist on the Hub, or your token has no access to it: check the name; if "
+                "it is private, run `hf auth login`"
+            ),
         ),
-        (errors.RevisionNotFoundError, "is not on the Hub: check the revision"),
+        (errors.RevisionNotFoundError, "does not exist on the Hub: check the revision"),
         (errors.HfHubHTTPError, _of_status(error)),
-        (httpx.TimeoutException, f"got no answer from the Hub in time: {_AGAIN}"),
+        (httpx.TimeoutException, f"got no response from the Hub in time: {_AGAIN}"),
         ((httpx.HTTPError, ConnectionError), unreachable),
         (OSError, _not_transferred(error)),
     ]
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return f"does not fit on the disk: make room, then {_AGAIN}"
+        return f"does not fit on the disk: free some space, then {_AGAIN}"
     return next(text for kind, text in reasons if isinstance(error, kind))
 
 
@@ -217,18 +235,18 @@ def _of_status(error: BaseException) -> str:
     server_said = getattr(error, "server_message", None)
     # It may be of several lines, or a whole document.
     said = one_line(str(server_said or first_line(error)))
-    may_not = f"is refused by the Hub ({said}): if that is for the token, {_ANOTHER}"
+    may_not = f"was refused by the Hub ({said}): if the token is the cause, {_ANOTHER}"
     reasons = {
-        400: f"is not taken by the Hub ({said})",
-        401: f"needs a token that is valid, this one is not: `hf auth login`, or see {_TOKENS}",
+        400: f"was rejected by the Hub ({said})",
+        401: f"needs a valid token, and yours is not: run `hf auth login`, or see {_TOKENS}",
         402: f"is not free for this account ({said})",
         403: may_not if server_said else READ_ONLY,
-        409: f"is taken, or being changed ({said}): choose another name, or {_AGAIN}",
-        412: "was changed by somebody else meanwhile: look at their change, then run it again",
-        429: f"got too many requests: wait {_seconds(error)} seconds, then {_AGAIN}",
+        409: f"already exists or is being changed ({said}): choose another name, or {_AGAIN}",
+        412: "was changed by somebody else meanwhile: check it, then run the command again",
+        429: f"was requested too often: wait {_seconds(error)} seconds, then {_AGAIN}",
     }
     if status >= 500:
-        return f"meets a Hub that is out of order ({status}): {_AGAIN}"
+        return f"failed because the Hub returned a server error ({status}): {_AGAIN}"
     return reasons.get(status, f"was refused by the Hub ({status}: {said})")
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from foodvision.checkpoint import WEIGHTS
 from foodvision.errors import HubError, HubWarning, one_line
 from foodvision.foreign import fault_of_repository
-from foodvision.hub.client import status_of, translate_hub_errors
+from foodvision.hub.client import status_of, translate_hub_errors, with_folder
 from foodvision.hub.session import LARGEST_FILE, LARGEST_TEXT
 
 if TYPE_CHECKING:
@@ -53,10 +53,10 @@ def download_checkpoint(
         except HubError as error:
             cached = _find_cached(repo_id, revision, files)
             if not cached:
-                raise
+                raise with_folder(at, error) from error.__cause__
             if status_of(error.__context__) in (401, 403, 404):
                 # The Hub's client says nothing then.
-                warnings.warn(f"{error}. The copy in the cache answers", HubWarning, stacklevel=2)
+                warnings.warn(f"{error}. Using the copy in the cache", HubWarning, stacklevel=2)
             return cached
         if not any(file.rfilename == "model.onnx" for file in info.siblings):
             if info.library_name not in (None, "foodvision"):
@@ -66,9 +66,7 @@ def download_checkpoint(
     if cached := _find_cached(repo_id, revision, files):
         return cached
     missing = "has no weights" if weights else "is not"
-    raise HubError(
-        f"{at} {missing} in the cache, and HF_HUB_OFFLINE forbids to ask the Hub: unset it"
-    )
+    raise HubError(f"{at} {missing} in the cache, and HF_HUB_OFFLINE is set: unset it")
 
 
 def fetch_files(repo_id: str, repo_type: str, files: list[str]) -> Path:
@@ -91,7 +89,7 @@ def fetch_weights(repo_id: str, names: list[str]) -> str:
 
     try:
         if constants.HF_HUB_OFFLINE:
-            raise HubError("HF_HUB_OFFLINE forbids to ask the Hub, and the cache lacks them")
+            raise HubError("they are not in the cache, and HF_HUB_OFFLINE is set")
         info = _list_files(repo_id, repo_id, "model", None)
     except HubError:
         for name in names:
@@ -138,7 +136,9 @@ def _fetch(
         if any(fnmatch(file.rfilename, pattern) for pattern in patterns)
     ]
     if not files:
-        raise HubError(f"{at} has no {patterns[0]}: it is none of ours, choose another one")
+        raise HubError(
+            f"{at} has no {patterns[0]}, so it is not a foodvision repository: choose another one"
+        )
     _check_sizes(at, files)
     names = [file.rfilename for file in files]
     kept = {
@@ -167,14 +167,19 @@ def _fetch(
 def _check_sizes(at: str, files: list["File"]) -> None:
     """Raise HubError for more, or larger, files than any checkpoint has."""
     if len(files) > _MOST_FILES:
-        raise HubError(f"{at} has {len(files)} files, over {_MOST_FILES}: it is none of ours")
+        raise HubError(
+            f"{at} has {len(files)} files, more than {_MOST_FILES}, so it is not a foodvision "
+            "repository"
+        )
     rest = 0
     for file in files:
         suffix, size = PurePosixPath(file.rfilename).suffix, file.size or 0
         rest += 0 if suffix in _LARGEST else size
         if size > _LARGEST.get(suffix, _LARGEST_REST) or rest > _LARGEST_REST:
             name = one_line(file.rfilename, 100)
-            raise HubError(f"{at}: {name} is too large ({size:,} bytes): it is none of ours")
+            raise HubError(
+                f"{at}: {name} is too large ({size:,} bytes), so it is not a foodvision repository"
+            )
 
 
 def _check_whole(at: str, path: Path, file: "File", *, is_new: bool) -> None:
@@ -189,8 +194,8 @@ def _check_whole(at: str, path: Path, file: "File", *, is_new: bool) -> None:
         path.resolve().unlink(missing_ok=True)
         path.unlink(missing_ok=True)
     raise HubError(
-        f"{at}: {one_line(file.rfilename, 100)} did not arrive as the Hub lists it: run it again, "
-        "or check HF_ENDPOINT and the proxy"
+        f"{at}: {one_line(file.rfilename, 100)} differs from what the Hub lists: run the command "
+        "again, or check HF_ENDPOINT and the proxy"
     )
 
 

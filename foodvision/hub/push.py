@@ -96,7 +96,7 @@ def _check_target(
     others = [name for name in files if name not in BEGUN_WITH and not name.startswith("run/")]
     if others and not ("config.json" in files and _is_ours(api, repo_id, info.sha)):
         raise HubError(
-            f"{repo_id} holds something else ({one_line(others[0])}): choose another name, or "
+            f"{repo_id} contains other files ({one_line(others[0])}): choose another name, or "
             "remove it"
         )
 
@@ -151,8 +151,8 @@ def check_writable(repo_id: str, repo_type: str) -> bool:
     names = [account.name, *(of.name for of in account.orgs)]
     if namespace.casefold() not in map(str.casefold, names):
         raise HubError(
-            f"{repo_id} cannot be created: {namespace} is neither this account nor an organisation "
-            f"of its; take {account.name}/{name}"
+            f"{repo_id} cannot be created: {namespace} is neither your account nor one of your "
+            f"organisations; use {account.name}/{name}"
         )
     return False
 
@@ -177,7 +177,7 @@ def files_to_push(
     if missing := sorted(measured_on.keys() - files.keys()):
         # So it is with what `load` takes from the Hub; pushed there, it would be gone there too.
         raise CheckpointError(
-            f"{folder} has no {missing[0]}, on which its figures were measured: get all of it, "
-            "from the Hub with hf download user/name --local-dir FOLDER"
+            f"{folder} has no {missing[0]}, on which its figures were measured: download all of "
+            "it with hf download user/name --local-dir FOLDER"
         )
     return {"README.md": hub_card(checkpoint, repo_id, license).encode(), **files}

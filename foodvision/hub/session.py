@@ -116,9 +116,9 @@ def _check_request(request: Any) -> None:
     for name in ("Authorization", "Cookie"):
         request.headers.pop(name, None)
     if request.method not in ("GET", "HEAD", "PUT"):
-        raise NotAHubError(f"it sends a {request.method} on to {url.host}")
+        raise NotAHubError(f"it redirects a {request.method} to {url.host}")
     if url.scheme != "https" and endpoint().startswith("https:"):
-        raise NotAHubError(f"it sends on to {url.host} without encryption")
+        raise NotAHubError(f"it redirects to {url.host} without encryption")
 
 
 def _is_hub(url: Any) -> bool:
@@ -173,11 +173,11 @@ def _bounded(parts: Iterator[bytes], largest: int) -> Iterator[bytes]:
     for part in parts:
         size += len(part)
         if size > largest:
-            raise NotAHubError(f"it sends more than {largest / 1e6:.0f} MB at once")
+            raise NotAHubError(f"it sends more than {largest / 1e6:.0f} MB in one response")
         if not is_file:
             _take(len(part))
             if time.monotonic() > until:
-                raise NotAHubError(f"an answer takes longer than {_LONGEST_ANSWER:.0f} seconds")
+                raise NotAHubError(f"a response takes longer than {_LONGEST_ANSWER:.0f} seconds")
         yield part
 
 
@@ -186,7 +186,7 @@ def _take(size: int) -> None:
     if left:
         left[0] -= size
         if left[0] < 0:
-            raise NotAHubError("its answers do not end")
+            raise NotAHubError("its listing does not end")
 
 
 def _on_one_line(record: logging.LogRecord) -> bool:

@@ -26,67 +26,80 @@ KINDS: Mapping[str, Kind] = {
     "leak": Kind(
         "severe",
         "The same photo in two splits",
-        "The model is judged on what it has learned, so its figures are too good. Keep the copy in "
-        "test/ (else val/) and leave out the others.",
+        (
+            "The test photos are then not new to the model, and its figures are too good. Keep the "
+            "copy in test/ (or val/) and exclude the others."
+        ),
     ),
     "conflict": Kind(
         "severe",
         "The same photo under two labels",
-        "One of the labels is wrong. Keep the copy in the right class and delete the other; until "
-        "then all copies to learn from are better left out.",
+        (
+            "One of the labels is wrong. Keep the copy in the right class and delete the other. "
+            "Until then, exclude all copies from training."
+        ),
     ),
     "unreadable": Kind(
         "severe",
         "Files that cannot be read",
-        "Copy or download them again, or leave them out: training skips them, and stops at one in "
-        "test/.",
+        (
+            "Copy or download them again, or exclude them. Training skips them, but stops if one "
+            "is in test/."
+        ),
     ),
     "duplicate": Kind(
         "severe",
         "The same photo twice",
-        "A photo that is there twice counts twice. Keep one of each.",
+        "A duplicate photo counts twice. Keep one of each.",
     ),
     "near_duplicate": Kind(
         "warning",
         "Nearly the same photo",
-        "Resized, recompressed, brightened, mirrored or cropped a little: keep the largest.",
+        "Slightly resized, recompressed, brightened, mirrored or cropped. Keep the largest.",
     ),
     "suspect": Kind(
         "warning",
         "Labels that look wrong",
-        "Look at each: move the photo to the class it shows, or leave it where it is.",
+        "Check each photo: move it to the class it shows, or leave it.",
     ),
     "missing_class": Kind(
         "warning",
-        "Classes that a split lacks",
-        "Every split must hold the same classes: add photos, or take the class out of the others.",
+        "Classes missing from a split",
+        (
+            "All splits need the same classes: add photos, or remove the class from the other "
+            "splits."
+        ),
     ),
     "imbalance": Kind(
         "warning",
         "Classes of very different size",
-        "The model will favour the large classes: add photos to the small ones.",
+        "The model will favour the large classes. Add photos to the small ones.",
     ),
     "few_photos": Kind(
         "warning",
         "Classes with few photos",
-        "Add photos: figures of such a class say little, and the model learns little of it.",
+        "Add photos: the model learns such a class poorly, and its figures are unreliable.",
     ),
     "blank": Kind(
         "warning",
         "Photos of a single colour",
-        "There is nothing on them to learn from: leave them out.",
+        "They contain nothing to learn. Exclude them.",
     ),
     "extreme_size": Kind(
         "note",
         "Very small, very long or very large photos",
-        "Small ones are blurred, of long ones only the middle is seen, large ones take long to "
-        "decode: replace, crop or shrink them.",
+        (
+            "Small photos are blurred, long ones are cropped to the middle, and large ones decode "
+            "slowly. Replace, crop or reduce them."
+        ),
     ),
     "greyscale": Kind(
         "note",
         "Photos without colour",
-        "Fine if such photos will be asked about too; if they stand in one class only, the model "
-        "learns that grey means this class.",
+        (
+            "They are fine if you will also classify such photos. If only one class has them, the "
+            "model learns that grey means this class."
+        ),
     ),
 }
 """Every kind of finding, the worst first."""
@@ -186,7 +199,7 @@ class Inspection:
         photos = "photo" if self.total == 1 else "photos"
         there = f"{self.total:,} {photos} in {classes} {'class' if classes == 1 else 'classes'}"
         if not self.findings:
-            return f"{there}: nothing wrong was found."
+            return f"{there}: no problems found."
         numbers = Counter(KINDS[finding.kind].severity for finding in self.findings)
         words = {"severe": "severe", "warning": "warnings", "note": "notes"}
         parts = [

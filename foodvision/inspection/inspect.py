@@ -75,9 +75,9 @@ def _check_photos(scan: ScanResult) -> Iterator[Finding]:
     for photo in scan.photos:
         name = photo.place.name
         if photo.contrast < BLANK_CONTRAST:
-            yield Finding("blank", f"{name} is of a single colour", (name,), (name,))
+            yield Finding("blank", f"{name} has a single colour", (name,), (name,))
         elif photo.colour <= _GREY:
-            yield Finding("greyscale", f"{name} has no colour", (name,))
+            yield Finding("greyscale", f"{name} is greyscale", (name,))
         if fault := _fault_of_size(photo):
             message = f"{name} is {photo.width} x {photo.height} pixels: {fault}"
             yield Finding("extreme_size", message, (name,))
@@ -88,7 +88,7 @@ def _fault_of_size(photo: ScannedPhoto) -> str | None:
     if short < _SHORTEST:
         return f"its short side is under {_SHORTEST}"
     if long > _LONGEST_ASPECT * short:
-        return f"it is over {_LONGEST_ASPECT} times as long as wide"
+        return f"one side is over {_LONGEST_ASPECT} times the other"
     if short * long > _MOST_PIXELS:
         return f"that is over {_MOST_PIXELS // 1_000_000} megapixels"
     return None

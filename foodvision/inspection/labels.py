@@ -27,13 +27,13 @@ def find_suspects(scan: ScanResult, rows: list[int]) -> tuple[list[Finding], str
     rows: the photos to look at; a copy among them would vote for its own label.
     """
     if scan.embeddings is None:
-        return [], "Labels were not checked: that takes a model."
+        return [], "Labels were not checked: this needs a model."
     counts = Counter(scan.photos[row].place.label for row in rows)
     small = sorted(label for label, count in counts.items() if count < _FOLDS)
     if len(counts) - len(small) < 2:
-        return [], f"Labels were not checked: that takes two classes of {_FOLDS} photos or more."
+        return [], f"Labels were not checked: this needs at least two classes with {_FOLDS} photos."
     chosen = [row for row in rows if scan.photos[row].place.label not in small]
-    note = f"Labels of {', '.join(small)} were not checked: that takes {_FOLDS} photos or more."
+    note = f"Labels of {', '.join(small)} were not checked: this needs at least {_FOLDS} photos."
     found = _suspicions([scan.photos[row] for row in chosen], scan.embeddings[chosen])
     return found, note if small else ""
 

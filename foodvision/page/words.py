@@ -99,10 +99,10 @@ def read_wording(folder: Path, title: str) -> Wording:
         over = own.get("texts", {}).get(language, {})
         for key, text in over.items():
             if key not in texts:
-                raise CheckpointError(f"{path}: the page has no text {key!r}: see {_TEXTS}")
+                raise CheckpointError(f"{path}: unknown text {key!r}: see {_TEXTS}")
             if (places := _places(text)) is None or not places <= (_places(texts[key]) or set()):
                 raise CheckpointError(
-                    f"{path}: {key!r} has other {{places}} than {texts[key]!r}: mend it"
+                    f"{path}: {key!r} has placeholders that {texts[key]!r} lacks: correct it"
                 )
         languages[language] = Words(texts | over, own.get("names", {}).get(language, {}))
     return Wording(own.get("title", printable(title)), languages)
@@ -111,7 +111,7 @@ def read_wording(folder: Path, title: str) -> Wording:
 def _read_own(path: Path, folder: Path) -> _Own:
     if not os.path.lexists(path):
         return {}
-    with translate_faults(path, "mend it"):
+    with translate_faults(path, "correct it"):
         return read_json(path, _Own, folder)
 
 

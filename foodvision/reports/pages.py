@@ -57,7 +57,7 @@ def write_report(
     """
     run = read_run(folder)
     if run.figures is None or not run.answers:
-        raise RunError(f"{folder} has no answers or no figures yet: a report tells of both")
+        raise RunError(f"{folder} has no predictions or no figures yet: finish the run first")
     mistakes = _load_mistakes(run.answers, root, photos, white)
     drawings = {
         "curves.png": draw_curves(run.metrics) if run.metrics else None,

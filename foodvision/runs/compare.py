@@ -133,8 +133,8 @@ def _names(first: RunRecord, second: RunRecord) -> tuple[str, str]:
 def _by_photo(run: RunRecord) -> dict[str, JudgedPhoto]:
     if not run.answers:
         raise RunError(
-            f"{run.folder} has no answers on test photos (it is {run.state}): "
-            "compare runs that are finished"
+            f"{run.folder} has no predictions for test photos (it is {run.state}): compare "
+            "finished runs"
         )
     return {answer.photo: answer for answer in run.answers}
 
@@ -143,17 +143,17 @@ def _check_same_photos(
     names: tuple[str, str], one: Mapping[str, JudgedPhoto], two: Mapping[str, JudgedPhoto]
 ) -> None:
     both = " and ".join(names)
-    way_out = "compare runs on the same photos, with the same seed and test-share"
+    way_out = "compare runs with the same photos, seed and test-share"
     if one.keys() != two.keys():
         raise RunError(
-            f"{both} were judged on different test photos: {len(one)} and "
-            f"{len(two)}, {len(one.keys() & two.keys())} of them the same: {way_out}"
+            f"{both} have different test photos ({len(one)} and {len(two)}, "
+            f"{len(one.keys() & two.keys())} in common): {way_out}"
         )
     for name, answer in one.items():
         if answer.label != two[name].label:
             raise RunError(
-                f"{both} were judged by different labels: {name} is "
-                f"{answer.label} in one and {two[name].label} in the other: {way_out}"
+                f"{both} have different labels ({name} is {answer.label} in one and "
+                f"{two[name].label} in the other): {way_out}"
             )
 
 

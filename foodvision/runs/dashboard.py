@@ -25,7 +25,7 @@ def choose_dashboard(records: Sequence[RunRecord]) -> Dashboard:
             return "tensorboard"
         if record.settings.get("track") == "trackio":
             return "trackio"
-    raise RunError("no run was tracked: foodvision train PHOTOS --track trackio does it")
+    raise RunError("no run was tracked: train with foodvision train PHOTOS --track trackio")
 
 
 def show_dashboard(name: Dashboard, folder: Path) -> None:

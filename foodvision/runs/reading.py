@@ -30,10 +30,10 @@ def read_run(folder: Path) -> RunRecord:
     Raises RunError if it is missing, no run, or if a file of it is spoiled.
     """
     if not folder.is_dir():
-        raise RunError(f"{folder}: no such folder")
+        raise RunError(f"{folder} does not exist: foodvision runs lists your runs")
     path = folder / "run.json"
     if not path.is_file():
-        raise RunError(f"{folder} is no run: it has no run.json")
+        raise RunError(f"{folder} is not a run: it has no run.json")
     judged = _read_if_there(folder / "figures.json", JudgementClaims)
     return RunRecord(
         folder=folder,
@@ -54,7 +54,7 @@ def find_runs(folder: Path) -> list[Path]:
         return [folder]
     found = sorted(path.parent for path in folder.glob("*/run.json"))
     if not found:
-        raise RunError(f"{folder} holds no runs: foodvision train PHOTOS makes one")
+        raise RunError(f"{folder} contains no runs: start one with foodvision train PHOTOS")
     return found
 
 

@@ -73,7 +73,7 @@ def read_file(path: Path, folder: Path, most: int = MOST_BYTES) -> bytes:
     check_file(path, folder)
     try:
         if (size := path.stat().st_size) > most:
-            raise FileError(f"has {size / 1e6:,.0f} MB, the limit is {most / 1e6:,.0f} MB")
+            raise FileError(f"has {size / 1e6:,.0f} MB, but the limit is {most / 1e6:,.0f} MB")
         return path.read_bytes()
     except OSError as error:
         raise FileError(f"cannot be read ({error.strerror})") from None
@@ -128,7 +128,7 @@ def parse_json(content: bytes, schema: type[T]) -> T:
     from pydantic_core import from_json
 
     if sum(map(content.count, (b",", b"[", b"{"))) > _MOST_VALUES:
-        raise FileError(f"has over {_MOST_VALUES:,} values")
+        raise FileError(f"has more than {_MOST_VALUES:,} values")
     try:
         # Refuses NaN, lone surrogates and more than 200 levels by itself.
         _check_numbers(from_json(content, allow_inf_nan=False))

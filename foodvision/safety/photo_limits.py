@@ -164,7 +164,7 @@ def _check_scans(image: Image.Image, name: str) -> None:
         raise too_large(name, f"{limit} million coefficients for a progressive JPEG")
     if coefficients * scans > _MAX_COEFFICIENTS_READ:
         raise PhotoError(
-            f"{name} has {scans} scans, which take too long to decode: save it anew as a JPEG"
+            f"{name} has {scans} scans, which take too long to decode: save it again as JPEG"
         )
 
 
@@ -202,4 +202,4 @@ def _frame(header: bytes) -> tuple[int, int]:
 
 def too_large(name: str, limit: str) -> PhotoError:
     """Return what tells that a photo is over a limit."""
-    return PhotoError(f"{name} is too large: the limit is {limit}, make it smaller first")
+    return PhotoError(f"{name} is too large, the limit is {limit}: make it smaller first")

@@ -346,7 +346,7 @@ Rows: TypeAlias = Annotated[
 
 def _unique(names: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(names)) < len(names):
-        raise PydanticCustomError("unique", "must not name a class twice")
+        raise PydanticCustomError("unique", "must not contain a class twice")
     return names
 
 

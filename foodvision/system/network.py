@@ -49,7 +49,7 @@ def clean_root_path(path: str) -> str:
     """
     cleaned = f"/{path.strip('/')}" if path.strip("/") else ""
     if cleaned and not _ROOT_PATH.fullmatch(cleaned):
-        raise SettingsError(f"root path {path[:100]!r} is not a path: give one such as /food")
+        raise SettingsError(f"root path {path[:100]!r} is not a path: use one such as /food")
     return cleaned
 
 

@@ -41,7 +41,7 @@ class Packed(NamedTuple):
         with open(self.file, "rb", opener=open_at_once) as file:
             of = os.fstat(file.fileno())
             if not stat.S_ISREG(of.st_mode) or of.st_size < self.start + self.size:
-                raise ValueError(f"{self.file} has changed since it was listed: begin again")
+                raise ValueError(f"{self.file} has changed since it was listed: start again")
             file.seek(self.start)
             return file.read(self.size if most is None else min(self.size, most))
 

@@ -94,10 +94,10 @@ def train(
 
     if resume is not None:
         if preset or settings:
-            raise SettingsError("a run goes on with its own settings: leave out the others")
+            raise SettingsError("resume keeps the run's settings: leave out all other settings")
         settings = {**read_run(Path(resume)).settings, "output": Path(resume)}
     if preset and preset not in PRESETS:
-        raise SettingsError(f"preset {preset} is none of {', '.join(PRESETS)}")
+        raise SettingsError(f"unknown preset {preset}: use {', '.join(PRESETS)}")
     config = _config({**PRESETS.get(preset or "", {}), **settings})
     return TrainingRun(
         run_training(os.fspath(data), config, listener, resume=resume is not None).parent
@@ -109,8 +109,8 @@ def _config(settings: dict[str, Any]) -> TrainConfig:
     known = [field.name for field in fields(TrainConfig)]
     if strange := sorted(settings.keys() - set(known)):
         near = get_close_matches(strange[0], known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
-        raise SettingsError(f"{strange[0]} is no setting: {hint}")
+        hint = f"did you mean {near[0]}?" if near else f"use {', '.join(known)}"
+        raise SettingsError(f"unknown setting {strange[0]}: {hint}")
     try:
         return TypeAdapter(TrainConfig).validate_python(settings)
     except ValidationError as error:

@@ -232,9 +232,9 @@ class TrainConfig:
         for name in lengths:
             if 0 < (epochs := getattr(self, name)) <= self.warmup_epochs:
                 raise SettingsError(
-                    f"warmup-epochs {self.warmup_epochs} is not below {_flag(name)} {epochs}: the "
-                    "training would end while the learning rate rises; lower the one or raise the "
-                    "other"
+                    f"warmup-epochs {self.warmup_epochs} is not below {_flag(name)} {epochs}: "
+                    "training would end during the warm-up; lower the first or increase the "
+                    "second"
                 )
 
     def _check_frozen(self) -> None:
@@ -243,8 +243,7 @@ class TrainConfig:
         if idle:
             flags = ", ".join(f"--{_flag(name)}" for name in idle)
             raise SettingsError(
-                f"{flags}: without effect on a frozen backbone; add --finetune-epochs 5, or "
-                "--no-freeze"
+                f"{flags}: no effect on a frozen backbone; add --finetune-epochs 5, or --no-freeze"
             )
 
     @property

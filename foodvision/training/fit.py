@@ -80,8 +80,8 @@ class _Fitting:
         batches = stage.epochs * len(stage.train_batches)
         if batches < run.config.accumulate:
             raise SettingsError(
-                f"accumulate {run.config.accumulate}: the {stage.name} sees {batches} batches in "
-                "all, which is less than one step: take fewer"
+                f"accumulate {run.config.accumulate}: the {stage.name} has only {batches} "
+                "batches in all, less than one step: use a smaller number"
             )
         self._results, self._log = Results(), EpochLog()
         self._tally = Tally(run.accelerator.device)

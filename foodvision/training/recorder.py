@@ -49,11 +49,14 @@ def check_run_folder(folder: Path, resume: bool) -> None:
     check_target(folder / "checkpoint")
     exists = (folder / "run.json").exists()
     if exists and not resume:
-        raise SettingsError(f"{folder} holds a run: go on with --resume {folder}, or name another")
+        raise SettingsError(
+            f"{folder} already contains a run: continue it with --resume {folder}, or choose "
+            "another folder"
+        )
     if resume and not exists:
-        raise SettingsError(f"{folder} holds no run to go on with")
+        raise SettingsError(f"{folder} contains no run to resume: check the path")
     if resume and not (folder / "state").exists() and (folder / "checkpoint").exists():
-        raise SettingsError(f"{folder} is finished: there is nothing to go on with")
+        raise SettingsError(f"{folder} is already finished: there is nothing to resume")
 
 
 class Recorder:
@@ -175,7 +178,9 @@ def locked(folder: Path) -> Iterator[None]:
         with FileLock(folder / ".lock", timeout=0):
             yield
     except Timeout:
-        raise SettingsError(f"another run is writing to {folder}: name another --output") from None
+        raise SettingsError(
+            f"another run is writing to {folder}: choose another --output"
+        ) from None
 
 
 def _as_options(config: TrainConfig) -> list[str]:

@@ -93,7 +93,7 @@ def run_training(
     Raises FoodVisionError for what the user can fix, Stopped when it is asked to stop.
     """
     if not is_text(str(data)):
-        raise DataError(f"{str(data)!a} is a path that is no UTF-8: rename it")
+        raise DataError(f"the path {str(data)!a} is not UTF-8: rename it")
     accelerator = start_accelerator(config)
     tell = listener if accelerator.is_main_process else ignore
     start = find_start(config.model, weights=config.pretrained)
@@ -166,7 +166,7 @@ def start_accelerator(config: TrainConfig) -> Accelerator:
         )
     except ValueError as error:
         raise SettingsError(
-            f"precision {config.precision} is not supported here ({error})"
+            f"precision {config.precision} is not supported on this device ({error})"
         ) from None
     check_devices(config, accelerator)
     return accelerator
@@ -176,7 +176,7 @@ def check_devices(config: TrainConfig, accelerator: Accelerator) -> None:
     """Raise SettingsError for a precision or batch size that devices or processes rule out."""
     if config.precision == "float16" and accelerator.device.type == "cpu":
         # accelerate would silently use float32.
-        raise SettingsError("precision float16 cannot be had on a CPU: take bfloat16")
+        raise SettingsError("precision float16 is not supported on a CPU: use bfloat16")
     processes = accelerator.num_processes
     if config.batch_size % processes:
         raise SettingsError(

@@ -86,7 +86,8 @@ class Run:
         known = checkpoint.config.classes
         if strange := sorted(set(wanted) - set(known)):
             raise SettingsError(
-                f"the teacher {config.teacher} does not know the class {strange[0]}"
+                f"the teacher {config.teacher} does not have the class {strange[0]}: choose a "
+                "teacher with all of your classes"
             )
         teacher = Teacher(
             load_network(checkpoint).to(self.accelerator.device),
@@ -188,8 +189,8 @@ def check_network_stage(network: nn.Module, run: Run) -> None:
     full = run.preprocess.size
     if config.start_size and config.start_size > full:
         raise SettingsError(
-            f"start-size {config.start_size} is above the {full} pixels that {config.model} sees: "
-            "take a smaller one, or give a larger --image-size"
+            f"start-size {config.start_size} is larger than the image size of {config.model}, "
+            f"{full}: decrease it, or increase --image-size"
         )
     for size in ProgressiveResize(run.preprocess, config).sizes():
         check_training(network, config.model, size)

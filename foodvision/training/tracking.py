@@ -56,7 +56,7 @@ class Tracker:
 def check_tracker(name: TrackerName) -> None:
     """Raise SettingsError if a tracker is not installed."""
     if find_spec(name) is None:
-        raise SettingsError(f"track {name}: it is not installed; pip install {name}")
+        raise SettingsError(f"track {name}: the package is not installed; pip install {name}")
 
 
 def open_tracker(

@@ -71,7 +71,9 @@ class Feedback:
         """
         name = _folder_of(label, classes)
         if self.only_classes and name not in classes:
-            raise PhotoError(f"{label!r} is none of the model's classes: choose one of the list")
+            raise PhotoError(
+                f"{label!r} is not one of the model's classes: choose one from the list"
+            )
         content = jpeg(load_image(photo), 95)
         digest = hashlib.sha256(content).hexdigest()[:16]
         path = self.folder / name / f"{digest}.jpg"
@@ -100,7 +102,7 @@ class Feedback:
             with translate_hub_errors(self._scheduler.repo_id):
                 self._scheduler.trigger().result()
         except HubError as error:
-            raise HubError(f"{error}; what visitors gave is in {self.folder}") from error
+            raise HubError(f"{error}; visitors' corrections are kept in {self.folder}") from error
         finally:
             self._scheduler.stop()
             self._guard.close()
@@ -125,7 +127,8 @@ def open_feedback(place: str, *, only_classes: bool = False) -> Feedback:
             tempfile.TemporaryFile(dir=folder).close()
         except OSError as error:
             raise SettingsError(
-                f"{place} cannot keep what visitors say ({error.strerror}): name another folder"
+                f"{place} cannot store visitors' corrections ({error.strerror}): choose another "
+                "folder"
             ) from None
         return Feedback(folder, only_classes=only_classes)
     from huggingface_hub import CommitScheduler, HfApi
@@ -139,7 +142,7 @@ def open_feedback(place: str, *, only_classes: bool = False) -> Feedback:
         api.create_repo(repo_id, repo_type="dataset", private=True, exist_ok=True)
         info = RepoInfo.model_validate(api.dataset_info(repo_id))
     if not info.private:
-        raise HubError(f"{repo_id} is public: visitors' photos go to a private dataset alone")
+        raise HubError(f"{repo_id} is public: visitors' photos need a private dataset")
     with translate_hub_errors(repo_id):
         scheduler = CommitScheduler(
             repo_id=repo_id,
@@ -159,7 +162,7 @@ def _folder_of(label: str, classes: Iterable[str]) -> str:
         return label
     name = _written(label)
     if not name or len(name) > _LONGEST_NAME:
-        raise PhotoError(f"{label!r} is no name: 1 to {_LONGEST_NAME} letters")
+        raise PhotoError(f"{label!r} is not a valid name: use 1 to {_LONGEST_NAME} characters")
     if same := [of for of in folders if _written(of) == name]:
         return same[0]
     return f"{name}_" if split_named(name) else name

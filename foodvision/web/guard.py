@@ -195,12 +195,12 @@ class Guard:
         hosts = [f"//{name}" for name in asked if name]
         names = {_host(host) for host in hosts}
         if self._hosts is not None and not names <= LOOPBACK | self._hosts:
-            raise RefusedError(421, "This page has another name: see --allow-host")
+            raise RefusedError(421, "This host name is not allowed: see --allow-host")
         origin = request.headers.get("origin")
         if origin and request.method not in ("GET", "HEAD"):
             own = names | (self._hosts or frozenset())
             if _host(origin) not in own or _is_neighbour(origin, hosts):
-                raise RefusedError(403, "Another site may not ask this page")
+                raise RefusedError(403, "Requests from other sites are not allowed")
 
 
 class _Exchange:
@@ -231,7 +231,7 @@ class _Exchange:
             if self._is_answered:
                 raise
             _LOG.info("cannot read a request to %r", self.path, exc_info=True)
-            raise self._refused or RefusedError(400, "This request cannot be read") from None
+            raise self._refused or RefusedError(400, "This request is malformed") from None
         except Exception:
             if self._refused is None:
                 await self._send_failed()

@@ -236,7 +236,7 @@ def _launch(
         except OSError as error:
             reason = first_line(error)
     if port:
-        raise SettingsError(f"port {port} is taken: choose another one with --port")
+        raise SettingsError(f"port {port} is in use: choose another one with --port")
     raise SettingsError(f"the page cannot be served ({reason})")
 
 

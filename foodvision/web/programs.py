@@ -26,7 +26,7 @@ def add_endpoints(
         classes as a list of label and confidence.
         """
         if photo is None:
-            raise gr.Error("There is no photo: send one.", print_exception=False)
+            raise gr.Error("The request contains no photo: send one.", print_exception=False)
         try:
             return _answer(models[model], photo)
         except PhotoError as error:
@@ -38,7 +38,9 @@ def add_endpoints(
         Returns for each what `predict` does, or, for what is no photo, error.
         """
         if len(photos or []) > _MOST_AT_ONCE:
-            raise gr.Error(f"At most {_MOST_AT_ONCE} photos at once.", print_exception=False)
+            raise gr.Error(
+                f"Too many photos: send at most {_MOST_AT_ONCE} at once.", print_exception=False
+            )
         return [_try(models[model], photo) for photo in photos or []]
 
     # The page's own events answer in words and bars; programs get the numbers.
@@ -61,7 +63,7 @@ def refuse_addresses_of_assistants(page: gr.Blocks) -> None:
     def read(arguments: dict[str, Any], places: list[list[str | int]]) -> Any:
         given = [one for value in arguments.values() for one in _listed(value)]
         if any(isinstance(one, str) and one.startswith("http") for one in given):
-            raise ValueError("send the photo itself, as a data: address with base64")
+            raise ValueError("send the photo itself, as a data: URL with base64")
         return read_by_gradio(arguments, places)
 
     page.mcp_server_obj.convert_strings_to_filedata = read  # type: ignore[method-assign, assignment]

@@ -88,7 +88,7 @@ def test_form_of_photos_is_answered_in_order_and_a_bad_one_is_named(client, tmp_
     answers = client.post("/api/predict", files=files).json()["predictions"]
     assert [of.get("label") for of in answers] == [next(iter(COLOURS)), None, *list(COLOURS)[1:]]
     assert answers[1]["name"] == "notes.txt"
-    assert answers[1]["error"].startswith("notes.txt is no photo")
+    assert answers[1]["error"].startswith("notes.txt is not a readable photo")
 
 
 def test_map_is_where_the_model_looked(client):
@@ -103,15 +103,25 @@ def test_map_is_where_the_model_looked(client):
 @pytest.mark.parametrize(
     ("content", "options", "status", "said"),
     [
-        (b"", {}, 400, "has no photo"),
-        (b"no photo", {}, 422, "photo is no photo"),
-        (b"x", {"params": {"model": "nobody/is"}}, 404, "there is no model nobody/is"),
+        (b"", {}, 400, "contains no photo"),
+        (b"no photo", {}, 422, "photo is not a readable photo"),
+        (b"x", {"params": {"model": "nobody/is"}}, 404, "unknown model nobody/is"),
         (b"x", {"params": {"top": "0"}}, 422, 'top "0": Input should be greater than or equal'),
         (b"x", {"params": {"top": "many"}}, 422, 'top "many": Input should be a valid integer'),
         (b"x", {"headers": {"Content-Type": "multipart/form-data"}}, 400, "cannot be read"),
-        (b"a=b", {"headers": {"Content-Type": "application/x-www-form-urlencoded"}}, 422, "no ph"),
-        (b"x", {"headers": {"Origin": "https://evil.example"}}, 403, "may not ask"),
-        (bytes(50_000_001), {}, 413, "more than 50 MB"),
+        (
+            b"a=b",
+            {"headers": {"Content-Type": "application/x-www-form-urlencoded"}},
+            422,
+            "not a readable",
+        ),
+        (
+            b"x",
+            {"headers": {"Origin": "https://evil.example"}},
+            403,
+            "from other sites",
+        ),
+        (bytes(50_000_001), {}, 413, "larger than 50 MB"),
     ],
 )
 def test_bad_request_is_one_line(client, content, options, status, said):
@@ -327,7 +337,7 @@ def test_root_path_that_is_no_path_is_one_line(command):
     )
     assert done.returncode == 2
     assert done.stderr == (
-        "foodvision: root path 'https://a.example/b c' is not a path: give one such as /food\n"
+        "foodvision: root path 'https://a.example/b c' is not a path: use one such as /food\n"
     )
 
 

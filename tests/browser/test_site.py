@@ -153,15 +153,15 @@ def test_export_replaces_its_own_folder_only(site, checkpoint, tmp_path, capsys)
     (tmp_path / "letters" / "dear.txt").write_text("Dear")
     assert main(["export", "foodvision_101", str(tmp_path / "letters")]) == 2
     assert capsys.readouterr().err == (
-        f"foodvision: {tmp_path / 'letters'} holds something else than an exported page: "
-        "name another one\n"
+        f"foodvision: {tmp_path / 'letters'} is not empty and not an exported page: choose "
+        "another folder\n"
     )
     (tmp_path / "letters" / "release.js").write_text("export const version = 1;")
-    with pytest.raises(SiteError, match="holds something else"):
+    with pytest.raises(SiteError, match="not an exported page"):
         write_site(checkpoint, tmp_path / "letters")
     assert (tmp_path / "letters" / "dear.txt").exists()
     assert write_site(checkpoint, site) == site
-    with pytest.raises(SiteError, match="is a file: name a folder"):
+    with pytest.raises(SiteError, match="is a file: choose a folder"):
         write_site(checkpoint, site / "index.html")
 
 
@@ -206,7 +206,7 @@ def test_folder_one_stands_in_is_refused_and_a_link_stays_one(checkpoint, tmp_pa
         assert (tmp_path / "site").readlink() == Path("www")
         assert (tmp_path / "www" / "index.html").is_file()
     monkeypatch.chdir(tmp_path / "www")
-    with pytest.raises(SiteError, match=r"\. is the folder you stand in: go out of it and name it"):
+    with pytest.raises(SiteError, match=r"\. is the current folder: change to another one"):
         write_site(checkpoint, Path())
 
 
@@ -293,7 +293,7 @@ def mirror(monkeypatch, tmp_path):
 
 def test_package_that_is_another_one_is_refused(mirror, monkeypatch, tmp_path):
     monkeypatch.setenv("npm_config_registry", f"{mirror}/")
-    with pytest.raises(SiteError, match=r"is not onnxruntime-web 1\.30\.0 as it was published"):
+    with pytest.raises(SiteError, match=r"differs from the published onnxruntime-web 1\.30\.0"):
         fetch_runtime()
     assert not (tmp_path / "cache").exists()
 

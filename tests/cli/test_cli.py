@@ -63,9 +63,9 @@ def test_photo_that_fails_is_named_and_the_others_are_answered(photo, fruit_chec
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["path"] for line in lines] == names
     assert set(lines[0]) == set(lines[2]) == {"path", "error"}
-    assert "is no photo" in lines[0]["error"]
+    assert "is not a readable photo" in lines[0]["error"]
     assert lines[1]["label"] == "kiwi"
-    assert lines[2]["error"] == f"{missing}: no such file"
+    assert lines[2]["error"] == f"{missing} does not exist: check the path"
 
 
 def test_folder_without_photos_among_others_is_named(photo, fruit_checkpoint, tmp_path, capsys):
@@ -75,7 +75,7 @@ def test_folder_without_photos_among_others_is_named(photo, fruit_checkpoint, tm
     assert main(given) == 1
     out, error = capsys.readouterr()
     assert out.startswith(f"{photo}: ")
-    assert error == f"foodvision: {tmp_path / 'holiday'} holds no photos\n"
+    assert error == f"foodvision: {tmp_path / 'holiday'} contains no photos\n"
 
 
 def without_speed(out):
@@ -136,7 +136,7 @@ def test_page_that_cannot_be_written_is_told_before_the_work(tmp_path, capsys):
     assert main(["evaluate", "nowhere", "--html", str(tmp_path / "file" / "page.html")]) == 2
     assert capsys.readouterr().err == (
         f"foodvision: {tmp_path / 'file' / 'page.html'} cannot be written: "
-        f"{tmp_path / 'file'} is no folder of yours\n"
+        f"{tmp_path / 'file'} is not a writable folder\n"
     )
     for call in (
         ["evaluate", "nowhere", "--html"],
@@ -144,7 +144,7 @@ def test_page_that_cannot_be_written_is_told_before_the_work(tmp_path, capsys):
         ["find-lr", "nowhere", "--plot"],
     ):
         assert main([*call, str(tmp_path)]) == 2
-        assert "is a folder: name a file in it" in capsys.readouterr().err
+        assert "is a folder: give a file, such as" in capsys.readouterr().err
 
 
 def test_evaluation_needs_no_torch(fruit, fruit_checkpoint, tmp_path):
@@ -195,27 +195,33 @@ def test_part_of_the_models_classes_can_be_judged(fruit, fruit_checkpoint, tmp_p
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (["predict"], "name a photo or a folder of photos"),
-        (["predict", "nowhere.jpg"], "nowhere.jpg: no such file or folder"),
+        (["predict"], "give a photo or a folder of photos"),
+        (["predict", "nowhere.jpg"], "nowhere.jpg does not exist: check the path"),
         (
             ["predict", "app.py", "--modle", "x"],
             'Unknown option: "--modle". Did you mean "--model"?',
         ),
         (["predict", "app.py", "--top", "0"], "top 0 is out of range: at least 1"),
         (["predict", "app.py", "--top", "many"], 'unable to convert "many" into int'),
-        (["predict", "app.py", "--model", "nowhere"], "nowhere: no such folder"),
-        (["evaluate", "nowhere"], "nowhere: no such file or folder"),
-        (["evaluate", "nowhere.csv"], "nowhere.csv: no such file"),
-        (["evaluate", "hf://nowhere"], "hf://nowhere names no dataset: it should be hf://user/"),
-        (["train", "nowhere"], "nowhere: no such file or folder"),
+        (
+            ["predict", "app.py", "--model", "nowhere"],
+            "nowhere does not exist: give a checkpoint or run folder",
+        ),
+        (["evaluate", "nowhere"], "nowhere does not exist: check the path"),
+        (["evaluate", "nowhere.csv"], "nowhere.csv does not exist: check the path"),
+        (["evaluate", "hf://nowhere"], "hf://nowhere is not a dataset name: write hf://user/"),
+        (["train", "nowhere"], "nowhere does not exist: check the path"),
         (
             ["train", "nowhere", "--epochs", "0"],
             "settings out of range: epochs 0: 1 to 1,000,000,000",
         ),
-        (["train", "examples", "--model", "tinyvg"], "no model 'tinyvg': did you mean tinyvgg"),
+        (
+            ["train", "examples", "--model", "tinyvg"],
+            "unknown model 'tinyvg': did you mean tinyvgg",
+        ),
         (["train", "examples", "--image-size", "4"], "image-size 4: 8 to 2048"),
         (["train"], "train requires DATA, as in: foodvision train photos/"),
-        (["demo", "--model", "nowhere"], "nowhere: no such folder"),
+        (["demo", "--model", "nowhere"], "nowhere does not exist: give a checkpoint or run folder"),
         (["demo", "--port", "99999"], "--port. Must be <= 65535"),
         (["predct"], 'Did you mean "predict"?'),
     ],
@@ -235,7 +241,7 @@ def test_name_that_the_terminal_cannot_show_is_no_error(monkeypatch):
     monkeypatch.setattr("sys.stderr", terminal)
     assert main(["predict", "피자.jpg"]) == 2
     terminal.flush()
-    assert b"\\ud53c\\uc790.jpg: no such file" in terminal.buffer.getvalue()
+    assert b"\\ud53c\\uc790.jpg does not exist" in terminal.buffer.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -265,7 +271,7 @@ def test_tracker_that_is_missing_is_told_before_there_is_a_run(
     monkeypatch.setitem(sys.modules, "trackio", None)
     call = ["train", str(fruit), "--model", "tinyvgg", "--track", "trackio"]
     assert main([*call, "--output", str(tmp_path / "run")]) == 2
-    said = "foodvision: track trackio: it is not installed; pip install trackio\n"
+    said = "foodvision: track trackio: the package is not installed; pip install trackio\n"
     assert capsys.readouterr().err == said
     assert not (tmp_path / "run" / "run.json").exists()
 
@@ -323,7 +329,7 @@ def test_photos_behind_a_link_to_a_folder_are_answered(fruit_checkpoint, tmp_pat
 def test_page_takes_several_models_from_the_environment(fruit_checkpoint, monkeypatch, capsys):
     monkeypatch.setenv("FOODVISION_MODEL", f"{fruit_checkpoint}{os.pathsep}nowhere")
     assert main(["demo"]) == 2
-    assert capsys.readouterr().err.startswith("foodvision: nowhere: no such folder")
+    assert capsys.readouterr().err.startswith("foodvision: nowhere does not exist")
 
 
 @pytest.mark.slow
@@ -340,7 +346,7 @@ def test_train_py_is_the_train_command(fruit, tmp_path):
     )
     assert "95% interval" in done.stdout
     assert "blueberry" in done.stdout
-    assert f"The checkpoint: {tmp_path / 'run' / 'checkpoint'}" in done.stdout
+    assert f"Checkpoint: {tmp_path / 'run' / 'checkpoint'}" in done.stdout
     assert foodvision.load(tmp_path / "run").classes == ("blueberry", "kiwi", "tomato")
 
 
@@ -378,10 +384,10 @@ def test_folder_that_cannot_be_written_is_one_line(fruit, tmp_path, capsys):
     error = capsys.readouterr().err
     folder = tmp_path / "file" / "run" / "checkpoint"
     assert error == (
-        f"foodvision: {folder} cannot be written: {tmp_path / 'file'} is no folder of yours\n"
+        f"foodvision: {folder} cannot be written: {tmp_path / 'file'} is not a writable folder\n"
     )
 
 
 def test_folder_without_photos_says_so(tmp_path, capsys):
     assert main(["predict", str(tmp_path)]) == 2
-    assert capsys.readouterr().err == f"foodvision: {tmp_path} holds no photos\n"
+    assert capsys.readouterr().err == f"foodvision: {tmp_path} contains no photos\n"

@@ -69,7 +69,7 @@ def test_csv_has_a_row_a_photo_in_order(photos, predict, fruit_checkpoint, tmp_p
     classifier = foodvision.load(fruit_checkpoint)
     for row in rows:
         if row["path"] == str(spoiled):
-            assert "is no photo" in row["error"]
+            assert "is not a readable photo" in row["error"]
             assert not any(row[name] for name in columns_of(2)[1:-1])
             continue
         expected = classifier.predict(row["path"], top=2)
@@ -146,7 +146,7 @@ def test_list_on_standard_input(photos, fruit_checkpoint, tmp_path):
     )
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert [answer["path"] for answer in answers] == [*names[:2], "missing.jpg", *names[2:]]
-    assert answers[2]["error"] == "missing.jpg: no such file"
+    assert answers[2]["error"] == "missing.jpg does not exist: check the path"
     assert done.returncode == 1
 
 
@@ -168,7 +168,7 @@ def test_error_in_an_archive_names_the_archive(predict, tmp_path, capsys):
     assert predict(tmp_path / "a.zip", "--json") == 1
     answer = json.loads(capsys.readouterr().out)
     assert answer["path"] == f"{tmp_path / 'a.zip'}/kiwi/1.jpg"
-    assert answer["error"].startswith(f"{tmp_path / 'a.zip'}/kiwi/1.jpg is no photo")
+    assert answer["error"].startswith(f"{tmp_path / 'a.zip'}/kiwi/1.jpg is not a readable photo")
 
 
 def test_formula_in_a_name_is_escaped_and_read_back(predict, tmp_path, monkeypatch):
@@ -198,13 +198,16 @@ def test_name_that_is_no_unicode_is_answered_once(photos, predict, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--csv", "there.csv"], "there.csv exists already: name another file, or remove it"),
-        (["--parquet", "there.csv"], "there.csv exists already: name another file, or remove it"),
-        (["--csv", "a.csv", "--json"], "--json, --csv and --parquet write the same"),
+        (["--csv", "there.csv"], "there.csv already exists: choose another file, or remove it"),
+        (["--parquet", "there.csv"], "there.csv already exists: choose another file, or remove it"),
+        (["--csv", "a.csv", "--json"], "--json, --csv and --parquet cannot be combined"),
         (["--parquet", "a.parquet", "--resume"], "--resume cannot continue a Parquet file"),
         (["--resume"], "--resume continues a CSV file: add --csv FILE"),
         (["--csv", "nowhere/a.csv"], "nowhere/a.csv cannot be written: "),
-        (["--csv", "there.csv", "--resume"], "there.csv is not what foodvision predict --csv"),
+        (
+            ["--csv", "there.csv", "--resume"],
+            "there.csv was not written by foodvision predict --csv",
+        ),
     ],
 )
 def test_wrong_options_are_one_line(

@@ -204,7 +204,7 @@ def is_whole(part: Path) -> bool:
     [
         (["--csv", "a.csv"], "--csv cannot be used with --ray"),
         ([], "add --parquet DIR"),
-        (["--parquet", "out"], "--ray 127.0.0.1:1: no Ray cluster answers there"),
+        (["--parquet", "out"], "--ray 127.0.0.1:1: no Ray cluster found there"),
         (["--parquet", "out", "--ray", "local", "--ray-cpus", "9999"], "--ray-cpus 9999: this mac"),
     ],
 )
@@ -219,7 +219,10 @@ def test_wrong_call_is_one_line(options, said, tmp_path):
 def test_zip_is_refused_and_a_damaged_shard_is_named(address, tmp_path):
     (tmp_path / "a.zip").write_bytes(b"PK")
     (tmp_path / "a.parquet").write_text("no table")
-    for name, said in (("a.zip", "pack the photos as .tar"), ("a.parquet", "is no Parquet file")):
+    for name, said in (
+        ("a.zip", "pack the photos as .tar"),
+        ("a.parquet", "is not a Parquet file"),
+    ):
         done = predict(tmp_path / name, "--ray", address, "--parquet", tmp_path / "out", status=2)
         assert said in done.stderr
         assert done.stderr.count("\n") == 1

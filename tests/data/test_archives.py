@@ -94,7 +94,7 @@ def test_archive_is_unpacked_and_removed_again(make, name, tmp_path):
 def test_path_outside_the_target_is_refused(make, name, evil, tmp_path):
     path = make(tmp_path / name, {"pizza/1.jpg": b"one", evil: b"evil"})
     with pytest.raises(
-        DataError, match=r"holds a path outside of it, .*out\.jpg.*: do not trust it"
+        DataError, match=r"contains a path outside the archive, .*out\.jpg.*: do not trust it"
     ):
         open_source(path).__enter__()
     assert not list(tmp_path.rglob("out.jpg"))
@@ -108,7 +108,7 @@ def test_link_or_device_in_a_tar_is_refused(kind, tmp_path):
         info = tarfile.TarInfo("pizza/1.jpg")
         info.type, info.linkname = kind, "/etc/passwd"
         archive.addfile(info)
-    with pytest.raises(DataError, match=r"holds a link or device, 'pizza/1\.jpg'"):
+    with pytest.raises(DataError, match=r"contains a link or device, 'pizza/1\.jpg'"):
         open_source(tmp_path / "a.tar.gz").__enter__()
 
 
@@ -117,14 +117,14 @@ def test_link_in_a_zip_is_refused(tmp_path):
         info = zipfile.ZipInfo("pizza/1.jpg")
         info.external_attr = (stat.S_IFLNK | 0o777) << 16
         archive.writestr(info, "/etc/passwd")
-    with pytest.raises(DataError, match="holds a link or device"):
+    with pytest.raises(DataError, match="contains a link or device"):
         open_source(tmp_path / "a.zip").__enter__()
 
 
 @pytest.mark.parametrize(("make", "name"), MAKERS)
 def test_limits_stop_a_bomb(make, name, tmp_path):
     path = make(tmp_path / name, {f"a/{index}.jpg": b"\0" * 1000 for index in range(20)})
-    with pytest.raises(DataError, match="holds more than 10 files"):
+    with pytest.raises(DataError, match="contains more than 10 files"):
         open_source(path, Limits(files=10)).__enter__()
     with pytest.raises(DataError, match=r"unpacks to more than 15,000 bytes, .* do not trust it"):
         open_source(path, Limits(unpacked_bytes=15_000)).__enter__()
@@ -133,7 +133,7 @@ def test_limits_stop_a_bomb(make, name, tmp_path):
 @pytest.mark.parametrize("name", ["a.zip", "a.tar.gz", "a.tar"])
 def test_damaged_archive_says_so(name, tmp_path):
     (tmp_path / name).write_bytes(b"this is no archive, whatever its name says" * 30)
-    with pytest.raises(DataError, match=r"cannot be unpacked \(.*\): get it again"):
+    with pytest.raises(DataError, match=r"cannot be unpacked \(.*\): download or copy it again"):
         open_source(tmp_path / name).__enter__()
 
 
@@ -175,17 +175,19 @@ def test_file_where_a_folder_should_be_is_told_without_the_temporary_place(tmp_p
 
 def test_folders_count_as_files(tmp_path):
     path = make_zip(tmp_path / "a.zip", {f"{index}/": b"" for index in range(20)})
-    with pytest.raises(DataError, match="holds more than 10 files"):
+    with pytest.raises(DataError, match="contains more than 10 files"):
         open_source(path, Limits(files=10)).__enter__()
 
 
 def test_missing_file_and_other_kinds_are_told_apart(tmp_path):
     (tmp_path / "photos.doc").touch()
-    with pytest.raises(DataError, match=r"nowhere: no such file or folder"):
+    with pytest.raises(DataError, match=r"nowhere does not exist"):
         open_source(tmp_path / "nowhere").__enter__()
-    with pytest.raises(DataError, match=r"nowhere\.zip: no such file or folder"):
+    with pytest.raises(DataError, match=r"nowhere\.zip does not exist"):
         open_source(tmp_path / "nowhere.zip").__enter__()
-    with pytest.raises(DataError, match=r"photos\.doc is no folder, \.zip or \.tar\.gz of photos"):
+    with pytest.raises(
+        DataError, match=r"photos\.doc is not a folder, \.zip or \.tar\.gz of photos"
+    ):
         open_source(tmp_path / "photos.doc").__enter__()
 
 
@@ -290,7 +292,7 @@ def test_field_of_the_unicode_path_wins_if_it_is_of_this_name(tmp_path):
 def test_path_outside_the_target_is_refused_in_a_unicode_path_too(tmp_path):
     extra = unicode_path("../out.jpg", b"1.jpg")
     path = make_old_zip(tmp_path / "a.zip", [b"1.jpg"], [extra])
-    assert refusal(path).startswith("holds a path outside of it, '../out.jpg'")
+    assert refusal(path).startswith("contains a path outside the archive, '../out.jpg'")
 
 
 def test_folders_may_end_with_a_backslash(tmp_path):
@@ -305,7 +307,7 @@ def test_two_files_of_one_name_are_told(tmp_path):
         for content in (b"one", b"another"):
             archive.writestr("pizza/1.jpg", content)
     with (
-        pytest.raises(DataError, match=r"holds 'pizza/1\.jpg' twice: unpack it by hand"),
+        pytest.raises(DataError, match=r"contains 'pizza/1\.jpg' twice: unpack it yourself"),
         open_source(tmp_path / "photos.zip"),
     ):
         pytest.fail("it opened")
@@ -377,8 +379,8 @@ def test_xz_that_asks_for_much_memory_says_how_to_go_on(tmp_path):
     packed[20:24] = zlib.crc32(packed[12:20]).to_bytes(4, "little")
     (tmp_path / "a.tar.xz").write_bytes(packed)
     assert refusal(tmp_path / "a.tar.xz") == (
-        "takes more than 128 MiB of memory to unpack: pack the photos again as .tar.gz, or unpack "
-        "it, and name the unpacked folder"
+        "needs more than 128 MiB of memory to unpack: pack the photos again as .tar.gz, or unpack "
+        "it and give the unpacked folder"
     )
 
 
@@ -412,8 +414,8 @@ def test_zstd_is_read_where_python_can(name, tmp_path):
         assert "cannot be unpacked" in refusal(tmp_path / name)
         return
     assert refusal(tmp_path / name) == (
-        "is packed with Zstandard, which this Python cannot unpack: pack the photos again as "
-        ".tar.gz, or unpack it, and name the unpacked folder"
+        "is compressed with Zstandard, which this Python cannot unpack: pack the photos again as "
+        ".tar.gz, or unpack it and give the unpacked folder"
     )
 
 
@@ -432,7 +434,7 @@ def test_zstd_is_read_where_python_can(name, tmp_path):
 def test_archive_of_another_kind_says_how_to_go_on(name, content, kind, tmp_path):
     (tmp_path / name).write_bytes(content)
     assert refusal(tmp_path / name) == (
-        f"is {kind}, which foodvision cannot unpack: unpack it and name the folder, or pack the "
+        f"is {kind}, which foodvision cannot unpack: unpack it and give the folder, or pack the "
         "photos as .zip"
     )
 
@@ -441,7 +443,7 @@ def test_archive_of_another_kind_says_how_to_go_on(name, content, kind, tmp_path
 def test_part_of_a_split_archive_says_so(name, tmp_path):
     (tmp_path / name).write_bytes(b"part")
     assert refusal(tmp_path / name) == (
-        "is one part of a split archive: unpack all parts together, and name the unpacked folder"
+        "is one part of a split archive: unpack all parts together, and give the unpacked folder"
     )
 
 
@@ -457,11 +459,11 @@ def test_archive_of_archives_names_them(make, tmp_path):
     path = tmp_path / ("a.zip" if make is make_zip else "a.tar.gz")
     make(path, {"x/photos.zip": b"PK", "README.txt": b"", "__MACOSX/x/._photos.zip": b""})
     assert refusal(path) == (
-        "holds no photos but other archives (x/photos.zip): unpack it first, and name that archive"
+        "contains only other archives (x/photos.zip): unpack it first, and give that archive"
     )
     make(path, {"train.tar.xz": b"", "test.rar": b""})
     assert refusal(path) == (
-        "holds no photos but other archives (test.rar, train.tar.xz): unpack it first, and name "
+        "contains only other archives (test.rar, train.tar.xz): unpack it first, and give "
         "one of them, or unpack them all too"
     )
 
@@ -473,15 +475,17 @@ def test_archive_beside_photos_does_not_matter(tmp_path):
 
 def test_sparse_file_is_refused_before_it_is_written():
     assert refusal(SPARSE) == (
-        "holds 'pizza/sparse.jpg' of more than 200,000,000 bytes, which no photo has: leave it "
-        "out, or unpack the archive by hand"
+        "contains 'pizza/sparse.jpg' with more than 200,000,000 bytes, too much for a photo: "
+        "remove it, or unpack the archive yourself"
     )
 
 
 @pytest.mark.parametrize("make", [make_tar, make_zip])
 def test_file_that_is_too_large_for_a_photo_is_named(make, tmp_path):
     path = make(tmp_path / ("a.zip" if make is make_zip else "a.tar"), {"a/1.mov": bytes(1001)})
-    assert refusal(path, Limits(file_bytes=1000)).startswith("holds 'a/1.mov' of more than 1,000")
+    assert refusal(path, Limits(file_bytes=1000)).startswith(
+        "contains 'a/1.mov' with more than 1,000"
+    )
 
 
 def test_content_that_is_too_large_for_the_archive_is_refused(tmp_path):
@@ -546,14 +550,14 @@ def test_files_of_a_zip_that_overlap_are_refused(tmp_path):
 def test_zip_of_a_method_that_unpacks_without_bound_is_refused(method, name, tmp_path):
     path = make_raw_zip(tmp_path / "a.zip", bytes(1000), size=1000, method=method)
     assert refusal(path) == (
-        f"is packed with {name} instead of deflate: unpack it, and name the unpacked folder"
+        f"is compressed with {name} instead of deflate: unpack it and give the unpacked folder"
     )
 
 
 def test_zip_of_deflate64_says_how_to_go_on(tmp_path):
     path = make_raw_zip(tmp_path / "a.zip", bytes(1000), size=1000, method=9)
     assert refusal(path) == (
-        "is packed with Deflate64, which Windows uses for large files: unpack it, and name the "
+        "is compressed with Deflate64, which Windows uses for large files: unpack it and give the "
         "unpacked folder"
     )
 
@@ -564,7 +568,7 @@ def test_encrypted_zip_is_refused(tmp_path):
     content[content.index(b"PK\1\2") + 8] |= 1
     path.write_bytes(content)
     assert refusal(path) == (
-        "is encrypted: unpack it with its password, and name the unpacked folder"
+        "is encrypted: unpack it with its password and give the unpacked folder"
     )
 
 
@@ -574,7 +578,7 @@ def test_list_of_a_zip_that_is_too_long_for_memory_is_not_read(tmp_path):
         file.seek(entries)  # a hole: the file takes no room
         file.write(b"PK\5\6" + struct.pack("<4H2LH", 0, 0, 9, 9, entries, 0, 0))
     assert refusal(tmp_path / "a.zip") == (
-        "cannot be unpacked (its list of files is too long): get it again"
+        "cannot be unpacked (its list of files is too long): download or copy it again"
     )
 
 
@@ -619,7 +623,7 @@ def test_sparse_map_that_does_not_end_is_damage(tmp_path):
 @pytest.mark.parametrize(("make", "archive"), MAKERS)
 def test_path_that_is_too_long_or_deep_is_refused(make, archive, name, tmp_path):
     path = make(tmp_path / archive, {name: b"one"})
-    assert refusal(path).startswith("holds a path that is too long or deep, '")
+    assert refusal(path).startswith("contains a path that is too long or too deep, '")
 
 
 def test_bytes_in_any_place_are_told_in_one_line(tmp_path):
@@ -639,7 +643,7 @@ def test_bytes_in_any_place_are_told_in_one_line(tmp_path):
 
 def test_pipe_is_no_archive(tmp_path):
     os.mkfifo(tmp_path / "a.zip")
-    assert refusal(tmp_path / "a.zip") == "is no folder, .zip or .tar.gz of photos"
+    assert refusal(tmp_path / "a.zip") == "is not a folder, .zip or .tar.gz of photos"
 
 
 def test_some_of_the_disk_stays_free(place, tmp_path, monkeypatch):
@@ -648,8 +652,8 @@ def test_some_of_the_disk_stays_free(place, tmp_path, monkeypatch):
     disk = namedtuple("disk", "total used free")(10**10, 96 * 10**8, 4 * 10**8)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: disk)
     assert refusal(path) == (
-        f"does not fit in {place} (the last 5% or 1 GB of the disk stay free): make room there, or "
-        "set TMPDIR to a folder on another disk"
+        f"does not fit in {place} (the last 5% or 1 GB of a disk is kept free): free some space "
+        "there, or set TMPDIR to a folder on another disk"
     )
 
 
@@ -673,8 +677,8 @@ def test_disk_that_takes_no_more_is_told_with_the_way_out(place, tmp_path):
     with run_cli("evaluate", str(path), preexec_fn=lambda: resource.setrlimit(*limit)) as done:
         _, error = done.communicate()
     assert error == (
-        f"foodvision: {path} does not fit in {place} (File too large): make room there, or set "
-        "TMPDIR to a folder on another disk\n"
+        f"foodvision: {path} does not fit in {place} (File too large): free some space "
+        "there, or set TMPDIR to a folder on another disk\n"
     )
     assert done.returncode == 2
 

@@ -88,29 +88,37 @@ def test_photos_of_a_list_are_the_same_however_its_path_is_written(tmp_path, mon
     [
         (
             ["path|label", "a.jpg|pizza"],
-            "line 1 names no column path (it has path|label): "
-            "name the columns path,label, or choose one by photos.csv?path=COLUMN",
+            (
+                "line 1 has no column path (it has path|label): name the columns path,label, "
+                "or choose one with photos.csv?path=COLUMN"
+            ),
         ),
         (
             ["photo id;label", "a.jpg;pizza"],
-            "line 1 names no column path (it has photo id;label): "
-            "name the columns path;label, or choose one by photos.csv?path=COLUMN",
+            (
+                "line 1 has no column path (it has photo id;label): name the columns "
+                "path;label, or choose one with photos.csv?path=COLUMN"
+            ),
         ),
         (
             ["path,dish", "a.jpg,pizza"],
-            "line 1 names no column label (it has path,dish): "
-            "name the columns path,label, or choose one by photos.csv?label=COLUMN",
+            (
+                "line 1 has no column label (it has path,dish): name the columns path,label, "
+                "or choose one with photos.csv?label=COLUMN"
+            ),
         ),
-        (["path"], "line 1 names no column label (it has path): name the columns path,label, or"),
+        (["path"], "line 1 has no column label (it has path): name the columns path,label, or"),
         (
             ["path,dish,is_dark,is_small", "a.jpg,pizza,0,1", "b.jpg,sushi,1,0"],
-            "line 1 names no column label (it has path,dish,is_dark,is_small): ",
+            "line 1 has no column label (it has path,dish,is_dark,is_small): ",
         ),
-        (["path,hotdog", "a.jpg,1", "b.jpg,0"], "line 1 names no column label (it has path,hotdog"),
+        (["path,hotdog", "a.jpg,1", "b.jpg,0"], "line 1 has no column label (it has path,hotdog"),
         (
             ["image,file,label", "a.jpg,a.jpg,pizza"],
-            " has 2 columns that may be the path (image, file): "
-            "choose one by photos.csv?path=image",
+            (
+                " has 2 columns that may be the path (image, file): choose one with "
+                "photos.csv?path=image"
+            ),
         ),
         (
             ["path,label,label", "a.jpg,pizza,sushi"],
@@ -118,59 +126,68 @@ def test_photos_of_a_list_are_the_same_however_its_path_is_written(tmp_path, mon
         ),
         (
             ["a.jpg,pizza", "b.jpg,sushi"],
-            "line 1 is a photo (a.jpg,pizza), not the names of the columns: "
-            "add a first line path,label",
+            "line 1 is a photo (a.jpg,pizza), not the column names: add a first line path,label",
         ),
         (
             ["", "pizza;train;deep\\A.JPG"],
-            "line 2 is a photo (pizza;train;deep\\A.JPG), not the names of the columns: "
+            "line 2 is a photo (pizza;train;deep\\A.JPG), not the column names: "
             "add a first line label;split;path",
         ),
         (
             ["a.jpg", "b.jpg"],
-            " lists photos without labels: write one in each line as path,label, and add a first "
-            "line path,label",
+            (
+                " lists photos without labels: write each line as path,label, and add a first "
+                "line path,label"
+            ),
         ),
         ([], " is empty: its first line should be path,label or path,label,split"),
         (
             ["path,pizza,sushi", "a.jpg,1,0", "b.jpg,1,1"],
-            "line 3 has a 1 under pizza, sushi: give the photo one class, or choose the column of "
-            "labels by photos.csv?label=COLUMN",
+            (
+                "line 3 has a 1 under pizza, sushi: give the photo one class, or choose the "
+                "label column with photos.csv?label=COLUMN"
+            ),
         ),
         (["path,pizza,sushi", "a.jpg,0,0"], "line 2 has no 1 under any class: give the photo one"),
         (
             ["path,label,fold", "a.jpg,pizza,train", "b.jpg,pizza,3"],
-            "line 3: no split '3': it should be train, val or test",
+            "line 3: unknown split '3': write train, val or test",
         ),
         (
             ["path,label"],
-            " lists no photos: below path,label each line should name one",
+            " lists no photos: below path,label, add one line per photo",
         ),
         (["path,label", "a.jpg,"], "line 2 has no label: fill it in, or remove the line"),
         (["path,label", "a.jpg,NaN"], "line 2 has no label: fill it in, or remove the line"),
         (["path,label", ",pizza"], "line 2 has no path: fill it in, or remove the line"),
         (
             ["path,label", "a.jpg,pizza", "c.jpg,pizza"],
-            "/c.jpg: paths are relative to the folder of the CSV",
+            "/c.jpg does not exist: paths are relative to the folder of the CSV",
         ),
         (
             ["path,label", "a.jpg"],
-            "line 2 has not as many fields as the header: put what holds a comma between quotes",
+            (
+                "line 2 has a different number of fields from the first line: quote values that "
+                "contain a comma"
+            ),
         ),
-        (["path,label", "a.jpg,pizza,big"], "line 2 has not as many fields as the header: put"),
+        (["path,label", "a.jpg,pizza,big"], "line 2 has a different number of fields"),
         (
             ["path,label,split", "a.jpg,pizza,exam"],
-            "line 2: no split 'exam': it should be train, val or test",
+            "line 2: unknown split 'exam': write train, val or test",
         ),
         (
             ["path,label", "a.jpg,pizza", "b.jpg,pizza", "a.jpg,sushi"],
-            "/a.jpg is both pizza and sushi: keep one of the lines",
+            "/a.jpg has two labels, pizza and sushi: keep one of the lines",
         ),
         (
             ["path,label,split", "a.jpg,pizza,train", "a.jpg,pizza,test"],
-            "/a.jpg is both in train and in test: keep one of the lines",
+            "/a.jpg is in two splits, train and test: keep one of the lines",
         ),
-        (["path,label", '"a.jpg"x,pizza'], "line 2 is no CSV (',' expected after '\"'): check"),
+        (
+            ["path,label", '"a.jpg"x,pizza'],
+            "line 2 is not valid CSV (',' expected after '\"'): check",
+        ),
     ],
 )
 def test_list_that_cannot_be_used_says_where_and_why(lines, message, tmp_path):
@@ -182,7 +199,7 @@ def test_list_that_cannot_be_used_says_where_and_why(lines, message, tmp_path):
 
 
 SEVERAL = (
-    "has several labels in one cell ({}): keep one for each photo; if it is one name, write it "
+    "has several labels in one cell ({}): keep one label per photo; if it is one name, write it "
     "without , ; | and brackets"
 )
 
@@ -283,10 +300,10 @@ def test_columns_can_be_chosen(tmp_path):
     ("options", "message"),
     [
         ("path=dish_id", "photos.csv has no column 'dish_id': its columns are path,label"),
-        ("lable=label", "photos.csv?lable=label: no option 'lable': did you mean label?"),
-        ("x=label", "photos.csv?x=label: no option 'x': it takes path, label, split"),
-        ("label=", "photos.csv?label=: name the column, as ?label=COLUMN"),
-        ("split=label", "photos.csv, line 2: no split 'pizza': it should be train, val or test"),
+        ("lable=label", "photos.csv?lable=label: unknown option 'lable': did you mean label?"),
+        ("x=label", "photos.csv?x=label: unknown option 'x': use path, label, split"),
+        ("label=", "photos.csv?label=: write the column as ?label=COLUMN"),
+        ("split=label", "photos.csv, line 2: unknown split 'pizza': write train, val or test"),
     ],
 )
 def test_choice_that_cannot_be_made_says_so(options, message, tmp_path):
@@ -297,9 +314,9 @@ def test_choice_that_cannot_be_made_says_so(options, message, tmp_path):
 
 
 def test_list_of_a_source_is_looked_for_before_anything_takes_long(tmp_path):
-    with pytest.raises(DataError, match=r"nowhere\.csv: no such file or folder$"):
+    with pytest.raises(DataError, match=r"nowhere\.csv does not exist: check the path$"):
         check_source(f"{tmp_path / 'nowhere.csv'}?path=image")
-    with pytest.raises(DataError, match="no option 'paht': did you mean path"):
+    with pytest.raises(DataError, match="unknown option 'paht': did you mean path"):
         check_source(f"{csv_of(tmp_path, 'path,label')}?paht=image")
 
 
@@ -343,14 +360,14 @@ def test_file_with_a_backslash_in_its_name_is_itself(tmp_path):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("1", "line 2: 1 may be test/1.jpg or train/1.jpg and 1 more: write the whole path"),
-        ("1.jpg", "line 2: 1.jpg may be test/1.jpg or train/1.jpg: write the whole path"),
-        ("val/1.jpg", "/val/1.jpg: paths are relative to the folder of the CSV"),
-        ("../2.jpg", "/2.jpg: paths are relative to the folder of the CSV"),
-        ("/2.jpg", "there is no file /2.jpg: paths are relative to the folder of the CSV"),
-        ("2.png", "/2.png: paths are relative to the folder of the CSV"),
-        ("train", "/train: paths are relative to the folder of the CSV"),
-        (".", ": paths are relative to the folder of the CSV"),
+        ("1", "line 2: 1 matches test/1.jpg and train/1.jpg and 1 more: write the whole path"),
+        ("1.jpg", "line 2: 1.jpg matches test/1.jpg and train/1.jpg: write the whole path"),
+        ("val/1.jpg", "/val/1.jpg does not exist: paths are relative to the folder of the CSV"),
+        ("../2.jpg", "/2.jpg does not exist: paths are relative to the folder of the CSV"),
+        ("/2.jpg", "/2.jpg does not exist: paths are relative to the folder of the CSV"),
+        ("2.png", "/2.png does not exist: paths are relative to the folder of the CSV"),
+        ("train", "/train does not exist: paths are relative to the folder of the CSV"),
+        (".", " does not exist: paths are relative to the folder of the CSV"),
     ],
 )
 def test_photo_that_is_not_there_or_more_than_one_is_told(name, message, tmp_path):
@@ -397,10 +414,10 @@ def test_line_and_file_are_both_named(tmp_path):
 
 def test_list_that_is_no_text_says_so(tmp_path):
     fill(tmp_path, "a.jpg")
-    with pytest.raises(DataError, match="is no text in UTF-8: save it again as CSV in UTF-8"):
+    with pytest.raises(DataError, match="is not UTF-8 text: save it as CSV in UTF-8"):
         read(csv_of(tmp_path, "path,label", "a.jpg,pâté", encoding="latin-1"))
 
 
 def test_list_that_is_not_there_says_so(tmp_path):
-    with pytest.raises(DataError, match=r"nowhere\.csv: no such file$"):
+    with pytest.raises(DataError, match=r"nowhere\.csv does not exist: check the path$"):
         read(tmp_path / "nowhere.csv")

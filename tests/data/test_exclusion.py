@@ -77,17 +77,26 @@ def test_photos_of_a_list_are_named_from_its_folder(tmp_path, listed):
     [
         (
             "# blurred\ntrain/piza/1.jpg",
-            ", line 2: train/piza/1.jpg is no photo of {root}: did you mean train/pizza/1.jpg?",
+            ", line 2: {root} has no photo train/piza/1.jpg: did you mean train/pizza/1.jpg?",
         ),
-        ("zzz", ", line 1: zzz is no photo of {root}: did you mean train/pizza/1.jpg?"),
-        ("test/pizza/.hidden", ", line 1: test/pizza/.hidden is no photo of {root}: did you mean"),
+        ("zzz", ", line 1: {root} has no photo zzz: did you mean train/pizza/1.jpg?"),
+        ("test/pizza/.hidden", ", line 1: {root} has no photo test/pizza/.hidden: did you mean"),
         (
             '{"exclude": ["train/pizza/1.jpg", "3.jpg"]}',
-            ", entry 2 of exclude: 3.jpg is no photo of {root}: did you mean",
+            ", entry 2 of exclude: {root} has no photo 3.jpg: did you mean",
         ),
-        ('{"exclude": ', " is no JSON (Expecting value: line 1 column 13 (char 12)): write it"),
-        ('{"photos": []}', ' has no list of names under "exclude": write it again'),
-        ('{"exclude": [1]}', ' has no list of names under "exclude": write it again'),
+        (
+            '{"exclude": ',
+            " is not valid JSON (Expecting value: line 1 column 13 (char 12)): write it",
+        ),
+        (
+            '{"photos": []}',
+            ' has no list of names under "exclude": write it again with foodvision data --json',
+        ),
+        (
+            '{"exclude": [1]}',
+            ' has no list of names under "exclude": write it again with foodvision data --json',
+        ),
     ],
 )
 def test_list_that_cannot_be_used_says_why(content, message, photos, listed):
@@ -106,4 +115,4 @@ def test_wrong_line_names_the_archive_and_not_where_it_lay(tmp_path, listed):
     archive = make_zip(tmp_path / "a.zip", {"pizza/1.jpg": b"one", "sushi/2.jpg": b"two"})
     with pytest.raises(DataError) as caught, open_photos(archive) as photos:
         exclude(photos, listed("pizza/2.jpg"))
-    assert f"pizza/2.jpg is no photo of {archive}: did you mean" in str(caught.value)
+    assert f"{archive} has no photo pizza/2.jpg: did you mean" in str(caught.value)

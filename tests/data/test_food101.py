@@ -145,7 +145,6 @@ except DataError as error:
     url = "http://data.vision.ee.ethz.ch/cvl/food-101.tar.gz"
     assert ("GET", url) in proxy.asked
     assert done.stdout == (
-        f"Food-101 could not be downloaded to {tmp_path / 'big disk'} "
-        f"(File not found or corrupted.): put {url} there by other means, "
-        "or name where it lies as food101:FOLDER\n"
+        f"could not download Food-101 to {tmp_path / 'big disk'} (File not found or "
+        f"corrupted.): put {url} there yourself, or give its folder as food101:FOLDER\n"
     )

@@ -126,30 +126,30 @@ def unlabelled_beside(row, folder):
 @case("`my_training/`, `our_test/`")
 def words_of_splits_among_others(row, folder):
     fill(folder, *(f"{name}{number}.jpg" for name in names(row) for number in range(3)))
-    assert "Call splits train, val and test" in told(folder)
+    assert "Rename splits to train, val and test" in told(folder)
 
 
 @case("`train2017/`, `val2017/`, `trainA/`, `foodtest/` and no other folders")
 def words_of_splits_with_more_to_them(row, folder):
     fill(folder, *(file for name in names(row) for file in under(name)))
-    assert "Call splits train, val and test" in told(folder)
+    assert "Rename splits to train, val and test" in told(folder)
 
 
 @case("`pizza/train/` and `pizza/test/` beside `ramen/` without them")
 def splits_inside_of_some_classes(row, folder):
     fill(folder, *(f"{name}1.jpg" for name in names(row)))
-    assert "Lay all photos out" in told(folder)
+    assert "Arrange all photos as" in told(folder)
 
 
-@case("the same folders in all classes: `prueba/pizza/`, `entrenamiento/pizza/`")
+@case("folders with the same subfolders: `prueba/pizza/`, `entrenamiento/pizza/`")
 def same_folders_in_all_classes(row, folder):
     fill(folder, *(file for name in names(row) for file in under(name.partition("/")[0])))
     photos = read(folder)[1]
     assert photos.classes == ("entrenamiento", "prueba")
-    assert "Each class holds the same folders (pizza, sushi)" in photos.in_words()
+    assert "All classes contain the same folders (pizza, sushi)" in photos.in_words()
 
 
-@case("`test/` lacks a class, or has one that `train/` lacks")
+@case("a `test/` that lacks a class, or has one that `train/` lacks")
 def splits_that_do_not_agree(row, folder):
     fill(folder, *under("train"), "test/pizza/4.jpg", "test/kimchi/5.jpg")
     with open_photos(folder) as photos:
@@ -178,7 +178,7 @@ def floats(row, folder):
         assert find_white(find_photos(made)).white == white
 
 
-@case("greyscale where zero is white (TIFF)")
+@case("greyscale in which zero is white (TIFF)")
 def inverted(row, folder):
     from test_depth import test_inverted_greys_are_turned_round as check
 
@@ -190,7 +190,7 @@ def dark_colours(row, folder):
     assert "Save them with 8 bits" in told(make_set(folder, save_colour, 16383))
 
 
-@case("floating point values beside whole numbers of 16 bits")
+@case("floating point beside 16-bit integers")
 def mixed_depths(row, folder):
     make_set(folder, save_png, 4095)
     save_float(folder / "rings" / "float.tif", np.eye(8), 1)
@@ -252,7 +252,7 @@ def zipped_otherwise(row, folder):
     (folder / "locked.zip").write_bytes(content)
     assert "unpack it with its password" in told(folder / "locked.zip")
     bzip2 = zip_of(folder, "bzip2.zip", zipfile.ZIP_BZIP2)
-    assert "instead of deflate: unpack it, and name the unpacked folder" in told(bzip2)
+    assert "instead of deflate: unpack it and give the unpacked folder" in told(bzip2)
 
 
 @case("`.rar`, `.7z`, `.alz`, `.egg`, parts of a split archive (`.z01`, `.zip.001`)")
@@ -262,11 +262,11 @@ def packed_by_others(row, folder):
     for name in names(row):
         (folder / f"photos{name}").write_bytes(begins.get(name, b"PK") + bytes(40))
         assert re.search(
-            "unpack it and name the folder|unpacked folder", told(folder / f"photos{name}")
+            "unpack it and give the folder|unpacked folder", told(folder / f"photos{name}")
         )
 
 
-@case("an archive that holds only other archives")
+@case("an archive that contains only other archives")
 def archives_in_archives(row, folder):
     inner = zip_of(folder)
     with zipfile.ZipFile(folder / "outer.zip", "w") as archive:
@@ -347,7 +347,7 @@ def one_hot(row, folder):
     told(list_of(folder / "both", *rows[:2], ("sushi/2.jpg", 1, 1)))
 
 
-@case("no first line of names")
+@case("no line of column names")
 def no_head(row, folder):
     assert "path,label" in told(list_of(folder, ("pizza/1.jpg", "pizza"), ("sushi/2.jpg", "sushi")))
 

@@ -234,7 +234,7 @@ def test_download_that_was_killed_goes_on_and_is_not_used_before(hub, start, say
         process.send_signal(signal.SIGKILL)
     (said,) = say("hf://cook/fruit", HF_HUB_OFFLINE="1")
     assert said.startswith("HubError hf://cook/fruit could not be downloaded (")
-    assert said.endswith("): run it again later, it goes on from there")
+    assert said.endswith("): run the command again later, and it will continue")
     (begun,) = (path for path in Path(os.environ["FOODVISION_CACHE"]).glob("*/*/train"))
     before = {path: path.stat().st_mtime_ns for path in begun.rglob("*.jpeg")}
     assert len(before) == 4
@@ -250,14 +250,22 @@ def test_dataset_that_the_hub_does_not_give_says_why(hub, say):
         "hf://cook/nothing", "hf://cook/fruit@nowhere", "hf://cook/secret", "hf://cook/fruit"
     )
     assert answers == [
-        "HubError hf://cook/nothing is no public dataset on the Hub: "
-        "check the name, or `hf auth login` for a private one",
-        "HubError hf://cook/fruit@nowhere is not on the Hub at this revision: "
-        "check the part behind @",
-        "HubError hf://cook/secret is gated: ask for access on its page, then `hf auth login`",
-        "DataError hf://cook/fruit cannot be read (Dataset scripts are no longer supported, "
-        "but found fruit.py): most datasets are on the Hub as parquet too, at "
-        "@refs/convert/parquet",
+        (
+            "HubError hf://cook/nothing is not a public dataset on the Hub: check the name; if "
+            "it is private, run `hf auth login`"
+        ),
+        (
+            "HubError hf://cook/fruit@nowhere has no such revision on the Hub: check the part "
+            "after @"
+        ),
+        (
+            "HubError hf://cook/secret is gated: request access on its page, then run `hf auth "
+            "login`"
+        ),
+        (
+            "DataError hf://cook/fruit cannot be read (Dataset scripts are no longer supported, "
+            "but found fruit.py): try its Parquet files, at @refs/convert/parquet"
+        ),
     ]
 
 
@@ -265,7 +273,7 @@ def test_hub_out_of_reach_says_so(say):
     (said,) = say("hf://cook/fruit", HF_ENDPOINT="http://127.0.0.1:9")
     assert said == (
         "HubError hf://cook/fruit could not be downloaded ([Errno 111] Connection refused): "
-        "run it again later, it goes on from there"
+        "run the command again later, and it will continue"
     )
 
 
@@ -420,8 +428,8 @@ def test_configuration_is_chosen_by_its_name(repository, tmp_path):
         read(f"hf://{folder}")
     assert str(caught.value) == (
         f"hf://{folder} cannot be read (Config name is missing. Please pick one among the "
-        "available configs: ['small', 'big']): choose by ?config=NAME, or its parquet at "
-        "@refs/convert/parquet"
+        "available configs: ['small', 'big']): choose a configuration with ?config=NAME, or "
+        "its Parquet files at @refs/convert/parquet"
     )
 
 
@@ -449,31 +457,46 @@ def make_odd(folder, kind):
         (
             "two splits",
             "",
-            " has the splits apples, pears, none of them train, val or test: "
-            "choose others by ?config=NAME",
+            (
+                " has the splits apples, pears, but no train, val or test: choose another "
+                "configuration with ?config=NAME"
+            ),
         ),
-        ("no columns", "", " has no image column, its columns are text, label: choose by ?image="),
-        ("no label", "", " has no label column, its columns are image, label: choose by ?label="),
-        ("no label", "?label=label", ": no label column label: its columns are image, label"),
-        ("no label", "?image=photo", ": no image column photo: its columns are image, label"),
+        (
+            "no columns",
+            "",
+            " has no image column; its columns are text, label: choose one with ?image=",
+        ),
+        (
+            "no label",
+            "",
+            " has no label column; its columns are image, label: choose one with ?label=",
+        ),
+        ("no label", "?label=label", " has no label column label: its columns are image, label"),
+        ("no label", "?image=photo", " has no image column photo: its columns are image, label"),
         (
             "two labels",
             "",
-            " has 2 label columns, its columns are image, label, fine, coarse: choose by ?label=",
+            " has 2 label columns; its columns are image, label, fine, coarse: choose one with ?",
         ),
         (
             "no rows",
             "",
-            " has no row with both a photo and a label: choose its columns by "
-            "?image=COLUMN&label=COLUMN. Left out: 1 without a label (train/00000-000000).",
+            (
+                " has no row with both a photo and a label: choose its columns with "
+                "?image=COLUMN&label=COLUMN. Left out: 1 without a label (train/00000-000000)."
+            ),
         ),
         ("damaged", "", " has a damaged file (Parquet magic bytes not found in footer. Either the"),
-        ("empty", "", " holds nothing that the datasets library can read (The directory at"),
+        ("empty", "", " contains nothing that the datasets library can read (The directory at"),
         (
             "no label",
             "?config=x",
-            " cannot be read (BuilderConfig 'x' not found. Available: ['default']): "
-            "choose by ?config=NAME, or its parquet at @refs/convert/parquet",
+            (
+                " cannot be read (BuilderConfig 'x' not found. Available: ['default']): choose "
+                "a configuration with ?config=NAME, or its Parquet files at "
+                "@refs/convert/parquet"
+            ),
         ),
     ],
 )
@@ -491,13 +514,13 @@ def test_dataset_that_cannot_be_used_says_why(kind, options, message, tmp_path):
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("hf://", " names no dataset: it should be hf://user/dataset"),
-        ("hf://fruit", " names no dataset: it should be hf://user/dataset"),
-        ("hf://cook/fruit/data", " names no dataset: it should be hf://user/dataset"),
-        ("hf://./nowhere", ": no such folder"),
-        ("hf://./@main", ": a folder has no revisions: leave out @main"),
-        ("hf://cook/fruit?sid=320", ": no option 'sid': did you mean side?"),
-        ("hf://cook/fruit?x=1", ": no option 'x': it takes config, side, image, label"),
+        ("hf://", " is not a dataset name: write hf://user/dataset"),
+        ("hf://fruit", " is not a dataset name: write hf://user/dataset"),
+        ("hf://cook/fruit/data", " is not a dataset name: write hf://user/dataset"),
+        ("hf://./nowhere", ": the folder does not exist"),
+        ("hf://./@main", " is a folder and has no revisions: leave out @main"),
+        ("hf://cook/fruit?sid=320", ": unknown option 'sid': did you mean side?"),
+        ("hf://cook/fruit?x=1", ": unknown option 'x': use config, side, image, label"),
         ("hf://cook/fruit?side=9", ": side 9 is out of range: 32 to 640 pixels"),
         ("hf://cook/fruit?side=", ": side  is out of range: 32 to 640 pixels"),
         ("hf://cook/fruit?side=big", ": side big is out of range: 32 to 640 pixels"),
@@ -520,8 +543,8 @@ def test_disk_that_takes_no_more_says_the_ways_out(tmp_path, cache):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     (folder,) = (path for path in (cache / "datasets").iterdir() if path.is_dir())
     assert str(caught.value) == (
-        f"hf://{source} cannot be kept in {folder} (File too large): make room there, keep small "
-        "copies by ?side=320, or name another place in FOODVISION_CACHE"
+        f"hf://{source} cannot be stored in {folder} (File too large): free some space "
+        "there, reduce the photos with ?side=320, or set FOODVISION_CACHE to another folder"
     )
     assert len(read(f"hf://{source}").splits["train"]) == 1
 

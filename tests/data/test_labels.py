@@ -21,7 +21,7 @@ ODD = (
     *("fish/chips", "back\\slash", ".hidden dish", "0", "01", "10", "1e5", "=sum(a)", "a*b_c~d"),
     *("🍕👩‍🍳", "فلافل", "פלאפל (חם)", "비빔밥", "x" * 255, "한" * 255, "Café", "con", "<b>"),
 )
-ALIKE = "the names differ only in case, accents or spaces, and are classes of their own."
+ALIKE = "these names differ only in case, accents or spaces, and are read as separate classes."
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def test_names_of_a_zip_that_came_out_as_signs_are_told(encoding, tmp_path):
     fill(
         tmp_path, *(f"{name}/{number}.jpg" for name in (read, "pâté", "초밥") for number in "1234")
     )
-    assert f"{read}: the names look garbled" in split_photos(find_photos(tmp_path)).in_words()
+    assert f"{read}: these names look garbled" in split_photos(find_photos(tmp_path)).in_words()
 
 
 def test_accents_apart_and_in_one_are_one_class(tmp_path):

@@ -70,13 +70,13 @@ def test_splits_inside_of_classes_are_understood(names, tmp_path):
     found = splits_of(tmp_path)
     assert len(found) == len(names)
     assert all(classes == ["pizza", "sushi"] for classes in found.values())
-    assert "Splits lie inside of the class folders." in find_photos(tmp_path).in_words()
+    assert "The splits are inside the class folders." in find_photos(tmp_path).in_words()
 
 
 def test_class_that_is_called_like_a_split_is_a_class_among_others(tmp_path):
     fill(tmp_path, "bus/1.jpg", "car/1.jpg", "train/1.jpg")
     assert splits_of(tmp_path) == {"all": ["bus", "car", "train"]}
-    assert "train is a class here, no split." in find_photos(tmp_path).in_words()
+    assert "train is read as a class, not as a split." in find_photos(tmp_path).in_words()
 
 
 def test_such_a_class_inside_of_splits_stays_a_class(tmp_path):
@@ -88,18 +88,27 @@ def test_such_a_class_inside_of_splits_stays_a_class(tmp_path):
 @pytest.mark.parametrize(
     ("names", "said"),
     [
-        (["my_training_stuff/1.jpg", "our test/1.jpg"], "sound like splits and would become"),
-        (["cropped train/a/1.jpg", "cropped test/a/1.jpg"], "sound like splits and would become"),
-        (under("train2017", "val2017"), "sound like splits and would become"),
-        (under("trainA", "testB"), "sound like splits and would become"),
-        (under("foodtrain", "foodtest"), "sound like splits and would become"),
-        (["train/steam/1.jpg", "bus/1.jpg", "car/1.jpg"], "train holds folders and stands beside"),
-        (under("train", "bus", "car"), "train holds folders and stands beside"),
-        ([*turned("train", "test"), "ramen/1.jpg"], "pizza holds test, train, which sound like"),
-        (turned("train/images", "test/images"), "pizza holds test, train, which sound like"),
-        (turned("train2017", "val2017"), "pizza holds train2017, val2017, which sound like"),
-        (["train/1.jpg", "test/1.jpg"], "holds no photos in class folders"),
-        (["scans/1.dcm", "scans/2.dcm", "a/3.txt"], "There are 2 files that end in .dcm and 1 fil"),
+        (["my_training_stuff/1.jpg", "our test/1.jpg"], "which would become classes but look like"),
+        (
+            ["cropped train/a/1.jpg", "cropped test/a/1.jpg"],
+            "which would become classes but look like",
+        ),
+        (under("train2017", "val2017"), "which would become classes but look like"),
+        (under("trainA", "testB"), "which would become classes but look like"),
+        (under("foodtrain", "foodtest"), "which would become classes but look like"),
+        (
+            ["train/steam/1.jpg", "bus/1.jpg", "car/1.jpg"],
+            "train contains folders, and so it may be",
+        ),
+        (under("train", "bus", "car"), "train contains folders, and so it may be"),
+        ([*turned("train", "test"), "ramen/1.jpg"], "pizza contains test, train, which look like"),
+        (turned("train/images", "test/images"), "pizza contains test, train, which look like"),
+        (turned("train2017", "val2017"), "pizza contains train2017, val2017, which look like"),
+        (["train/1.jpg", "test/1.jpg"], "contains no photos in class folders"),
+        (
+            ["scans/1.dcm", "scans/2.dcm", "a/3.txt"],
+            "There are 2 files with the ending .dcm and 1 fil",
+        ),
     ],
 )
 def test_what_may_mean_two_things_is_asked(names, said, tmp_path):
@@ -110,7 +119,7 @@ def test_what_may_mean_two_things_is_asked(names, said, tmp_path):
 
 def test_same_folders_in_all_classes_are_told(tmp_path):
     fill(tmp_path, *under("entrenamiento", "prueba"))
-    assert "Each class holds the same folders (pizza, sushi)" in find_photos(tmp_path).in_words()
+    assert "All classes contain the same folders (pizza, sushi)" in find_photos(tmp_path).in_words()
 
 
 def test_links_to_nowhere_or_to_themselves_are_no_folders(tmp_path):

@@ -40,7 +40,7 @@ def test_splits_and_classes_come_from_the_folders(tmp_path):
 def test_class_folders_alone_are_one_heap(tmp_path):
     fill(tmp_path, "pizza/1.jpg", "sushi/1.jpg", "sushi/deeper/2.jpg", ".DS_Store")
     photos = find_photos(tmp_path)
-    assert photos.left_out_in_words() == "Left out: 1 hidden or left by a system (.DS_Store)."
+    assert photos.left_out_in_words() == "Left out: 1 hidden or system files (.DS_Store)."
     assert set(photos.splits) == {"all"}
     assert photos.counts("all") == {"pizza": 1, "sushi": 2}
 
@@ -51,14 +51,13 @@ def test_folder_around_the_folders_does_not_matter(tmp_path):
     photos = find_photos(tmp_path)
     assert photos.counts("train") == {"pizza": 1, "sushi": 1}
     assert photos.left_out_in_words() == (
-        "Left out: 1 hidden or left by a system (__MACOSX), "
-        "1 beside the splits (data/food/README.md)."
+        "Left out: 1 hidden or system files (__MACOSX), 1 beside the splits (data/food/README.md)."
     )
 
 
 def test_two_folders_for_one_split_are_an_error(tmp_path):
     fill(tmp_path, "train/pizza/1.jpg", "val/pizza/1.jpg", "valid/pizza/2.jpg")
-    with pytest.raises(DataError, match="valid and val are both val: keep one of them"):
+    with pytest.raises(DataError, match="valid and val are both the split val: keep one of them"):
         find_photos(tmp_path)
 
 
@@ -84,10 +83,10 @@ def test_what_is_left_out_is_told_in_one_line(tmp_path):
     photos = find_photos(tmp_path)
     assert photos.classes == ("pizza", "sushi")
     assert photos.left_out_in_words() == (
-        "Left out: 3 hidden or left by a system (__MACOSX, train/.ipynb_checkpoints, "
-        "train/pizza/.DS_Store), 2 beside the splits (extra, readme.md), 1 beside the "
-        "class folders (train/stray.jpg), 1 no photo "
-        "(train/pizza/notes.txt), 1 empty class folder (train/steak)."
+        "Left out: 3 hidden or system files (__MACOSX, train/.ipynb_checkpoints, "
+        "train/pizza/.DS_Store), 2 beside the splits (extra, readme.md), 1 beside the class "
+        "folders (train/stray.jpg), 1 no photo (train/pizza/notes.txt), 1 empty class "
+        "folder (train/steak)."
     )
 
 
@@ -98,7 +97,7 @@ def test_nothing_left_out_is_said_too(tmp_path):
 
 def test_folder_without_photos_says_how_it_should_look(tmp_path):
     fill(tmp_path, "photo.jpg")
-    with pytest.raises(DataError, match="holds no photos in class folders: it should look like"):
+    with pytest.raises(DataError, match="contains no photos in class folders: arrange them as"):
         find_photos(tmp_path)
 
 
@@ -127,9 +126,9 @@ def test_splits_that_are_there_are_left_alone(fruit):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["train/a/1.jpg", "train/b/1.jpg", "test/c/1.jpg"], "test/ has none of the classes that"),
+        (["train/a/1.jpg", "train/b/1.jpg", "test/c/1.jpg"], "test/ has none of the classes of"),
         (["train/a/1.jpg"], "has one class, a: at least two classes are required"),
-        (["test/a/1.jpg", "test/b/1.jpg"], "has no photos in train/ to learn from"),
+        (["test/a/1.jpg", "test/b/1.jpg"], "has no photos in train/: add training photos"),
         (["a/1.jpg", "b/1.jpg", "b/2.jpg"], "class a has too few photos to set some aside"),
     ],
 )
@@ -169,7 +168,7 @@ def test_carving_keeps_every_photo_and_leaves_some_of_each_class(sizes, share):
 def test_class_whose_name_is_no_text_is_told_before_it_is_learnt(tmp_path):
     make_split(tmp_path / "photos", 3)
     make_photo(tmp_path / "photos" / os.fsdecode(b"pi\xff") / "0.jpg", (9, 9, 9), seed=1)
-    with pytest.raises(DataError, match=r"the class 'pi\\udcff' has a name that is no UTF-8"):
+    with pytest.raises(DataError, match=r"the name of the class 'pi\\udcff' is not UTF-8"):
         split_photos(find_photos(tmp_path / "photos"))
 
 
@@ -187,7 +186,7 @@ def test_links_that_lead_around_are_left_out(tmp_path):
         ("b/2.jpg", "b"),
         ("b/back/1.jpg", "b"),
     ]
-    assert "a folder that links lead to again (a/over/back" in photos.in_words()
+    assert "a folder that a link leads back to (a/over/back" in photos.in_words()
 
 
 def test_many_links_to_the_same_folders_are_followed_once(tmp_path):
@@ -205,7 +204,7 @@ def test_many_links_to_the_same_folders_are_followed_once(tmp_path):
 @pytest.mark.parametrize("beside", ["sushi/1.jpg", "notes.txt"])
 def test_photos_that_lie_too_deep_are_told(beside, tmp_path):
     fill(tmp_path, "pizza/" * 66 + "1.jpg", beside)
-    with pytest.raises(DataError, match=r"/pizza lies 65 folders deep: move its photos further up"):
+    with pytest.raises(DataError, match=r"/pizza is 65 folders deep, which is too deep: move"):
         find_photos(tmp_path)
 
 

@@ -84,7 +84,7 @@ def test_photo_that_vanishes_while_training_is_named_and_the_run_goes_on(split, 
     make_split(tmp_path / "photos" / "test", 2, first_seed=500)
     photo = tmp_path / "photos" / split / "kiwi" / "1.jpg"
     listener = moving(photo, tmp_path / "elsewhere.jpg")
-    with pytest.raises(FoodVisionError, match=r"kiwi.1\.jpg: no such file"):
+    with pytest.raises(FoodVisionError, match=r"kiwi.1\.jpg does not exist"):
         foodvision.train(tmp_path / "photos", **SMALL, output=tmp_path / "run", listener=listener)
     (tmp_path / "elsewhere.jpg").rename(photo)
     run = foodvision.train(tmp_path / "photos", resume=tmp_path / "run")
@@ -103,7 +103,7 @@ def test_photos_that_were_moved_are_gone_on_with_by_their_new_place(tmp_path):
             tmp_path / "old" / "photos", **SMALL, output=tmp_path / "run", listener=stop
         )
     (tmp_path / "old").rename(tmp_path / "new")
-    with pytest.raises(DataError, match="photos: no such file or folder"):
+    with pytest.raises(DataError, match="photos does not exist: check the path"):
         foodvision.train(tmp_path / "old" / "photos", resume=tmp_path / "run")
     run = foodvision.train(tmp_path / "new" / "photos", resume=tmp_path / "run")
     assert len(run.history["train_loss"]) == 2

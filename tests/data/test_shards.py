@@ -185,7 +185,7 @@ def test_folders_are_labels_where_no_file_is(jpeg, tmp_path):
 def test_numbers_without_names_are_told(jpeg, tmp_path):
     write_tar(tmp_path / "0.tar", labelled(jpeg, "1", "0"))
     assert read(tmp_path).classes == ("0", "1")
-    assert "no classes.txt that names their numbers" in read(tmp_path).in_words()
+    assert "no classes.txt with names for their numbers" in read(tmp_path).in_words()
 
 
 def test_what_is_not_used_is_told(jpeg, tmp_path):
@@ -198,7 +198,7 @@ def test_what_is_not_used_is_told(jpeg, tmp_path):
     words = photos.left_out_in_words()
     assert "3 without a label (train-0.tar/2.jpg, train-0.tar/3.jpg, train-0.tar/4.jpg)" in words
     assert "1 beside another photo of the same key (train-0.tar/0.mask.png)" in words
-    assert "1 hidden or left by a system (train-0.tar/._0.jpg)" in words
+    assert "1 hidden or system files (train-0.tar/._0.jpg)" in words
     assert "1 beside the splits (extra.tar)" in words
     assert "1 beside the shards (README.md)" in words
 
@@ -230,29 +230,35 @@ def pax(name, **headers):
 
 # What a shard holds, after two good photos, and what is said of it.
 FAULTS = {
-    "symbolic link": ([("0.jpg", link(tarfile.SYMTYPE))], "0.tar holds a link or device, '0.jpg'"),
-    "hard link": ([("0.jpg", link(tarfile.LNKTYPE))], "0.tar holds a link or device, '0.jpg'"),
-    "device": ([("0.jpg", link(tarfile.CHRTYPE))], "0.tar holds a link or device, '0.jpg'"),
-    "outside": ([("../2.jpg", b"")], "0.tar holds a path outside of it, '../2.jpg'"),
-    "absolute": ([("/etc/2.jpg", b"")], "0.tar holds a path outside of it, '/etc/2.jpg'"),
-    "too long": ([("x" * 300 + ".jpg", b"")], "0.tar holds a path that is too long"),
-    "twice": ([("0.jpg", b"other")], "0.tar holds '0.jpg' twice: write the shard again"),
+    "symbolic link": (
+        [("0.jpg", link(tarfile.SYMTYPE))],
+        "0.tar contains a link or device, '0.jpg'",
+    ),
+    "hard link": ([("0.jpg", link(tarfile.LNKTYPE))], "0.tar contains a link or device, '0.jpg'"),
+    "device": ([("0.jpg", link(tarfile.CHRTYPE))], "0.tar contains a link or device, '0.jpg'"),
+    "outside": ([("../2.jpg", b"")], "0.tar contains a path outside the archive, '../2.jpg'"),
+    "absolute": ([("/etc/2.jpg", b"")], "0.tar contains a path outside the archive, '/etc/2.jpg'"),
+    "too long": ([("x" * 300 + ".jpg", b"")], "0.tar contains a path that is too long"),
+    "twice": ([("0.jpg", b"other")], "0.tar contains '0.jpg' twice: write the shard again"),
     "no text": (
         [("2.jpg", b""), ("2.cls", b"\xff\xfe")],
-        "0.tar holds '2.cls', which cannot be read (",
+        "0.tar contains '2.cls', which cannot be read (",
     ),
-    "no json": ([("2.jpg", b""), ("2.json", b"{")], "0.tar holds '2.json', which cannot be read ("),
+    "no json": (
+        [("2.jpg", b""), ("2.json", b"{")],
+        "0.tar contains '2.json', which cannot be read (",
+    ),
     "deep json": (
         [("2.jpg", b""), ("2.json", b"[" * 60_000)],
-        "0.tar holds '2.json', which cannot be read (",
+        "0.tar contains '2.json', which cannot be read (",
     ),
     "long label": (
         [("2.jpg", b""), ("2.cls", b"x" * 300)],
-        "0.tar holds 2.cls, a text and no label",
+        "0.tar contains 2.cls, which is text but not a label",
     ),
     "no such class": (
         [("2.jpg", b""), ("2.cls", b"2")],
-        "0.tar: 2.jpg has label 2, but {folder}/classes.txt has no name in line 3: correct one",
+        "0.tar: 2.jpg has the label 2, but line 3 of {folder}/classes.txt is empty or missing",
     ),
     "backwards": ([("2.jpg", pax("2.jpg", size="-2048"))], "0.tar is damaged ("),
 }
@@ -290,24 +296,26 @@ def test_damaged_shard_is_one_line(spoil, jpeg, tmp_path):
 
 def test_sparse_file_is_refused():
     sparse = REPOSITORY.parent / "shared" / "cases" / "archives" / "sparse.tar"
-    assert "holds a link or device" in told(f"{sparse.parent}/spars*.tar")
+    assert "contains a link or device" in told(f"{sparse.parent}/spars*.tar")
 
 
 def test_source_that_is_no_shards_says_what_would_be(jpeg, tmp_path):
-    assert told(f"{tmp_path}/*.tar") == f"{tmp_path}/*.tar: no file fits this pattern"
-    with pytest.raises(DataError, match="no file fits this pattern"):
+    assert told(f"{tmp_path}/*.tar") == f"{tmp_path}/*.tar: no file matches this pattern"
+    with pytest.raises(DataError, match="no file matches this pattern"):
         check_source(f"{tmp_path}/*.tar")
     write_tar(tmp_path / "a" / "0.tar", [("1.npy", b"no photo")])
-    assert "the shards hold no photos: they should be called key.jpg" in told(tmp_path / "a")
+    assert "the shards contain no photos: name each photo key.jpg" in told(tmp_path / "a")
     write_tar(tmp_path / "b" / "0.tar", [("1.jpg", jpeg)])
-    assert "0.tar holds 1.jpg without a label: write its class into 1.cls" in told(tmp_path / "b")
+    assert "0.tar contains 1.jpg without a label: write its class into 1.cls" in told(
+        tmp_path / "b"
+    )
     write_tar(tmp_path / "c" / "0.tar", [("train/kiwi/1.jpg", jpeg)])
     assert "use this file alone as the source, which unpacks it" in told(tmp_path / "c")
     write_tar(tmp_path / "d" / "train-test.tar", labelled(jpeg, "kiwi"))
-    assert "sounds like test and train: rename it" in told(tmp_path / "d")
+    assert "names more than one split, test and train: rename it" in told(tmp_path / "d")
     with tarfile.open(tmp_path / "e.tar.gz", "w:gz"):
         pass
-    assert "is no shard, but fits" in told(f"{tmp_path}/e*")
+    assert "but is not a shard" in told(f"{tmp_path}/e*")
     (tmp_path / "f").mkdir()
     (tmp_path / "e.tar.gz").rename(tmp_path / "f" / "0.tar.gz")
     assert "write shards as plain .tar" in told(tmp_path / "f")
@@ -319,8 +327,8 @@ def test_source_that_is_no_shards_says_what_would_be(jpeg, tmp_path):
         assert f"use hf://{tmp_path}/g/data, which copies them to the cache" in said
     (tmp_path / "f" / "0.tar.gz").rename(tmp_path / "f" / "0.tar")
     assert "0.tar is compressed" in told(tmp_path / "f")
-    assert "no such file" in told(f"{tmp_path}/x-{{0..3}}.tar")
-    assert "counts over 100,000 shards" in told(f"{tmp_path}/{{0..9999999999}}.tar")
+    assert "does not exist, but" in told(f"{tmp_path}/x-{{0..3}}.tar")
+    assert "expands to over 100,000 shards" in told(f"{tmp_path}/{{0..9999999999}}.tar")
 
 
 def test_damaged_photo_is_left_out_by_its_name_and_a_test_photo_stops(jpeg, tmp_path):
@@ -329,7 +337,7 @@ def test_damaged_photo_is_left_out_by_its_name_and_a_test_photo_stops(jpeg, tmp_
     photos = drop_unreadable(read(tmp_path))
     assert "1 unreadable (train-0.tar/bad.jpg)" in photos.left_out_in_words()
     write_tar(tmp_path / "test-0.tar", [("bad.jpg", jpeg[:900]), ("bad.cls", b"kiwi")])
-    assert told(tmp_path).startswith(f"{tmp_path}/test-0.tar/bad.jpg is cut off or damaged (")
+    assert told(tmp_path).startswith(f"{tmp_path}/test-0.tar/bad.jpg is truncated or damaged (")
 
 
 def test_shard_that_shrinks_meanwhile_is_one_line(plain, tmp_path):
@@ -337,10 +345,10 @@ def test_shard_that_shrinks_meanwhile_is_one_line(plain, tmp_path):
     photos = read(tmp_path / "shards").splits["all"]
     shard = tmp_path / "shards" / "photos-00000.tar"
     shard.write_bytes(shard.read_bytes()[:512])
-    with pytest.raises(PhotoError, match="has changed since it was listed: begin again"):
+    with pytest.raises(PhotoError, match="has changed since it was listed: start again"):
         load_image(photos[0].path)
     shard.unlink()
-    with pytest.raises(PhotoError, match=r"photos-00000\.tar/blueberry/0\.jpg: no such file"):
+    with pytest.raises(PhotoError, match=r"photos-00000\.tar/blueberry/0\.jpg does not exist"):
         load_image(photos[0].path)
 
 
@@ -369,7 +377,7 @@ def test_names_find_photos_again(plain, tmp_path):
     assert len(left.splits["all"]) == len(photos.splits["all"]) - 1
     assert f"1 excluded ({name})" in left.left_out_in_words()
     (tmp_path / "exclude.txt").write_text("photos-00000.tar/kiwi/99.jpg\n")
-    with pytest.raises(DataError, match=r"is no photo of .*: did you mean photos-0000\d\.tar/kiwi"):
+    with pytest.raises(DataError, match=r"has no photo .*: did you mean photos-0000\d\.tar/kiwi"):
         exclude(photos, tmp_path / "exclude.txt")
 
 
@@ -430,7 +438,7 @@ def test_writing_shards(plain, jpeg, tmp_path):
     photos = read(tmp_path / "shards")
     assert len(photos.splits["all"]) == 5
     assert photos.left_out == ()
-    with pytest.raises(DataError, match="shards is not empty: name another folder"):
+    with pytest.raises(DataError, match="shards is not empty: choose another folder"):
         write_shards(find_photos(folder), tmp_path / "shards")
 
 

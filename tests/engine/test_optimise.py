@@ -92,7 +92,9 @@ def test_early_layers_get_smaller_rates():
     head, stem = network.classifier.weight, network.conv_stem.weight
     assert rate_of[id(head)] == 1.0
     assert rate_of[id(stem)] < 0.1
-    with pytest.raises(SettingsError, match="Sequential does not tell its layers: take a network"):
+    with pytest.raises(
+        SettingsError, match="layer-decay does not support Sequential: use a network"
+    ):
         create_optimizer(nn.Sequential(nn.Linear(1, 1)), "adamw", 1.0, layer_decay=0.5)
 
 
@@ -266,7 +268,9 @@ def test_disk_that_does_not_keep_features_does_not_end_the_run(fruit, monkeypatc
     (tmp_path / "taken").touch()
     monkeypatch.setenv("FOODVISION_CACHE", str(tmp_path / "taken"))
     cache = FeatureCache(Counting(), "network", Preprocess(size=16), seed=1)
-    with pytest.warns(CacheWarning, match=r"cannot be kept in .*taken/features \(.*FOODVISION_CA"):
+    with pytest.warns(
+        CacheWarning, match=r"cannot be cached in .*taken/features \(.*FOODVISION_CA"
+    ):
         features = cache.features(find_photos(fruit).splits["test"])
     assert features.shape == (15, 1, 3)
 
@@ -276,5 +280,5 @@ def test_unreadable_photo_is_named_when_features_are_computed(tmp_path):
 
     (tmp_path / "bad.jpg").write_text("no photo")
     cache = FeatureCache(Counting(), "network", Preprocess(size=16), seed=1)
-    with pytest.raises(PhotoError, match=r"bad\.jpg is no photo"):
+    with pytest.raises(PhotoError, match=r"bad\.jpg is not a readable photo"):
         cache.features([LabelledPhoto(tmp_path / "bad.jpg", "x")])

@@ -307,7 +307,7 @@ def test_split_that_is_not_there_names_those_that_are(fruit, fruit_checkpoint):
     photos, config = find_photos(fruit), foodvision.load(fruit_checkpoint).config
     assert len(choose_split(photos, "val", config)) == 12  # what its own training set aside
     config = replace(config, data={})
-    with pytest.raises(DataError, match="has no photos in val/, only in train, test: name one"):
+    with pytest.raises(DataError, match="has no photos in val/, only in train, test: choose one"):
         choose_split(photos, "val", config)
 
 
@@ -316,18 +316,18 @@ def test_list_of_excluded_photos_that_is_gone_is_missed_where_no_split_is_named(
     config = replace(config, classes=photos.classes, training={"exclude": "/dev/zero"})
     assert choose_split(photos, "test", config) == photos.splits["test"]
     heap = replace(photos, splits={"all": photos.splits["train"]})
-    with pytest.raises(DataError, match="without the photos in /dev/zero, which is not here: run"):
+    with pytest.raises(DataError, match="exclude list /dev/zero not found: the model"):
         choose_split(heap, "test", config)
     assert choose_split(heap, "all", config) == heap.splits["all"]
     assert len(choose_split(photos, "all", config)) == sum(map(len, photos.splits.values()))
     config = replace(config, training={"exclude": "x" * 5000})
-    with pytest.raises(DataError, match="which is not here: run"):
+    with pytest.raises(DataError, match="not found: the model was"):
         choose_split(heap, "test", config)
 
 
 def test_class_that_the_model_does_not_know_is_named(fruit, fruit_checkpoint):
     config = replace(foodvision.load(fruit_checkpoint).config, classes=("kiwi", "tomato"))
-    with pytest.raises(DataError, match="has the class blueberry, which the model does not know"):
+    with pytest.raises(DataError, match="has the class blueberry, which is not one of the model's"):
         choose_split(find_photos(fruit), "test", config)
 
 
@@ -336,7 +336,7 @@ def test_unreadable_photo_is_an_error_in_evaluation(fruit_checkpoint, tmp_path):
     spoiled.parent.mkdir()
     spoiled.write_text("no photo")
     photos = find_photos(tmp_path).splits["all"]
-    with pytest.raises(PhotoError, match=r"spoiled\.jpg is no photo"):
+    with pytest.raises(PhotoError, match=r"spoiled\.jpg is not a readable photo"):
         evaluate(foodvision.load(fruit_checkpoint), photos)
 
 

@@ -158,7 +158,7 @@ def test_model_that_ships_refuses_the_cat(classifier):
 
 def test_heap_without_photos_says_so(tmp_path):
     (tmp_path / "notes.txt").touch()
-    with pytest.raises(DataError, match="holds no photos: its files should end in"):
+    with pytest.raises(DataError, match="contains no photos: their names should end in"):
         find_unlabelled(tmp_path)
 
 

@@ -64,12 +64,13 @@ def test_weights_that_were_never_downloaded_are_missed_offline(hub, load, tmp_pa
         command, env=known | {"HF_HUB_OFFLINE": "1"}, capture_output=True, text=True
     )
     assert done.stderr.endswith(
-        "HubError: cook/fruit has no weights in the cache, and HF_HUB_OFFLINE forbids to ask the "
-        "Hub: unset it\n"
+        "HubError: cook/fruit has no weights in the cache, and HF_HUB_OFFLINE is set: unset it\n"
     )
     hub.refuse("api/models", 502)
     done = subprocess.run(command, env=known, capture_output=True, text=True)
-    assert "HubError: cook/fruit meets a Hub that is out of order (502)" in done.stderr
+    assert (
+        "HubError: cook/fruit failed because the Hub returned a server error (502)" in done.stderr
+    )
     hub.troubles.clear()
     subprocess.run(command, env=known, check=True)
     subprocess.run(command, env=known | {"HF_HUB_OFFLINE": "1"}, check=True)
@@ -88,21 +89,28 @@ def test_only_what_serving_reads_is_downloaded(hub, load, tmp_path):
 
 def test_repository_that_is_not_there_says_so(load):
     assert load("cook/nothing") == (
-        "HubError cook/nothing is no folder here, and no repository on the Hub that your token "
-        "sees: check the name, or `hf auth login` for a private one"
+        "HubError cook/nothing is neither a folder here nor a model on the Hub that your token can "
+        "read: check the name; if it is private, run `hf auth login`"
+    )
+
+
+def test_folder_that_does_not_exist_is_told_before_the_connection(load):
+    said = load("cook/nothing", HF_ENDPOINT="http://127.0.0.1:9")
+    assert said.startswith(
+        "HubError cook/nothing does not exist. If it is a model on the Hub, check the connection: "
     )
 
 
 def test_revision_that_is_not_there_says_so(load):
     assert load(revision="nowhere") == (
-        "HubError cook/fruit at revision nowhere is not on the Hub: check the revision"
+        "HubError cook/fruit at revision nowhere does not exist on the Hub: check the revision"
     )
 
 
 def test_gated_repository_says_how_to_get_in(hub, load):
     hub.repo("cook/fruit").gated = "manual"
     assert load() == (
-        "HubError cook/fruit is gated: ask for access on its page, then `hf auth login`"
+        "HubError cook/fruit is gated: request access on its page, then run `hf auth login`"
     )
 
 
@@ -113,14 +121,13 @@ def test_hub_that_fails_says_so(hub, load):
 
 def test_hub_out_of_reach_with_an_empty_cache_says_so(load):
     assert load(HF_HUB_OFFLINE="1") == (
-        "HubError cook/fruit is not in the cache, and HF_HUB_OFFLINE forbids to ask the Hub: "
-        "unset it"
+        "HubError cook/fruit is not in the cache, and HF_HUB_OFFLINE is set: unset it"
     )
 
 
 def test_full_disk_says_so():
     with (
-        pytest.raises(HubError, match=r"^cook/fruit does not fit on the disk: make room"),
+        pytest.raises(HubError, match=r"^cook/fruit does not fit on the disk: free some space"),
         translate_hub_errors("cook/fruit"),
         Path("/dev/full").open("w") as disk,
     ):
@@ -151,7 +158,7 @@ def test_transfer_that_fails_below_the_client_is_told(hub, tmp_path):
     )
     said = done.stderr.splitlines()[-1]
     assert "HubError: cook/fruit could not be transferred (Task error: " in said
-    assert said.endswith("): run it again, what arrived is kept")
+    assert said.endswith("): run the command again; finished transfers are kept")
 
 
 def test_fault_of_ours_is_no_failed_transfer():
@@ -165,11 +172,11 @@ def test_fault_of_ours_is_no_failed_transfer():
 @pytest.mark.parametrize(
     ("status", "headers", "said", "line"),
     [
-        (403, {}, ["No rights", "in baker"], "is refused by the Hub (No rights in baker): if"),
-        (403, {}, [], "may not be changed with this token: make one with the role write"),
-        (400, {}, ["a" * 196, "\x1b[2Jb"], f"is not taken by the Hub ({'a' * 196} ...)"),
-        (429, {"RateLimit": '"api";r=0;t=55'}, [], "got too many requests: wait 55 seconds"),
-        (429, {"RateLimit": '"api";r=9;t=55', "Retry-After": "7"}, [], "requests: wait 7 seconds"),
+        (403, {}, ["No rights", "in baker"], "was refused by the Hub (No rights in baker): if"),
+        (403, {}, [], "cannot be changed with this token: create one with the role write"),
+        (400, {}, ["a" * 196, "\x1b[2Jb"], f"was rejected by the Hub ({'a' * 196} ...)"),
+        (429, {"RateLimit": '"api";r=0;t=55'}, [], "was requested too often: wait 55 seconds"),
+        (429, {"RateLimit": '"api";r=9;t=55', "Retry-After": "7"}, [], "often: wait 7 seconds"),
     ],
 )
 def test_reasons_of_the_hub_come_in_one_line(status, headers, said, line):
@@ -193,8 +200,8 @@ def test_repository_that_is_gone_while_the_cache_answers_is_told(hub, load):
     load()
     hub.remove("cook/fruit")
     assert load() == "blueberry kiwi tomato"
-    assert "no repository on the Hub that your token sees" in load.warned
-    assert "The copy in the cache answers" in load.warned
+    assert "does not exist on the Hub, or your token has no access" in load.warned
+    assert "Using the copy in the cache" in load.warned
 
 
 def test_hub_out_of_order_leaves_the_cache_to_answer(hub, load):
@@ -205,13 +212,13 @@ def test_hub_out_of_order_leaves_the_cache_to_answer(hub, load):
 
 def test_repository_without_a_checkpoint_says_so(hub, load):
     hub.add("cook/drawings", {"README.md": b"# no model"})
-    assert "holds no checkpoint: it has no config.json" in load("cook/drawings")
+    assert "is not a checkpoint: it has no config.json" in load("cook/drawings")
 
 
 def test_spoiled_download_is_refused(hub, load):
     spoiled = hub.repo("cook/fruit").read("model.onnx") + b"\0"
     hub.add("cook/fruit", {"model.onnx": spoiled})
-    assert "model.onnx is not the file that config.json was written for" in load()
+    assert "model.onnx does not match config.json" in load()
 
 
 @pytest.mark.parametrize(

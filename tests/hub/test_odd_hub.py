@@ -64,7 +64,7 @@ COMMANDS = {
     "deploy static": ("deploy", "cook/site", "--model", "MODEL", "--static"),
     "check": ("deploy", "cook/old", "--check"),
 }
-LIKE = "does not answer like a Hub ("
+LIKE = "does not respond like a Hub ("
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +165,7 @@ def test_hub_that_is_none_is_told_in_one_line(command, kind, ask, hub, tmp_path)
     assert status == 2
     line = one_line_of(said)
     if KINDS[kind][1] not in (403, 429) or kind in ("refused as list", "refused as deep"):
-        assert f"was asked of {hub.url}, which {LIKE}" in line
+        assert f"was requested from {hub.url}, which {LIKE}" in line
         assert "check HF_ENDPOINT and the proxy" in line
 
 
@@ -194,7 +194,7 @@ def test_hub_that_says_nothing_is_given_up(ask, hub, tmp_path, monkeypatch):
     monkeypatch.setattr("foodvision.hub.download._PATIENCE", 0.2)
     hub.hang("")
     status, said = ask(hub, COMMANDS["predict"], tmp_path / "home")
-    assert (status, "got no answer from the Hub in time" in one_line_of(said)) == (2, True)
+    assert (status, "got no response from the Hub in time" in one_line_of(said)) == (2, True)
 
 
 # What is downloaded
@@ -209,7 +209,7 @@ def test_file_that_is_not_what_was_listed_does_not_stay(name, longer, ask, hub, 
     hub.answer(f"(HEAD|GET) .*/resolve/.*{name}", bytes(size), **headers)
     status, said = ask(hub, COMMANDS["predict"], tmp_path / "home")
     assert status == 2
-    assert f"cook/fruit: {name} did not arrive as the Hub lists it: run it" in one_line_of(said)
+    assert f"cook/fruit: {name} differs from what the Hub lists: run the" in one_line_of(said)
     assert not [*(tmp_path / "home").rglob(f"snapshots/*/{name}")]
     hub.recover()
     assert ask(hub, COMMANDS["predict"], tmp_path / "home")[0] == 0
@@ -227,7 +227,7 @@ def listing_of(hub, files):
     [
         ({"config.json": 9_000_000}, "config.json is too large (9,000,000 bytes)"),
         ({"config.json": 9, "model.onnx": 2_000_000_001}, "model.onnx is too large"),
-        ({f"examples/{n}.jpg": 1 for n in range(1001)}, "has 1001 files, over 1000"),
+        ({f"examples/{n}.jpg": 1 for n in range(1001)}, "has 1001 files, more than 1000"),
         ({"examples/a.jpg": 3 * 10**8, "examples/b.jpg": 3 * 10**8}, "examples/b.jpg is too large"),
         ({"README.txt": 9}, "cook/fruit has no config.json"),
         ({"examples/../../../../x": 9}, "a name that leads elsewhere"),
@@ -246,7 +246,7 @@ def test_listing_without_end_is_left(ask, hub, tmp_path, monkeypatch):
     monkeypatch.setattr(session, "_LARGEST_TOTAL", 1_000_000)
     hub.answer("GET .*/tree/", b"[]", link=f'<{hub.url}/api/models/cook/fruit/tree/a>; rel="next"')
     status, said = ask(hub, COMMANDS["predict"], tmp_path / "home")
-    assert (status, "its answers do not end" in one_line_of(said)) == (2, True)
+    assert (status, "its listing does not end" in one_line_of(said)) == (2, True)
 
 
 def test_etag_that_leads_out_of_the_cache_writes_nothing(ask, hub, tmp_path):
@@ -300,7 +300,7 @@ def test_file_elsewhere_comes_without_the_token(status, ask, hub, elsewhere, pla
 def test_what_is_posted_is_not_sent_on(step, status, ask, hub, elsewhere, tmp_path):
     hub.answer(step, status=status, location=f"{elsewhere.url}/api/repos/create")
     code, said = ask(hub, COMMANDS["push"], tmp_path / "home")
-    assert (code, "it sends a POST on to 127.0.0.1" in one_line_of(said)) == (2, True)
+    assert (code, "it redirects a POST to 127.0.0.1" in one_line_of(said)) == (2, True)
     assert not elsewhere.requests
 
 
@@ -322,7 +322,7 @@ def test_upload_elsewhere_is_not_confirmed_there(ask, hub, elsewhere, places, tm
 def test_space_elsewhere_does_not_get_the_token(ask, hub, elsewhere, tmp_path):
     hub.repo("cook/old", "space").space.host = elsewhere.url
     status, said = ask(hub, COMMANDS["check"], tmp_path / "home")
-    assert (status, "does not answer" in one_line_of(said)) == (2, True)
+    assert (status, "does not respond" in one_line_of(said)) == (2, True)
     assert {asked.has_token for asked in elsewhere.requests} == {False}
 
 
@@ -330,7 +330,7 @@ def test_space_elsewhere_does_not_get_the_token(ask, hub, elsewhere, tmp_path):
 def test_space_that_serves_a_folder_of_this_disk_is_refused(named, ask, hub, tmp_path):
     hub.add("cook/old", {"space.json": json.dumps({"models": [named]}).encode()}, "space")
     status, said = ask(hub, COMMANDS["check"], tmp_path / "home")
-    assert (status, "was it made by foodvision deploy?" in one_line_of(said)) == (2, True)
+    assert (status, "was the Space created by foodvision deploy?" in one_line_of(said)) == (2, True)
 
 
 # What is not the Hub's fault

@@ -22,7 +22,7 @@ from foodvision.runs.reading import read_run
 
 PUSHED = re.compile(
     r"Pushed to (\S+) \(commit ([0-9a-f]{40})\)\n"
-    r"Make it a page: foodvision deploy (\S+)-page --model \3\n"
+    r"Serve a page with it: foodvision deploy (\S+)-page --model \3\n"
 )
 
 
@@ -173,7 +173,7 @@ def test_training_starts_from_a_pushed_model_and_is_taught_by_one(
     start = ("--model", "cook/fruit@main", "--teacher", "cook/fruit", "--no-freeze")
     done = run("train", fruit, *start, "--epochs", "1", "--output", tmp_path / "run")
     assert done.returncode == 0, done.stderr
-    assert "cook/fruit@main knows 3 of these classes" in done.stdout
+    assert "3 of these classes are known to cook/fruit@main" in done.stdout
     trained = read_checkpoint(tmp_path / "run").config
     assert (trained.architecture, trained.base_model) == ("tinyvgg", "cook/fruit")
     # What goes on with the run, or repeats it, starts from the same commit.
@@ -184,10 +184,13 @@ def test_training_starts_from_a_pushed_model_and_is_taught_by_one(
     ("options", "line"),
     [
         (("cook/fruit",), "cook/fruit needs a token"),
-        (("baker/bread",), "baker/bread cannot be created: baker is neither this account nor"),
-        (("baker/vit",), "baker/vit is refused by the Hub (This token may not write to baker/vit)"),
-        (("Bakery/vit",), "Bakery/vit holds something else (config.json)"),
-        (("cook/seen", "--private"), "cook/seen is there already"),
+        (("baker/bread",), "baker/bread cannot be created: baker is neither your account nor"),
+        (
+            ("baker/vit",),
+            "baker/vit was refused by the Hub (This token may not write to baker/vit)",
+        ),
+        (("Bakery/vit",), "Bakery/vit contains other files (config.json)"),
+        (("cook/seen", "--private"), "cook/seen already exists and is public"),
     ],
 )
 def test_training_that_could_not_push_does_not_begin(hub, run, fruit, tmp_path, options, line):
@@ -230,7 +233,7 @@ def test_example_that_tells_where_it_was_taken_is_not_published(
         image.save(photo, exif=exif)
     places = {"CHECKPOINT": folder, "SITE": tmp_path / "site"}
     done = run(*(places.get(word, word) for word in command))
-    assert "kiwi.jpg tells where it was taken (GPS in its EXIF)" in error_of(done)
+    assert "kiwi.jpg contains its location (GPS in its EXIF)" in error_of(done)
     assert not hub.asked("POST|PUT")
 
 
@@ -244,7 +247,7 @@ def test_figures_of_another_model_are_refused(hub, run, fruit_checkpoint, tmp_pa
     else:
         with (folder / spoiled).open("ab") as file:
             file.write(b"\0")
-    assert "were not measured on the graph and weights beside it" in error_of(
+    assert "were not measured on its graph and weights" in error_of(
         run("push", folder, "cook/fruit")
     )
     assert hub.requests == []
@@ -271,7 +274,7 @@ def test_branch_is_created_and_read(hub, run, fruit_checkpoint, tmp_path):
 def test_somebody_elses_model_is_left_alone(hub, run, fruit_checkpoint, files, found, revision):
     head = hub.add("cook/fruit", files).head.oid
     said = error_of(run("push", fruit_checkpoint, "cook/fruit", *revision))
-    assert f"cook/fruit holds something else ({found})" in said
+    assert f"cook/fruit contains other files ({found})" in said
     assert hub.repo("cook/fruit").head.oid == head
     assert not hub.asked("POST .*/(commit|branch)/")
 
@@ -286,7 +289,7 @@ def test_model_goes_beside_the_run_that_a_job_began(hub, run, fruit_checkpoint):
 def test_what_should_be_private_is_not_pushed_where_everybody_sees_it(hub, run, fruit_checkpoint):
     head = hub.create("cook/fruit").head.oid
     said = error_of(run("push", fruit_checkpoint, "cook/fruit", "--private"))
-    assert "cook/fruit is there already, for everybody to see" in said
+    assert "cook/fruit already exists and is public" in said
     assert hub.repo("cook/fruit").head.oid == head
 
 
@@ -302,14 +305,14 @@ def test_organisation_decides_who_sees_what_is_not_asked_to_be_private(hub, run,
         (
             "POST /api/repos/create",
             403,
-            "is refused by the Hub (It is told to fail): if that is for",
+            "was refused by the Hub (It is told to fail): if the token",
         ),
         ("POST .*/commit/", 412, "was changed by somebody else meanwhile"),
-        ("POST .*/commit/", 409, "is taken, or being changed"),
-        ("PUT /objects", 403, "is refused by the Hub (It is told to fail): if that is for"),
+        ("POST .*/commit/", 409, "already exists or is being changed"),
+        ("PUT /objects", 403, "was refused by the Hub (It is told to fail): if the token"),
         ("POST /api/repos/create", 402, "is not free for this account"),
-        ("POST /api/repos/create", 429, "got too many requests: wait 300 seconds"),
-        ("POST /api/repos/create", 502, "meets a Hub that is out of order (502)"),
+        ("POST /api/repos/create", 429, "was requested too often: wait 300 seconds"),
+        ("POST /api/repos/create", 502, "failed because the Hub returned a server error (502)"),
     ],
 )
 def test_refusals_say_the_way_out(hub, run, fruit_checkpoint, pattern, status, line):
@@ -333,13 +336,13 @@ sys.exit(main(["push", sys.argv[1], "cook/fruit"]))
         capture_output=True,
         text=True,
     )
-    assert "foodvision: cook/fruit got no answer from the Hub in time" in error_of(done)
+    assert "foodvision: cook/fruit got no response from the Hub in time" in error_of(done)
 
 
 def test_read_only_and_missing_and_revoked_tokens_say_the_way_out(hub, run, fruit_checkpoint):
     hub.accounts["hf_guest"] = Account("cook", role="read")
     said = error_of(run("push", fruit_checkpoint, "cook/fruit", token="hf_guest"))
-    assert "make one with the role write" in said
+    assert "create one with the role write" in said
     for token in (None, "hf_revoked"):
         said = error_of(run("push", fruit_checkpoint, "cook/fruit", token=token))
         assert "hf auth login" in said
@@ -349,18 +352,18 @@ def test_read_only_and_missing_and_revoked_tokens_say_the_way_out(hub, run, frui
 @pytest.mark.parametrize("option", [(), ("--dry-run",)])
 def test_name_of_another_form_is_refused(run, fruit_checkpoint, option):
     said = error_of(run("push", fruit_checkpoint, "fruit", *option))
-    assert said == "foodvision: 'fruit' is not a valid repository name: it should be user/name"
+    assert said == "foodvision: 'fruit' is not a valid repository name: write user/name"
 
 
 def test_card_that_the_hub_does_not_take_is_told(hub, run, fruit_checkpoint):
     hub.refuse("POST /api/validate-yaml", 400)
     said = error_of(run("push", fruit_checkpoint, "cook/fruit", "--license", "nonsense"))
-    assert said == "foodvision: cook/fruit is not taken by the Hub: Invalid metadata in README.md."
+    assert said == "foodvision: cook/fruit was rejected by the Hub: Invalid metadata in README.md."
 
 
 def test_interrupted_upload_goes_on(hub, run, fruit_checkpoint):
     hub.refuse("POST .*/commit/", 503)
-    assert "out of order (503)" in error_of(run("push", fruit_checkpoint, "cook/fruit"))
+    assert "server error (503)" in error_of(run("push", fruit_checkpoint, "cook/fruit"))
     sent = len(hub.asked("PUT /objects"))
     assert sent
     hub.recover()
@@ -380,14 +383,14 @@ def test_published_card_is_verified(hub, run, fruit, fruit_checkpoint, tmp_path)
     run("push", fruit_checkpoint, "cook/fruit")
     done = run("verify", "cook/fruit", fruit)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.endswith("the card of cook/fruit holds\n")
+    assert done.stdout.endswith("the card of cook/fruit is confirmed\n")
     worse = shutil.copytree(fruit / "test", tmp_path / "worse")
     (worse / "kiwi").rename(worse / "aside")
     (worse / "tomato").rename(worse / "kiwi")
     (worse / "aside").rename(worse / "tomato")
     done = run("verify", "cook/fruit", worse)
     assert done.returncode == 1
-    assert done.stdout.endswith("the card of cook/fruit does not hold\n")
+    assert done.stdout.endswith("the card of cook/fruit is not confirmed\n")
 
 
 def test_network_that_the_config_names_answers_with_timm_alone():

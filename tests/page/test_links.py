@@ -163,7 +163,7 @@ def test_pipe_is_not_waited_for(name, folder, tmp_path):
 @pytest.mark.parametrize("route", [push, deploy, export, open_page])
 def test_example_that_is_no_photo_is_refused_by_its_name(route, folder, tmp_path):
     (folder / "examples" / "passwd.jpg").write_bytes(SECRET)
-    with pytest.raises(PhotoError, match=r"passwd\.jpg is no photo"):
+    with pytest.raises(PhotoError, match=r"passwd\.jpg is not a readable photo"):
         route(folder, tmp_path)
 
 

@@ -156,7 +156,7 @@ def test_page_runs_no_script_of_a_checkpoint(hostile, photos, page, tmp_path):
         expect(page.get_by_text("bad").first).to_be_visible(timeout=20_000)
         page.get_by_role("button", name=re.compile("Classify photos")).click()
         expect(page.locator("#gallery figure")).to_have_count(1, timeout=30_000)
-        expect(page.locator("#status li")).to_contain_text("is no photo")
+        expect(page.locator("#status li")).to_contain_text("is not a readable photo")
         page.locator("#gallery summary").click()
         check(page)
         page.get_by_role("tab", name=re.compile("The model")).click()

@@ -97,7 +97,7 @@ def test_what_is_not_known_is_said_first():
 
 def test_names_cannot_bring_markup_into_the_page():
     assert "<script>" not in answer_html(prediction(label="<script>alert(1)</script>"), WORDS)
-    assert "<b>" not in failure_html("<b>.jpg is no photo", WORDS)
+    assert "<b>" not in failure_html("<b>.jpg is not a readable photo", WORDS)
 
 
 def test_answer_that_has_an_address_links_to_it():

@@ -153,7 +153,7 @@ def test_run_that_was_not_judged_has_no_report(fruit, tmp_path):
     with pytest.raises(RunError) as caught:
         report_on(tmp_path / "new", fruit)
     assert str(caught.value) == (
-        f"{tmp_path / 'new'} has no answers or no figures yet: a report tells of both"
+        f"{tmp_path / 'new'} has no predictions or no figures yet: finish the run first"
     )
 
 

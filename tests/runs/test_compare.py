@@ -125,8 +125,8 @@ def test_runs_on_other_photos_are_not_compared(tmp_path):
     with pytest.raises(RunError) as caught:
         compare(one, two)
     assert str(caught.value) == (
-        "one and two were judged on different test photos: 5 and 4, 2 of them the same: "
-        "compare runs on the same photos, with the same seed and test-share"
+        "one and two have different test photos (5 and 4, 2 in common): compare runs with "
+        "the same photos, seed and test-share"
     )
 
 
@@ -134,7 +134,7 @@ def test_runs_by_other_labels_are_not_compared(tmp_path):
     one = record(tmp_path / "one", (JudgedPhoto("x/1.jpg", "a", "a", 1, 1),))
     two = record(tmp_path / "two", (JudgedPhoto("x/1.jpg", "b", "a", 1, 1),))
     with pytest.raises(
-        RunError, match=r"different labels: x/1\.jpg is a in one and b in the other"
+        RunError, match=r"different labels \(x/1\.jpg is a in one and b in the other"
     ):
         compare(one, two)
 
@@ -144,8 +144,8 @@ def test_run_that_goes_on_is_not_compared(runs):
     with pytest.raises(RunError) as caught:
         compare(read_run(runs / "old"), read_run(runs / "going"))
     assert str(caught.value) == (
-        f"{runs / 'going'} has no answers on test photos (it is running): "
-        "compare runs that are finished"
+        f"{runs / 'going'} has no predictions for test photos (it is running): compare "
+        "finished runs"
     )
 
 
@@ -244,7 +244,7 @@ def test_run_with_a_strange_value_does_not_hide_the_others(file, name, value, ru
 def test_folder_without_runs_is_one_line(tmp_path, capsys):
     assert main(["runs", str(tmp_path)]) == 2
     assert capsys.readouterr().err == (
-        f"foodvision: {tmp_path} holds no runs: foodvision train PHOTOS makes one\n"
+        f"foodvision: {tmp_path} contains no runs: start one with foodvision train PHOTOS\n"
     )
 
 

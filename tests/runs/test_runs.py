@@ -135,13 +135,15 @@ def test_runs_are_found_in_their_folder(run):
 def test_folder_without_runs_says_how_to_make_one(tmp_path):
     with pytest.raises(RunError) as caught:
         find_runs(tmp_path)
-    assert str(caught.value) == f"{tmp_path} holds no runs: foodvision train PHOTOS makes one"
+    assert (
+        str(caught.value) == f"{tmp_path} contains no runs: start one with foodvision train PHOTOS"
+    )
 
 
 def test_missing_folder_and_folder_that_is_no_run_are_told_apart(tmp_path):
-    with pytest.raises(RunError, match=r"nowhere: no such folder$"):
+    with pytest.raises(RunError, match=r"nowhere does not exist: foodvision runs lists your runs$"):
         read_run(tmp_path / "nowhere")
-    with pytest.raises(RunError, match=r"is no run: it has no run\.json$"):
+    with pytest.raises(RunError, match=r"is not a run: it has no run\.json$"):
         read_run(tmp_path)
 
 

@@ -60,9 +60,11 @@ def test_open_files_get_the_answer_of_their_bytes(classifier, tmp_path):
 def test_one_photo_is_no_batch_and_an_address_no_file(classifier, tmp_path):
     path = make_photo(tmp_path / "kiwi.png", COLOURS["kiwi"], seed=3)
     for one in (str(path), path, path.read_bytes(), io.BytesIO(), load_image(path)):
-        with pytest.raises(SettingsError, match="a list of photos: for one there is predict"):
+        with pytest.raises(SettingsError, match="a list of photos: for one photo, use predict"):
             classifier.predict_batch(one)
-    with pytest.raises(PhotoError, match=r"https://x\.y/a\.jpg is an address: download the photo"):
+    with pytest.raises(
+        PhotoError, match=r"https://x\.y/a\.jpg is a web address: download the photo"
+    ):
         classifier.predict("https://x.y/a.jpg")
 
 
@@ -110,7 +112,7 @@ def test_top_decides_how_many_guesses(classifier):
 
 
 def test_photo_that_cannot_be_read_is_named(classifier, tmp_path):
-    with pytest.raises(PhotoError, match=r"nowhere\.jpg: no such file"):
+    with pytest.raises(PhotoError, match=r"nowhere\.jpg does not exist"):
         classifier.predict(tmp_path / "nowhere.jpg")
 
 
@@ -121,8 +123,16 @@ def test_graph_that_does_not_run_is_a_checkpoint_error(fruit_checkpoint):
 
 
 def test_unknown_model_says_so():
-    with pytest.raises(CheckpointError, match="no_such_model: no such folder"):
+    with pytest.raises(CheckpointError, match="no_such_model does not exist: give"):
         foodvision.load("no_such_model")
+
+
+def test_run_that_does_not_exist_is_told_without_the_hub(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "one").mkdir(parents=True)
+    (tmp_path / "runs" / "one" / "run.json").touch()
+    with pytest.raises(CheckpointError, match=r"^runs/two does not exist: `foodvision runs runs`"):
+        foodvision.load("runs/two")
 
 
 def test_model_that_ships_knows_its_dishes():

@@ -76,7 +76,7 @@ def test_grey_pgm_of_16_bits_uses_its_range_too(tmp_path):
 
 def test_dark_colours_of_a_ppm_of_16_bits_are_told(tmp_path):
     make_set(tmp_path, save_pnm, 4095, ".ppm")
-    with pytest.raises(DataError, match="they would be read almost black"):
+    with pytest.raises(DataError, match="would be read almost black"):
         find_white(find_photos(tmp_path))
 
 
@@ -104,7 +104,7 @@ def test_training_reads_serves_and_shows_deep_photos_alike(tmp_path):
     told = []
     photos = make_set(tmp_path / "photos", save_png, 4095)
     run = foodvision.train(photos, **SMALL, output=tmp_path / "run", listener=told.append)
-    assert "4,095 is taken for white" in told[0].photos.in_words()
+    assert "4,095 is used as white" in told[0].photos.in_words()
     assert run.classifier.config.preprocess.white == 4095
     values = picture("stripes", 3)
     pixels = run.classifier.pixels(photos / "stripes" / "3.png")
@@ -112,7 +112,7 @@ def test_training_reads_serves_and_shows_deep_photos_alike(tmp_path):
     assert np.abs(pixels.astype(int) - run.classifier.pixels(copy)).max() <= 1
     array = np.rint(4095 * values).astype(np.uint16)
     assert np.array_equal(run.classifier.pixels(array), pixels)
-    with pytest.raises(SiteError, match="4,095 is white: browsers read them almost black"):
+    with pytest.raises(SiteError, match="4,095 is white: browsers show them almost black"):
         write_site(run.classifier.checkpoint, tmp_path / "site")
 
 
@@ -156,7 +156,9 @@ def test_floats_are_scaled_by_their_range_over_the_set(tmp_path):
 
 def test_floats_that_are_no_numbers_are_told(tmp_path):
     save_float(tmp_path / "photo.tif", np.full((8, 8), np.nan), 1)
-    with pytest.raises(PhotoError, match=r"photo\.tif is cut off or damaged \(values that are no"):
+    with pytest.raises(
+        PhotoError, match=r"photo\.tif is truncated or damaged \(values that are not"
+    ):
         load_image(tmp_path / "photo.tif", white=1)
 
 
@@ -197,8 +199,9 @@ def test_colours_of_which_the_upper_bits_are_empty_are_told(tmp_path):
     with pytest.raises(DataError) as caught:
         find_white(photos)
     assert str(caught.value) == (
-        f"{tmp_path}: 12 photos have 16 bits for each colour and use them up to about 3,855 of "
-        "65,535: they would be read almost black. Save them with 8 bits, scaled to 0 to 255"
+        f"{tmp_path}: 12 photos have 16 bits per colour, but values only up to about 3,855 "
+        "of 65,535, and would be read almost black. Save them with 8 bits, scaled to 0 to "
+        "255"
     )
     notes = inspect_photos(photos, None).notes
     assert any(note.startswith("Training stops: ") for note in notes)
@@ -214,7 +217,7 @@ def test_full_colours_of_16_bits_are_read(tmp_path):
 def test_whole_numbers_beside_floats_are_told(tmp_path):
     make_set(tmp_path, save_png, 4095)
     save_float(tmp_path / "rings" / "float.tif", picture("rings", 0), 1)
-    with pytest.raises(DataError, match="12 photos have 16 bits, and 1 floating point values"):
+    with pytest.raises(DataError, match="12 photos have 16 bits, but 1 floating point values"):
         find_white(find_photos(tmp_path))
 
 
@@ -226,7 +229,7 @@ def test_deep_photo_of_a_dataset_is_not_made_smaller(tmp_path):
 
 def test_inspection_sees_deep_photos_as_training_does(tmp_path):
     inspection = inspect_photos(find_photos(make_set(tmp_path, save_png, 1023)), None)
-    assert any("1,023 is taken for white" in note for note in inspection.notes)
+    assert any("1,023 is used as white" in note for note in inspection.notes)
     assert "blank" not in inspection.by_kind()
 
 

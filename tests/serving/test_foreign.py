@@ -49,18 +49,18 @@ def test_pretrained_network_that_is_asked_to_predict_is_to_be_trained_first():
     with pytest.raises(CheckpointError) as caught:
         find_checkpoint("hf-hub:timm/resnet18.a1_in1k")
     assert str(caught.value) == (
-        "hf-hub:timm/resnet18.a1_in1k is a pretrained network, not a model that was trained on "
-        "classes of yours. Train it first: foodvision train photos/ --model resnet18.a1_in1k"
+        "hf-hub:timm/resnet18.a1_in1k is a pretrained network, not a model that was trained "
+        "on your classes. Train it first: foodvision train photos/ --model resnet18.a1_in1k"
     )
 
 
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("resnet18.pth", "is a file of another library, without the network"),
+        ("resnet18.pth", "is a weights file of another library, without"),
         ("weights/resnet18-f37072fd.pth", "--model resnet18"),
         ("model.h5", "--model efficientnet_lite0"),
-        ("yolo11n-cls.pt", "yolo11n-cls.pt is a model of Ultralytics, which foodvision cannot"),
+        ("yolo11n-cls.pt", "yolo11n-cls.pt is an Ultralytics model, which foodvision cannot"),
     ],
 )
 def test_file_of_weights_is_no_model(name, said, tmp_path):
@@ -87,7 +87,7 @@ def test_file_that_ultralytics_pickled_is_known_by_its_content(tmp_path, monkeyp
     torch.save({"model": 1}, tmp_path / "mine.pt")
     with pytest.raises(SettingsError, match="is a model of Ultralytics"):
         find_start(str(tmp_path / "best.pt"))
-    with pytest.raises(SettingsError, match="is a file of another library"):
+    with pytest.raises(SettingsError, match="is a weights file of another library"):
         find_start(str(tmp_path / "mine.pt"))
 
 
@@ -98,7 +98,7 @@ def test_other_files_and_files_of_a_checkpoint_are_told_apart(fruit_checkpoint, 
     with pytest.raises(CheckpointError) as caught:
         read_checkpoint(find_checkpoint(fruit_checkpoint / "model.onnx"))
     assert str(caught.value) == (
-        f"{fruit_checkpoint / 'model.onnx'} is one file of a model. Name its folder: "
+        f"{fruit_checkpoint / 'model.onnx'} is only one file of a model. Give its folder: "
         f"{fruit_checkpoint}"
     )
 
@@ -108,13 +108,17 @@ def test_other_files_and_files_of_a_checkpoint_are_told_apart(fruit_checkpoint, 
     [
         (
             {"architectures": ["ViTForImageClassification"], "model_type": "vit"},
-            "is a model of transformers (ViTForImageClassification), not of foodvision. To train "
-            "on your photos, name a network: --model efficientnet_lite0",
+            (
+                "is a model of transformers (ViTForImageClassification), not of foodvision. To "
+                "train on your photos, choose a network: --model efficientnet_lite0"
+            ),
         ),
         (
             {"architecture": "resnet18", "num_classes": 3, "pretrained_cfg": {"tag": "a1_in1k"}},
-            "is a model of timm (resnet18), not of foodvision. To train on your photos, name a "
-            "network: --model resnet18.a1_in1k",
+            (
+                "is a model of timm (resnet18), not of foodvision. To train on your photos, "
+                "choose a network: --model resnet18.a1_in1k"
+            ),
         ),
     ],
 )
@@ -178,8 +182,10 @@ def test_weights_out_of_reach_are_one_line(hub, build, tmp_path):
     fresh = hub.environment(tmp_path / "home", token=None)
     end = "connect to the internet once, or start from random weights with --no-pretrained"
     assert build(NETWORK, **fresh | {"HF_HUB_OFFLINE": "1"}) == [
-        f"the ImageNet weights of {NETWORK} could not be had (HF_HUB_OFFLINE forbids to ask the "
-        f"Hub, and the cache lacks them): {end}"
+        (
+            f"could not download the ImageNet weights of {NETWORK} (they are not in the cache, "
+            f"and HF_HUB_OFFLINE is set): {end}"
+        )
     ]
     (line,) = build(NETWORK, **fresh | {"HF_ENDPOINT": AT_NOBODY})
     assert "refused" in line

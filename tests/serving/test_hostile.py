@@ -204,9 +204,9 @@ def test_class_that_one_run_lacks_is_compared_as_none(fruit, tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b" " * 21_000_000, "has 21 MB, the limit is 20 MB"),
+        (b" " * 21_000_000, "has 21 MB, but the limit is 20 MB"),
         (b"[" + b"[],", "is not JSON"),
-        (b"[" + b"[]," * 600_000, "has over 600,000 values"),
+        (b"[" + b"[]," * 600_000, "has more than 600,000 values"),
         (b"\xff", "is not JSON"),
     ],
 )

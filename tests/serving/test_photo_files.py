@@ -74,15 +74,17 @@ def test_depth_of_floats_is_their_largest_value_and_they_are_numbers(tmp_path):
     assert depth_of(save_float(tmp_path / "a.tif", [[0, 0.25], [7.5, 1]])) == Depth("float", 7.5)
     for value in (np.nan, np.inf):
         path = save_float(tmp_path / "b.tif", [[0, value]])
-        with pytest.raises(PhotoError, match=r"b\.tif is cut off or damaged \(values that are no"):
+        with pytest.raises(
+            PhotoError, match=r"b\.tif is truncated or damaged \(values that are not"
+        ):
             depth_of(path)
 
 
 def test_depth_of_what_is_no_photo_names_it(tmp_path):
     (tmp_path / "menu.png").write_text("pizza 8.50")
-    with pytest.raises(PhotoError, match=r"menu\.png is no photo"):
+    with pytest.raises(PhotoError, match=r"menu\.png is not a readable photo"):
         depth_of(tmp_path / "menu.png")
-    with pytest.raises(PhotoError, match="the photo of 10 bytes is no photo"):
+    with pytest.raises(PhotoError, match="the photo of 10 bytes is not a readable photo"):
         depth_of(b"pizza 8.50")
 
 
@@ -129,14 +131,14 @@ def test_size_is_what_the_file_says(tmp_path):
 def test_photo_is_heavy_by_what_its_decoding_takes():
     assert not is_heavy(content_of(scene(), "jpeg"), "a.jpg")
     assert is_heavy(content_of(Image.new("RGB", (5000, 4000)), "png", compress_level=1), "a.png")
-    with pytest.raises(PhotoError, match=r"menu\.txt is no photo"):
+    with pytest.raises(PhotoError, match=r"menu\.txt is not a readable photo"):
         is_heavy(b"pizza 8.50", "menu.txt")
 
 
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        ("https://example.com/a.jpg", "https://example.com/a.jpg is an address: download"),
+        ("https://example.com/a.jpg", "https://example.com/a.jpg is a web address: download"),
         ("/dev/null", "/dev/null is a device or a pipe"),
         ("a\0.jpg", r"a\x00.jpg cannot be read (embedded null byte)"),
         ("x" * 300, f"{'x' * 300} cannot be read ("),
@@ -159,7 +161,9 @@ def test_file_over_the_limit_is_not_read(tmp_path):
         file.truncate(MAX_BYTES)
         assert len(read_photo(tmp_path / "a.jpg")) == MAX_BYTES
         file.truncate(MAX_BYTES + 1_000_000)
-    with pytest.raises(PhotoError, match=r"a\.jpg has 201 MB: the limit is 200, make it smaller"):
+    with pytest.raises(
+        PhotoError, match=r"a\.jpg has 201 MB, but the limit is 200: make it smaller"
+    ):
         read_photo(tmp_path / "a.jpg")
 
 
@@ -171,7 +175,9 @@ def test_open_file_is_read_in_binary_mode_alone(tmp_path):
     (tmp_path / "menu.txt").write_text("pizza 8.50")
     with (tmp_path / "menu.txt").open() as file, pytest.raises(PhotoError) as caught:
         load_image(file)
-    said = f"{tmp_path / 'menu.txt'} is open as text: open it in binary mode, as open(path, 'rb')"
+    said = (
+        f"{tmp_path / 'menu.txt'} is open in text mode: open it in binary mode, as open(path, 'rb')"
+    )
     assert str(caught.value) == said
 
 
@@ -206,7 +212,7 @@ def test_place_in_exif_is_not_published(suffix, tag, tmp_path):
     scene((16, 12)).save(path, exif=exif_with(tag, (47.0, 22.0, 6.0)))
     with pytest.raises(PhotoError) as caught:
         check_publishable(path)
-    assert str(caught.value).startswith(f"{path} tells where it was taken (GPS in its EXIF)")
+    assert str(caught.value).startswith(f"{path} contains its location (GPS in its EXIF)")
     scene((16, 12)).save(path, exif=exif_with(ExifTags.GPS.GPSDateStamp, "2026:11:30"))
     check_publishable(path)
 
@@ -216,7 +222,7 @@ def test_place_in_the_exif_of_a_tiff_is_not_published(tmp_path):
     tags.tagtype[ExifTags.IFD.GPSInfo] = TiffTags.LONG
     tags[ExifTags.IFD.GPSInfo] = {ExifTags.GPS.GPSLatitude: (47.0, 22.0, 6.0)}
     scene((16, 12)).save(tmp_path / "kiwi.tif", tiffinfo=tags)
-    with pytest.raises(PhotoError, match=r"kiwi\.tif tells where it was taken \(GPS in its EXIF\)"):
+    with pytest.raises(PhotoError, match=r"kiwi\.tif contains its location \(GPS in its EXIF\)"):
         check_publishable(tmp_path / "kiwi.tif")
 
 

@@ -67,7 +67,7 @@ def test_very_long_strip_gives_a_square_without_filling_the_memory(size):
     ("settings_", "message"),
     [
         ({"size": 4}, "image size 4 is out of range: 8 to 2048 pixels"),
-        ({"resize": "fill"}, "resize rule 'fill' is unknown: short or squash"),
+        ({"resize": "fill"}, "unknown resize rule 'fill': use short or squash"),
         ({"crop": 1.5}, "crop 1.5 is out of range: 0.1 to 1"),
         ({"crop": 0.0999}, "crop 0.0999 is out of range: 0.1 to 1"),
         ({"size": 7}, "image size 7 is out of range: 8 to 2048 pixels"),
@@ -79,7 +79,7 @@ def test_very_long_strip_gives_a_square_without_filling_the_memory(size):
         ({"white": 0}, "white 0 is out of range: above 0 to "),
         (
             {"interpolation": "magic"},
-            "interpolation 'magic' is unknown: bilinear, bicubic, lanczos",
+            "unknown interpolation 'magic': use bilinear, bicubic, lanczos",
         ),
     ],
 )

@@ -149,7 +149,7 @@ def test_words_of_the_hub_are_escaped(hostile_hub, tmp_path):
         HF_TOKEN="hf_none",
     )
     *_, refusal = error.splitlines()  # the Hub's client may warn before it
-    assert refusal.startswith(r"foodvision: user/model is refused by the Hub (a\x1b]0;title")
+    assert refusal.startswith(r"foodvision: user/model was refused by the Hub (a\x1b]0;title")
 
 
 def test_tables_show_names_as_they_are_in_one_line():

@@ -152,7 +152,7 @@ def test_two_processes_stopped_and_resumed_train_the_network_that_one_does(uneve
     assert json.loads((folder / "run.json").read_text())["state"] == "stopped"
     resumed = launch(ACCELERATE, "train.py", uneven, "--resume", folder)
     assert (resumed.returncode, resumed.stderr) == (0, "")
-    assert resumed.stdout.count("Trained in") == resumed.stdout.count("The report: ") == 1
+    assert resumed.stdout.count("Trained in") == resumed.stdout.count("Report: ") == 1
     run_training(uneven, TrainConfig(**WHOLE_NETWORK, output=tmp_path / "one"))
     assert_same_epochs(epochs(folder), epochs(tmp_path / "one"), 1e-5)
     for name, value in weights(tmp_path / "one").items():
@@ -165,7 +165,7 @@ def test_two_processes_train_the_head_that_one_does(uneven, tmp_path):
     options = ("--config", settings, "--output", tmp_path / "two")
     done = launch(ACCELERATE, "train.py", uneven, *options)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.count("Trained in") == done.stdout.count("The report: ") == 1
+    assert done.stdout.count("Trained in") == done.stdout.count("Report: ") == 1
     run_training(uneven, TrainConfig(**HEAD, output=tmp_path / "one"))
     two, one = epochs(tmp_path / "two"), epochs(tmp_path / "one")
     assert [row["stage"] for row in two] == [*["head"] * 4, "network"]
@@ -243,7 +243,7 @@ def test_runs_of_several_precisions_follow_each_other_in_one_process(uneven, tmp
 def test_precision_that_a_cpu_would_pass_over_is_refused():
     with pytest.raises(SettingsError) as caught:
         start_accelerator(TrainConfig(precision="float16", device="cpu"))
-    assert str(caught.value) == "precision float16 cannot be had on a CPU: take bfloat16"
+    assert str(caught.value) == "precision float16 is not supported on a CPU: use bfloat16"
 
 
 @pytest.mark.slow

@@ -15,8 +15,8 @@ from foodvision.web.about import _summary
 
 SMALL = {"model": "tinyvgg", "image_size": 32, "epochs": 2}
 TOLD = (
-    "3 validation photos are too few to tell what is none of the classes (it takes 29): the model "
-    "refuses no photo. Add photos, or set --val-share higher."
+    "3 validation photos are too few to set an out-of-distribution threshold (at least 29 "
+    "are needed): the model refuses no photo. Add photos, or increase --val-share."
 )
 
 

@@ -214,8 +214,8 @@ def test_script_trains_and_uploads_checkpoint_and_run(fruit, whole_hub, tmp_path
 @pytest.mark.parametrize(
     ("files", "line"),
     [
-        ({"config.json": b'{"model_type": "vit"}'}, "cook/fruit holds something else"),
-        ({}, "cook/fruit is there already"),
+        ({"config.json": b'{"model_type": "vit"}'}, "cook/fruit contains other files"),
+        ({}, "cook/fruit already exists and is public"),
     ],
 )
 def test_what_a_job_would_overwrite_or_show_is_told_before_the_training(

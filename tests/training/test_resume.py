@@ -141,7 +141,7 @@ sys.exit(main(sys.argv[1:]))
         f"--resume {config.output}\n"
     )
     assert json.loads((config.output / "run.json").read_text())["state"] == "stopped"
-    with pytest.raises(FoodVisionError, match="a run that is not finished: go on with --resume"):
+    with pytest.raises(FoodVisionError, match="an unfinished run: continue it with --resume"):
         foodvision.load(config.output)
     assert main(["train", str(fruit), "--resume", str(config.output)]) == 0
     whole = TrainConfig(**settings, output=tmp_path / "whole")
@@ -177,8 +177,8 @@ def test_full_disk_is_one_line_and_the_last_state_stays_whole(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, handler)
     assert str(caught.value) == (
-        f"{tmp_path / 'state' / 'head.safetensors'} cannot be written (File too large): the state "
-        "of the last saved epoch is whole; make room and go on with --resume"
+        f"{tmp_path / 'state' / 'head.safetensors'} cannot be written (File too large): the "
+        "last saved epoch is intact; free some space and continue with --resume"
     )
     assert [path.name for path in (tmp_path / "state").iterdir()] == ["head.safetensors"]
     assert snapshot.restore()
@@ -192,7 +192,7 @@ def test_spoiled_state_and_other_photos_are_told(tmp_path):
     with pytest.raises(DataError, match="was trained on other photos: start a new run"):
         Snapshot(path, {"model": part}, "others").restore()
     path.write_bytes(path.read_bytes()[:50])
-    with pytest.raises(FoodVisionError, match=r"head\.safetensors is spoiled .*: remove it"):
+    with pytest.raises(FoodVisionError, match=r"head\.safetensors is damaged .*: remove it"):
         Snapshot(path, {"model": part}, "these photos").restore()
 
 
@@ -222,18 +222,20 @@ def test_second_run_into_a_folder_refuses(fruit, tmp_path):
         )
     assert done.returncode == 2
     assert done.stderr == (
-        f"foodvision: another run is writing to {config.output}: name another --output\n"
+        f"foodvision: another run is writing to {config.output}: choose another --output\n"
     )
     run_training(fruit, config)
-    with pytest.raises(SettingsError, match="holds a run: go on with --resume"):
+    with pytest.raises(SettingsError, match="contains a run: continue it with --resume"):
         run_training(fruit, config)
-    with pytest.raises(SettingsError, match="is finished: there is nothing to go on with"):
+    with pytest.raises(SettingsError, match="is already finished: there is nothing to resume"):
         run_training(fruit, config, resume=True)
-    with pytest.raises(SettingsError, match="holds no run to go on with"):
+    with pytest.raises(SettingsError, match="contains no run to resume"):
         run_training(fruit, TrainConfig(output=tmp_path / "none"), resume=True)
 
 
-@pytest.mark.parametrize(("harm", "said"), [("removed", "no such file"), ("cut", "is cut off or")])
+@pytest.mark.parametrize(
+    ("harm", "said"), [("removed", "does not exist"), ("cut", "is truncated or")]
+)
 def test_photo_that_goes_bad_while_it_is_learnt_from_ends_the_run_in_a_line(
     harm, said, fruit, tmp_path, monkeypatch, capsys
 ):
@@ -285,7 +287,7 @@ def test_run_does_not_slip_into_one_that_began_meanwhile(tmp_path):
     ):
         raise Stopped("stopped")
     with (
-        pytest.raises(SettingsError, match="holds a run: go on with"),
+        pytest.raises(SettingsError, match="contains a run: continue it"),
         record_run(tmp_path / "run", "other photos", config, accelerator, resume=False),
     ):
         pytest.fail("it began")

@@ -60,13 +60,13 @@ def test_balanced_is_the_default():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (["--config", "nowhere.yaml"], "nowhere.yaml: no such file of settings"),
+        (["--config", "nowhere.yaml"], "nowhere.yaml does not exist: check the path of --config"),
         (["--preset", "fast"], "fast"),
-        (["--resume", "nowhere"], "nowhere: no such run"),
-        (["--resume", "nowhere", "--epochs", "3"], "own settings: leave out --epochs"),
+        (["--resume", "nowhere"], "nowhere does not exist: foodvision runs"),
+        (["--resume", "nowhere", "--epochs", "3"], "the run's settings: leave out --epochs"),
         (
             ["--resume", "nowhere", "--preset", "best", "--config", "x.yaml"],
-            "own settings: leave out --config, --preset",
+            "the run's settings: leave out --config, --preset",
         ),
         (["--layer-decay", "2"], "layer-decay 2.0: above 0, at most 1"),
         (["--mixup", "-1", "--clip", "0"], "clip 0.0: above 0"),
@@ -74,7 +74,7 @@ def test_balanced_is_the_default():
         (["--seed", str(2**63)], "seed 9223372036854775808: 0 to 2**63 - 1"),
         (
             ["--preset", "best", "--finetune-epochs", "1"],
-            "warmup-epochs 1.0 is not below finetune-epochs 1: the training would end while",
+            "warmup-epochs 1.0 is not below finetune-epochs 1: training would end during",
         ),
         (
             ["--no-freeze", "--epochs", "2", "--warmup-epochs", "2.5"],
@@ -82,7 +82,7 @@ def test_balanced_is_the_default():
         ),
         (
             ["--teacher", "x", "--mixup", "1"],
-            "--mixup, --teacher: without effect on a frozen backbone; add --finetune-epochs 5",
+            "--mixup, --teacher: no effect on a frozen backbone; add --finetune-epochs 5",
         ),
         (["--optimizer", "adagrad"], "adagrad"),
     ],
@@ -118,8 +118,8 @@ def test_unknown_setting_in_a_file_names_the_near_one(tmp_path, capsys):
             "settings.yaml: line 2 cannot be read (mapping values",
         ),
         ("settings.yaml", "- epochs\n", "settings.yaml: its content must be"),
-        ("settings.yaml", "a: &a 1\nb: *a\n", "has more than NAME: VALUE in line 2"),
-        ("settings.yaml", "a: [1, 2]\n", "has more than NAME: VALUE in line 1"),
+        ("settings.yaml", "a: &a 1\nb: *a\n", "line 2 is not NAME: VALUE"),
+        ("settings.yaml", "a: [1, 2]\n", "line 1 is not NAME: VALUE"),
         ("settings.yaml", "epochs: 1" + "0" * 400, "epochs must be a number"),
         ("settings.yaml", "epochs: 1" + "0" * 5000, "settings.yaml: cannot be read (Exceeds"),
         ("settings.yaml", "clip: .nan\n", "settings.yaml: cannot be read (Out of range float"),
@@ -128,7 +128,7 @@ def test_unknown_setting_in_a_file_names_the_near_one(tmp_path, capsys):
         ("settings.json", '{"clip": [1]}', "clip must be a text, a number, true, false or null"),
         ("settings.json", "[" * 100_000, "settings.json: is not JSON (recursion limit exceeded"),
         ("settings.yaml", "123: 4\n", 'Unknown setting "123" in'),
-        ("settings.yaml", "resume: runs/x\n", "settings.yaml: resume is no setting: leave it out"),
+        ("settings.yaml", "resume: runs/x\n", "settings.yaml: unknown setting resume: remove it"),
         ("settings.json", "\xff", "settings.json: is not JSON ("),
     ],
 )

@@ -183,7 +183,7 @@ def test_dashboard_without_tracked_runs_says_how_to_track(fruit, tmp_path, capsy
     make_run(tmp_path / "run", fruit)
     assert main(["runs", str(tmp_path), "--dashboard"]) == 2
     assert capsys.readouterr().err == (
-        "foodvision: no run was tracked: foodvision train PHOTOS --track trackio does it\n"
+        "foodvision: no run was tracked: train with foodvision train PHOTOS --track trackio\n"
     )
 
 

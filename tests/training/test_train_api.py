@@ -56,11 +56,11 @@ def test_training_runs_in_a_thread_of_a_server(fruit, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"epoch": 3}, "epoch is no setting: did you mean epochs?"),
-        ({"zzz": 3}, "zzz is no setting: there are model, image_size, "),
+        ({"epoch": 3}, "unknown setting epoch: did you mean epochs?"),
+        ({"zzz": 3}, "unknown setting zzz: use model, image_size, "),
         ({"epochs": 0}, "epochs 0"),
         ({"epochs": "many"}, "epochs 'many': Input should be a valid integer"),
-        ({"preset": "fast"}, "preset fast is none of quick, balanced, best"),
+        ({"preset": "fast"}, "unknown preset fast: use quick, balanced, best"),
     ],
 )
 def test_wrong_settings_are_told_in_a_line(settings, said, fruit):
@@ -70,7 +70,7 @@ def test_wrong_settings_are_told_in_a_line(settings, said, fruit):
 
 
 def test_run_that_goes_on_keeps_its_settings(fruit, tmp_path):
-    with pytest.raises(SettingsError, match="leave out the others"):
+    with pytest.raises(SettingsError, match="leave out all other settings"):
         foodvision.train(fruit, resume=tmp_path, epochs=3)
 
 

@@ -120,7 +120,7 @@ def test_checkpoint_of_a_wide_tinyvgg_starts_another_and_is_read_again(fruit, tm
 
 
 def test_accumulating_more_than_all_batches_is_told(fruit, tmp_path):
-    with pytest.raises(SettingsError, match="the network sees 4 batches in all"):
+    with pytest.raises(SettingsError, match="the network has only 4 batches in all"):
         run_training(fruit, quick(tmp_path / "run", accumulate=5))
 
 
@@ -283,8 +283,8 @@ def test_model_that_ships_is_a_backbone(fruit, tmp_path):
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"teacher": "foodvision_101"}, "teacher foodvision_101 does not know the class"),
-        ({"layer_decay": 0.5}, "TinyVGG does not tell its layers"),
+        ({"teacher": "foodvision_101"}, "teacher foodvision_101 does not have the class"),
+        ({"layer_decay": 0.5}, "layer-decay does not support TinyVGG"),
     ],
 )
 def test_what_the_network_cannot_be_trained_with_is_told_before_its_head_is(
@@ -344,7 +344,7 @@ def test_unreadable_test_photo_is_told_before_the_training(tmp_path):
     make_split(tmp_path / "data" / "train", 4)
     make_split(tmp_path / "data" / "test", 1)
     (tmp_path / "data" / "test" / "kiwi" / "0.jpg").write_text("no photo")
-    with pytest.raises(PhotoError, match=r"0\.jpg is no photo"):
+    with pytest.raises(PhotoError, match=r"0\.jpg is not a readable photo"):
         run_training(tmp_path / "data", quick(tmp_path / "run", epochs=10**9))
 
 

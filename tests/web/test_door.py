@@ -271,7 +271,7 @@ def test_too_much_is_refused_before_it_is_read(visitor):
     answer = visitor.post("/gradio_api/queue/join", json=asked)
     assert (answer.status_code, answer.text) == (
         413,
-        "the request has more than 17 MB: send less at once",
+        "the request is larger than 17 MB: send fewer or smaller photos",
     )
     files = [("files", (f"{n}.jpg", bytes(45_000_000))) for n in range(6)]
     with contextlib.suppress(httpx.WriteError):  # it is told before all of it is sent

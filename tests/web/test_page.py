@@ -184,7 +184,7 @@ def test_many_photos_are_answered_filtered_and_taken_home(page, tmp_path):
     expect(page.get_by_role("button", name="Remove this file")).to_have_count(5, timeout=20_000)
     page.get_by_role("button", name="Classify photos").click()
     expect(page.locator("#status")).to_contain_text("5 of 5 photos classified.", timeout=30_000)
-    expect(page.locator("#status li")).to_have_text(re.compile("^menu.mpo is no photo"))
+    expect(page.locator("#status li")).to_have_text(re.compile("^menu.mpo is not a readable photo"))
     expect(page.locator("#gallery figure")).to_have_count(4)
     page.screenshot(path=SCREENSHOTS / "many.png", full_page=True)
     with page.expect_download() as download:
@@ -193,7 +193,7 @@ def test_many_photos_are_answered_filtered_and_taken_home(page, tmp_path):
     rows = list(csv.DictReader(content.splitlines()))
     assert [row["label"] for row in rows][:3] == ["pizza", "pizza", "sushi"]
     assert rows[3]["certainty"] == "not known"
-    assert rows[4]["error"].startswith("menu.mpo is no photo")
+    assert rows[4]["error"].startswith("menu.mpo is not a readable photo")
     page.get_by_label("Show").click()
     page.get_by_role("option", name="Pizza").click()
     expect(page.locator("#gallery figure")).to_have_count(2)
@@ -270,7 +270,7 @@ def test_camera_of_one_photo_goes_off_with_its_tab_too(page, tmp_path):
     expect(page.locator("#photo")).to_be_visible()
     (tmp_path / "menu.jpg").write_text("pizza 8.50")
     upload(page, tmp_path / "menu.jpg")
-    expect(page.locator(".answer p")).to_have_text(re.compile("^menu.jpg is no photo"))
+    expect(page.locator(".answer p")).to_have_text(re.compile("^menu.jpg is not a readable photo"))
 
 
 @pytest.mark.slow
@@ -409,7 +409,7 @@ def test_text_file_that_calls_itself_a_photo_gets_a_clear_message(page, tmp_path
     upload(page, tmp_path / "menu.jpg")
     expect(page.locator(".answer h2")).to_have_text("This photo cannot be read", timeout=20_000)
     expect(page.locator(".answer p")).to_have_text(
-        "menu.jpg is no photo: it should be JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC"
+        "menu.jpg is not a readable photo: use JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC"
     )
 
 
@@ -427,7 +427,7 @@ def test_photo_whose_type_the_browser_does_not_know_is_taken(page, event):
         event,
     )
     expect(page.locator(".answer p")).to_have_text(
-        re.compile("^menu.heic is no photo: it should be"), timeout=20_000
+        re.compile("^menu.heic is not a readable photo: use"), timeout=20_000
     )
 
 
@@ -479,15 +479,15 @@ def test_gradio_client_gets_many_answers_and_what_is_wrong(url, tmp_path):
     client = Client(url, verbose=False)
     good, bad = client.predict(photos, api_name="/predict_many")
     assert good["label"] == "ramen"
-    assert bad["error"].startswith("menu.jpg is no photo")
+    assert bad["error"].startswith("menu.jpg is not a readable photo")
 
 
 def test_gradio_client_is_told_what_is_no_photo(url, tmp_path):
     (tmp_path / "menu.jpg").write_text("pizza 8.50")
     client = Client(url, verbose=False)
-    with pytest.raises(AppError, match=r"^menu\.jpg is no photo: it should be JPEG"):
+    with pytest.raises(AppError, match=r"^menu\.jpg is not a readable photo: use JPEG"):
         client.predict(handle_file(tmp_path / "menu.jpg"), api_name="/predict")
-    with pytest.raises(AppError, match="There is no photo: send one"):
+    with pytest.raises(AppError, match="The request contains no photo: send one"):
         client.predict(None, api_name="/predict")
 
 
@@ -538,7 +538,7 @@ def test_taken_port_is_one_line(url):
         [sys.executable, "app.py", "--port", port], cwd=REPOSITORY, capture_output=True, text=True
     )
     assert done.returncode == 2
-    assert done.stderr == f"foodvision: port {port} is taken: choose another one with --port\n"
+    assert done.stderr == f"foodvision: port {port} is in use: choose another one with --port\n"
 
 
 def test_examples_have_their_sources():

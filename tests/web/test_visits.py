@@ -67,7 +67,9 @@ def test_program_chooses_between_models(two):
 
 
 def test_models_by_one_name_are_refused(fruit_checkpoint):
-    with pytest.raises(SettingsError, match=r"two models are called .*: rename the folder of one"):
+    with pytest.raises(
+        SettingsError, match=r"two models have the name .*: rename one of the folders"
+    ):
         load_models([str(fruit_checkpoint), str(fruit_checkpoint)])
 
 

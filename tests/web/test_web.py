@@ -65,10 +65,10 @@ def test_page_of_ones_own_model_has_its_own_words(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", "page.json: is not JSON .*; mend it"),
+        ("{", "page.json: is not JSON .*; correct it"),
         ("[]", "its content must be an object"),
         ('{"titel": ""}', "titel is unknown: remove it"),
-        ('{"texts": {"en": {"hello": ""}}}', "the page has no text 'hello'"),
+        ('{"texts": {"en": {"hello": ""}}}', "unknown text 'hello'"),
         ('{"title": 5}', "title must be a text of 1 to 255 characters"),
         ('{"texts": []}', "texts must be an object"),
         ('{"names": {"en": null}}', "names.en must be an object"),
@@ -99,7 +99,7 @@ def test_feedback_comes_back_as_a_dataset_without_place_and_time(tmp_path):
     photos = find_photos(tmp_path / "kept")
     assert photos.classes == ("green_kiwi", "tomato")
     for label in ("../..", "", "x" * 61):
-        with pytest.raises(PhotoError, match="is no name"):
+        with pytest.raises(PhotoError, match="is not a valid name"):
             feedback.keep(str(photo), label)
 
 
@@ -123,7 +123,7 @@ def test_feedback_has_the_models_own_names_of_its_classes(tmp_path):
     ):
         path = feedback.keep(photo, label, classes)
         assert path.relative_to(tmp_path / "kept").parent.as_posix() == folder
-    with pytest.raises(PhotoError, match="is no name"):
+    with pytest.raises(PhotoError, match="is not a valid name"):
         feedback.keep(photo, "..", classes)
     assert len(list((tmp_path / "kept").rglob("*.jpg"))) == 1  # the last word counts
 
@@ -149,7 +149,7 @@ def test_two_visitors_may_correct_an_example_at_once(tmp_path):
 
 def test_feedback_that_cannot_be_kept_is_told_before_the_page_opens(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(SettingsError, match="cannot keep what visitors say"):
+    with pytest.raises(SettingsError, match="cannot store visitors' corrections"):
         open_feedback(str(tmp_path / "file" / "kept"))
 
 
@@ -177,7 +177,7 @@ def test_owner_may_want_corrections_of_known_classes_only(tmp_path):
     feedback = Feedback(tmp_path / "kept", only_classes=True)
     photo = make_photo(tmp_path / "a.jpg", COLOURS["kiwi"], seed=1)
     assert feedback.keep(photo, "Kiwi", ["kiwi", "tomato"]).parent.name == "kiwi"
-    with pytest.raises(PhotoError, match="'grape' is none of the model's classes"):
+    with pytest.raises(PhotoError, match="'grape' is not one of the model's classes"):
         feedback.keep(photo, "grape", ["kiwi", "tomato"])
 
 
@@ -267,5 +267,5 @@ def test_colours_of_the_map_are_matplotlibs_viridis():
 def test_network_without_a_map_says_so(fruit_checkpoint):
     classifier = foodvision.load(fruit_checkpoint)
     assert classifier.evidence(EXAMPLES / "pizza.jpg", "kiwi") is None
-    with pytest.raises(SettingsError, match="'pizza' is none of the model's 3 classes"):
+    with pytest.raises(SettingsError, match="'pizza' is not one of the model's 3 classes"):
         classifier.evidence(EXAMPLES / "pizza.jpg", "pizza")
