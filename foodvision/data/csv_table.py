@@ -189,7 +189,7 @@ def _find(table: Table, role: str, chosen: str | None) -> int | None:
             places = [place for place in places if _holds_splits(table, place)]
     if len(places) > 1:
         names = [one_line(table.columns[place], 60) for place in places]
-        choice = f"choose one by {table.file.name}?{role}={names[0]}"
+        choice = f"choose one with {table.file.name}?{role}={names[0]}"
         raise DataError(
             f"{table.file} has {len(places)} columns that may be the {role} ({', '.join(names)}): "
             f"{choice if len(set(names)) == len(names) else 'rename all but one'}"
