@@ -62,7 +62,7 @@ def open_photos(source: str | os.PathLike[str]) -> Iterator[Photos]:
 
 @contextmanager
 def open_unlabelled(source: str | os.PathLike[str] | None) -> Iterator[tuple[LabelledPhoto, ...]]:
-    """Yield the photos in a folder or archive, however they lie in it; none for none.
+    """Yield the photos in a folder or archive, however deep they lie; none without a source.
 
     Raises DataError for a source that cannot be used, saying the way out.
     """
