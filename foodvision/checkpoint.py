@@ -355,7 +355,7 @@ def _check_classes_of(config: CheckpointConfig) -> None:
 
 @contextmanager
 def translate_faults(path: Path, way_out: str = _AGAIN) -> Iterator[None]:
-    """Have faults of a checkpoint's file raised as CheckpointError, with name and way out."""
+    """Turn faults of a checkpoint's file into CheckpointError, with its name and what to do."""
     try:
         yield
     except FileError as fault:

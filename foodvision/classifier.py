@@ -1,4 +1,4 @@
-"""Answers: a checkpoint on ONNX Runtime, and what it says of a photo."""
+"""Predictions: a checkpoint on ONNX Runtime, from a photo to its label and confidence."""
 
 import os
 import time
@@ -151,7 +151,7 @@ class Classifier:
     def run(self, pixels: np.ndarray) -> Answers:
         """Run the graph on squares, (n, size, size, 3) uint8.
 
-        Raises CheckpointError if it fails, or if what it answers cannot be one.
+        Raises CheckpointError if it fails, or if an answer is not valid.
         """
         return self._session.answer(pixels)
 

@@ -134,7 +134,7 @@ def _parts(out: str, *, is_new: bool) -> tuple[Any, list[str]]:
 
 @contextmanager
 def _translate_ray_errors(out: str) -> Iterator[None]:
-    """Have what ends a run come as an error of ours, in one line."""
+    """Turn what ends a run into an error of ours, in one line."""
     try:
         yield
     except (ray.exceptions.RayError, pyarrow.ArrowException, OSError, ValueError) as error:

@@ -182,7 +182,7 @@ def _check_photos(archive: Path, folder: Path) -> None:
 
 @contextmanager
 def _translate_errors(archive: Path) -> Iterator[None]:
-    """Have what goes wrong with an archive come as DataError."""
+    """Turn what is wrong with an archive into DataError."""
     try:
         yield
     except DAMAGE as error:

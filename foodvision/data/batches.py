@@ -1,7 +1,7 @@
-"""Batches in an order, and with a chance, that seed, epoch and place alone decide.
+"""Deterministic batches: seed, epoch and position alone decide their order and augmentation.
 
-So a run that was cut goes on with the very photos, crops and flips that it would have seen, and
-several processes share out one order among them.
+So a resumed run sees the photos, crops and flips that it would have seen, and several processes
+share one order.
 """
 
 import multiprocessing
@@ -52,10 +52,10 @@ class Shard(NamedTuple):
 
 
 class Batches:
-    """A DataLoader that can be left in the middle of an epoch and taken up again.
+    """A DataLoader that resumes in the middle of an epoch.
 
-    Every pass over it is an epoch. It counts a batch as done when the next one is asked for, so
-    that in a training loop the count is that of the optimiser's steps.
+    Every pass over it is an epoch. A batch counts as done when the next one is requested, so in a
+    training loop the count is that of the optimiser's steps.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Batches:
         self._order = _Order(self, len(dataset), batch_size, drawing, shard)  # type: ignore[arg-type]
         workers = _workers(dataset, transform_of is not None)
         self._loader: DataLoader[Item] = DataLoader(
-            _WithChance(dataset, seed, transform_of),
+            _SeededDataset(dataset, seed, transform_of),
             batch_sampler=self._order,
             num_workers=workers,
             persistent_workers=workers > 0,
@@ -114,7 +114,7 @@ class Batches:
         return {"epoch": self.epoch, "batch": self.batch}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on from there."""
+        """Continue from there."""
         self.epoch, self.batch = state["epoch"], state["batch"]
 
 
@@ -162,21 +162,21 @@ def in_memory(dataset: PhotoDataset, side: int) -> Dataset[Item]:
 
 
 class seeded:  # noqa: N801 (reads as a statement)
-    """A block whose draws from torch's generator depend on `parts` alone, and shift no others."""
+    """A block whose random draws by torch depend on `parts` alone, and change no others."""
 
     def __init__(self, *parts: int | str) -> None:
-        """Take what decides the seed."""
+        """Make the seed of `parts`."""
         # Names of files may be no UTF-8.
         text = " ".join(map(str, parts)).encode("utf-8", "surrogateescape")
         self._seed = random.Random(text).getrandbits(63)  # noqa: S311
 
     def __enter__(self) -> None:
-        """Put torch's generator aside."""
+        """Save the state of torch's generator, and seed it."""
         self._state = torch.get_rng_state()
         torch.default_generator.manual_seed(self._seed)
 
     def __exit__(self, *_: object) -> None:
-        """Take it back."""
+        """Restore the state."""
         torch.set_rng_state(self._state)
 
 
@@ -273,8 +273,8 @@ def _workers(dataset: Dataset[Item], is_augmented: bool) -> int:
     return min(1, worker_count(len(dataset))) if is_forked else 0  # type: ignore[arg-type]
 
 
-class _WithChance(Dataset[Item]):
-    """A dataset whose items are drawn by place: what is random in them depends on it alone."""
+class _SeededDataset(Dataset[Item]):
+    """A dataset whose items are drawn by place, on which alone their augmentation depends."""
 
     def __init__(
         self,

@@ -309,7 +309,7 @@ def _is_own(dataset: HubDataset, path: str) -> bool:
 
 @contextmanager
 def _translate_errors(dataset: HubDataset) -> Iterator[None]:
-    """Have the errors of the libraries come as ours, in one line."""
+    """Turn the errors of the libraries into ours, in one line."""
     from datasets.data_files import EmptyDatasetError
     from datasets.exceptions import DatasetNotFoundError, DatasetsError
     from huggingface_hub import errors

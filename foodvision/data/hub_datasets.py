@@ -76,8 +76,8 @@ def dataset_photos(source: str) -> Photos:
 def shrink(content: bytes, side: int) -> bytes:
     """Return a photo's file with a short side of `side` pixels, upright, sRGB, as JPEG.
 
-    A photo that is no larger stays as it is, and so does one of more than eight bits, whose white
-    depends on the others, and what is none: whoever opens it is told.
+    A photo that is no larger stays as it is. So does one of more than eight bits, whose white
+    depends on the others, and a file that is no photo: the error comes when it is opened.
     """
     try:
         if depth_of(content).kind:

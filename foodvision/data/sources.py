@@ -15,19 +15,20 @@ from foodvision.errors import DataError
 
 
 def check_source(source: str | os.PathLike[str]) -> None:
-    """Check that a source is there, where it is a file or folder, before anything takes long.
+    """Check that a source is there, if it is a file or folder, before anything takes long.
 
-    Options after the name of a CSV file are looked at too.
+    The options behind the name of a CSV file are checked too.
 
     Raises DataError.
     """
     name = os.fspath(source)
-    is_downloaded = name.startswith("hf://") or name.partition(":")[0] == "food101"
-    if not is_downloaded and is_csv(name):
+    if name.startswith("hf://") or name.partition(":")[0] == "food101":
+        return
+    if is_csv(name):
         name = os.fspath(parse_csv(name)[0])
-    if not is_downloaded and is_pattern(name):
+    if is_pattern(name):
         find_shards(name)
-    elif not is_downloaded and not os.path.exists(name):  # noqa: PTH110 (any text)
+    elif not os.path.exists(name):  # noqa: PTH110 (any text)
         raise DataError(f"{name} does not exist: check the path")
 
 
@@ -62,7 +63,7 @@ def open_photos(source: str | os.PathLike[str]) -> Iterator[Photos]:
 
 @contextmanager
 def open_unlabelled(source: str | os.PathLike[str] | None) -> Iterator[tuple[LabelledPhoto, ...]]:
-    """Yield the photos in a folder or archive, however they lie in it; none for none.
+    """Yield the photos in a folder or archive, however deep they lie; none without a source.
 
     Raises DataError for a source that cannot be used, saying the way out.
     """

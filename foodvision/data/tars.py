@@ -142,7 +142,7 @@ class _Stream:
 
 
 class _ZstdStream:
-    """The same by the package zstandard, whose decompressors work differently."""
+    """A Zstandard file by the package zstandard, whose decompressors are streams by themselves."""
 
     def __init__(self, archive: Path, stream: _Readable, error: type[Exception]) -> None:
         self._archive, self._stream, self._error = archive, stream, error
@@ -200,7 +200,7 @@ class _Meter:
 
 
 class _SeekableMeter(_Meter):
-    """The same of a file in which one may go anywhere."""
+    """A metered file that can seek."""
 
     def __init__(self, file: BinaryIO) -> None:
         super().__init__(file)
@@ -208,7 +208,7 @@ class _SeekableMeter(_Meter):
 
 
 class _TarInfo(tarfile.TarInfo):
-    """A header; tarfile takes a damaged or missing one for the end, and what follows is lost."""
+    """A header that raises if it is damaged; tarfile takes it for the end, and loses the rest."""
 
     @classmethod
     def fromtarfile(cls, file: tarfile.TarFile) -> "_TarInfo":

@@ -1,4 +1,4 @@
-"""ONNX Runtime: a graph runs, and what it answers is checked before anyone relies on it."""
+"""A graph on ONNX Runtime; its answers are checked before anything uses them."""
 
 import os
 from collections.abc import Sequence
@@ -72,7 +72,7 @@ class Session:
     def answer(self, pixels: np.ndarray, *, maps: bool = False) -> Answers:
         """Return what the graph says of squares, (n, size, size, 3) uint8; with maps if it has any.
 
-        Raises CheckpointError if it fails, or if its answers are none.
+        Raises CheckpointError if it fails, or if an answer is not valid.
         """
         names = ["probabilities", "known_score", "embedding"]
         # ONNX Runtime computes them anyway: it drops no output of a graph that it has loaded.

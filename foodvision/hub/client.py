@@ -1,4 +1,4 @@
-"""What goes wrong between here and the Hub, told in one line each, with the way out."""
+"""Errors of the Hub's client as one line each, with what to do."""
 
 import errno
 import re
@@ -57,9 +57,9 @@ def check_private(repo_id: str, info: "RepoInfo") -> None:
 
 @contextmanager
 def translate_hub_errors(at: str) -> Iterator[None]:
-    """Have the client's errors come as HubError, in one line, and its waiting end.
+    """Turn the client's errors into HubError, in one line, and bound how long it waits.
 
-    Only calls of the client belong inside, and what checks their answers.
+    Inside belong only calls of the client, and checks of their answers.
 
     at: what is asked for, as `user/name at revision main`.
     """

@@ -6,7 +6,7 @@ from contextlib import suppress
 from fnmatch import fnmatch
 from glob import escape
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from foodvision.checkpoint import WEIGHTS
 from foodvision.errors import HubError, HubWarning, one_line
@@ -29,6 +29,17 @@ _LARGEST |= {".safetensors": LARGEST_FILE}
 _LARGEST_REST = 500_000_000
 
 
+class _Repository(NamedTuple):
+    """What of the Hub is downloaded; the main branch where no revision is named."""
+
+    repo_id: str
+    repo_type: str = "model"
+    revision: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.repo_id} at revision {self.revision}" if self.revision else self.repo_id
+
+
 def download_checkpoint(
     repo_id: str, revision: str | None = None, *, weights: bool = False
 ) -> Path:
@@ -45,11 +56,11 @@ def download_checkpoint(
     # Imported here: the model that ships answers without the Hub's client.
     from huggingface_hub import constants
 
-    at = f"{repo_id} at revision {revision}" if revision else repo_id
+    repository = _Repository(repo_id, revision=revision)
     files = [*_SERVED, WEIGHTS] if weights else _SERVED
     if not constants.HF_HUB_OFFLINE:
         try:
-            info = _list_files(at, repo_id, "model", revision)
+            info = _list_files(repository)
         except HubError as error:
             cached = _find_cached(repo_id, revision, files)
             if not cached:
@@ -60,13 +71,13 @@ def download_checkpoint(
             return cached
         if not any(file.rfilename == "model.onnx" for file in info.siblings):
             if info.library_name not in (None, "foodvision"):
-                raise HubError(fault_of_repository(at, info.library_name))
+                raise HubError(fault_of_repository(str(repository), info.library_name))
             files = _SERVED  # the weights of another library may have gigabytes
-        return _fetch(at, repo_id, "model", revision, files, info)
+        return _fetch(repository, files, info)
     if cached := _find_cached(repo_id, revision, files):
         return cached
     missing = "has no weights" if weights else "is not"
-    raise HubError(f"{at} {missing} in the cache, and HF_HUB_OFFLINE is set: unset it")
+    raise HubError(f"{repository} {missing} in the cache, and HF_HUB_OFFLINE is set: unset it")
 
 
 def fetch_files(repo_id: str, repo_type: str, files: list[str]) -> Path:
@@ -74,8 +85,8 @@ def fetch_files(repo_id: str, repo_type: str, files: list[str]) -> Path:
 
     Raises HubError as `download_checkpoint` does, also where only the cache has them.
     """
-    info = _list_files(repo_id, repo_id, repo_type, None)
-    return _fetch(repo_id, repo_id, repo_type, None, files, info)
+    repository = _Repository(repo_id, repo_type)
+    return _fetch(repository, files, _list_files(repository))
 
 
 def fetch_weights(repo_id: str, names: list[str]) -> str:
@@ -87,10 +98,11 @@ def fetch_weights(repo_id: str, names: list[str]) -> str:
     """
     from huggingface_hub import constants
 
+    repository = _Repository(repo_id)
     try:
         if constants.HF_HUB_OFFLINE:
             raise HubError("they are not in the cache, and HF_HUB_OFFLINE is set")
-        info = _list_files(repo_id, repo_id, "model", None)
+        info = _list_files(repository)
     except HubError:
         for name in names:
             cached = _find_cached(repo_id, None, [name])
@@ -99,34 +111,21 @@ def fetch_weights(repo_id: str, names: list[str]) -> str:
         raise
     listed = {file.rfilename for file in info.siblings}
     found = next((name for name in names if name in listed), names[0])
-    _fetch(repo_id, repo_id, "model", None, [found], info)
+    _fetch(repository, [found], info)
     return info.sha
 
 
-def _list_files(at: str, repo_id: str, repo_type: str, revision: str | None) -> "RepoInfo":
+def _list_files(repository: _Repository) -> "RepoInfo":
     from huggingface_hub import HfApi
 
     from foodvision.hub.answers import RepoInfo
 
-    with translate_hub_errors(at):
-        found = HfApi().repo_info(
-            repo_id,
-            repo_type=repo_type,
-            revision=revision,
-            files_metadata=True,
-            timeout=_PATIENCE,
-        )
+    with translate_hub_errors(str(repository)):
+        found = HfApi().repo_info(**repository._asdict(), files_metadata=True, timeout=_PATIENCE)
         return RepoInfo.model_validate(found)
 
 
-def _fetch(
-    at: str,
-    repo_id: str,
-    repo_type: str,
-    revision: str | None,
-    patterns: list[str],
-    info: "RepoInfo",
-) -> Path:
+def _fetch(repository: _Repository, patterns: list[str], info: "RepoInfo") -> Path:
     """Download the listed files of these patterns, no others, and look whether they are whole."""
     from huggingface_hub import hf_hub_download, snapshot_download, try_to_load_from_cache
 
@@ -135,32 +134,27 @@ def _fetch(
         for file in info.siblings
         if any(fnmatch(file.rfilename, pattern) for pattern in patterns)
     ]
+    at, names = str(repository), [file.rfilename for file in files]
     if not files:
         raise HubError(
             f"{at} has no {patterns[0]}, so it is not a foodvision repository: choose another one"
         )
     _check_sizes(at, files)
-    names = [file.rfilename for file in files]
+    # By its commit, which was checked: the client makes a path of it.
+    commit = repository._replace(revision=info.sha)._asdict()
     kept = {
-        name
-        for name in names
-        if isinstance(
-            try_to_load_from_cache(repo_id, name, revision=info.sha, repo_type=repo_type), str
-        )
+        name for name in names if isinstance(try_to_load_from_cache(filename=name, **commit), str)
     }
     with translate_hub_errors(at), warnings.catch_warnings():
         # A disk that is full is told by the error that follows.
         warnings.filterwarnings("ignore", "Not enough free disk space")
-        # By its commit, which was checked: the client makes a path of it.
-        found = snapshot_download(
-            repo_id, repo_type=repo_type, revision=info.sha, allow_patterns=[*map(escape, names)]
-        )
+        found = snapshot_download(**commit, allow_patterns=[*map(escape, names)])
     for file in files:
         _check_whole(at, Path(found) / file.rfilename, file, is_new=file.rfilename not in kept)
-    if revision != info.sha:
+    if repository.revision != info.sha:
         # The cache then knows which commit a branch points to, for times without a network.
-        with suppress(HubError), translate_hub_errors(repo_id):
-            hf_hub_download(repo_id, names[0], repo_type=repo_type, revision=revision)
+        with suppress(HubError), translate_hub_errors(repository.repo_id):
+            hf_hub_download(filename=names[0], **repository._asdict())
     return Path(found)
 
 

@@ -1,4 +1,4 @@
-"""One look at every photo: it is decoded once, and what the checks need is noted down."""
+"""One scan of every photo: it is decoded once, for all checks."""
 
 import hashlib
 import os
@@ -83,19 +83,19 @@ class ScanResult:
 
 
 def scan_photos(photos: Photos, classifier: Classifier | None) -> ScanResult:
-    """Open every photo once; those that cannot be read are told apart, not raised."""
-    looks: list[ScannedPhoto] = []
+    """Open every photo once, and return what was seen of it; no unreadable photo raises."""
+    scanned: list[ScannedPhoto] = []
     unreadable: list[Unreadable] = []
     embeddings = [np.empty((0, 1), np.float32)]
     for batch in _batches(photos, classifier):
         unreadable += [item for item in batch if isinstance(item, Unreadable)]
         seen = [item for item in batch if not isinstance(item, Unreadable)]
-        looks += [look for look, _ in seen]
+        scanned += [photo for photo, _ in seen]
         squares = [square for _, square in seen if square is not None]
         if classifier and squares:
             embeddings.append(classifier.run(np.stack(squares)).embedding)
     rows = np.concatenate(embeddings[1:] or embeddings) if classifier else None
-    return ScanResult(tuple(looks), tuple(unreadable), rows)
+    return ScanResult(tuple(scanned), tuple(unreadable), rows)
 
 
 _Item = tuple[ScannedPhoto, np.ndarray | None] | Unreadable

@@ -59,9 +59,9 @@ def is_first() -> bool:
 
 
 def reports_error() -> bool:
-    """Whether no other process of the run has told yet why it ends; from then on, this one has.
+    """Return True for the first process of a run that asks; it reports why the run ends.
 
-    One that fails takes the others with it, which must not bury its words under their own.
+    A process that fails ends the others too: their errors must not hide the one that matters.
     """
     if os.environ.get("WORLD_SIZE", "1") == "1":
         return True

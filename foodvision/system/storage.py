@@ -1,4 +1,4 @@
-"""Files that are either the old one or the new one, whole, whatever happens meanwhile."""
+"""Files and folders that a crash leaves as the old one or the new one, whole."""
 
 import os
 import shutil
