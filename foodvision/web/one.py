@@ -207,7 +207,6 @@ def _caption_examples(models: PageModels, chosen: ModelChoice, page: gr.Blocks) 
         return json.dumps({name: asdict(of) for name, of in captions.items()})
 
     said = gr.Textbox(visible=False)
-    # Last, because the first visitor waits for a prediction of each.
     events = [page.load, *([chosen.change] if isinstance(chosen, gr.Dropdown) else [])]
     for event in events:
         event(caption, chosen, said, show_progress="hidden", api_visibility="private").then(

@@ -27,6 +27,7 @@ from foodvision.system.network import LOOPBACK, bare_host, clean_root_path, in_u
 from foodvision.system.temporary import TemporaryFolder
 from foodvision.system.terminal import say
 from foodvision.web.about import about_tab
+from foodvision.web.ahead import ExamplesAhead
 from foodvision.web.camera import camera_tab, turn_off_when_left
 from foodvision.web.choice import ModelChoice
 from foodvision.web.feedback import Feedback
@@ -68,6 +69,7 @@ class Behind:
     decoder: Decoder
     words: Callable[[Any], Words]
     feedback: Feedback | None
+    examples: ExamplesAhead
     guard: Guard | None = None
 
 
@@ -112,7 +114,8 @@ def build_page(
         add_endpoints(shown, chosen, photo, photos)
         page.load(None, js=SCRIPT.read_text("utf-8"))
     protect_functions(page, uploads, first.words)
-    page.behind = Behind(i18n, models, uploads, decoder, first.words, feedback)
+    examples = ExamplesAhead(shown.values())
+    page.behind = Behind(i18n, models, uploads, decoder, first.words, feedback, examples)
     return page.queue(max_size=50, default_concurrency_limit=_AT_ONCE)  # type: ignore[no-any-return]
 
 
@@ -189,12 +192,14 @@ def launch_page(
         behind.guard.also_called(share_url)
     refuse_addresses_of_assistants(page)
     behind.uploads.publish_what_is_there()
+    behind.examples.start()
     end = _End() if wait else None  # before anybody knows that the page answers
     say(f"Serving at {share_url or local_url} (Ctrl-C stops it)")
     if end:
         _wait_for_the_end(behind, end)
         # Gradio's own way out waits for pages that are open.
         page.close(verbose=False)
+        behind.examples.stop()
         behind.decoder.close()
         if behind.feedback:
             behind.feedback.close()

@@ -3,8 +3,10 @@
 import io
 import json
 import re
+import shutil
 import string
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import matplotlib
 import numpy as np
@@ -21,7 +23,8 @@ from foodvision.page.colours import colour_table
 from foodvision.page.models import PageModel, name_of
 from foodvision.page.pictures import SIDE, draw_card, where_it_looked
 from foodvision.page.words import LANGUAGES, read_wording
-from foodvision.web import build_page, many
+from foodvision.web import build_page, launch_page, many
+from foodvision.web.ahead import ExamplesAhead
 from foodvision.web.feedback import Feedback, open_feedback
 from foodvision.web.many import Answered
 from foodvision.web.theme import SCRIPT
@@ -163,6 +166,65 @@ def test_answer_is_remembered_as_long_as_the_file_is_the_same(fruit_checkpoint, 
     photo.unlink()
     with pytest.raises(PhotoError, match=r"^a\.jpg is no longer available"):
         model.predict(str(photo))
+
+
+@pytest.fixture
+def orchard(fruit_checkpoint, tmp_path, monkeypatch):
+    """A classifier with an example of each class, and how many photos it was run on, each time."""
+    folder = shutil.copytree(fruit_checkpoint, tmp_path / "orchard")
+    for label, colour in COLOURS.items():
+        make_photo(folder / "examples" / f"{label}.jpg", colour, seed=1)
+    classifier, asked = foodvision.load(folder), []
+    run = classifier.predict_pixels
+    monkeypatch.setattr(
+        classifier, "predict_pixels", lambda pixels: asked.append(len(pixels)) or run(pixels)
+    )
+    return classifier, asked
+
+
+def test_examples_are_answered_before_the_first_visitor_comes(orchard):
+    classifier, asked = orchard
+    page = build_page(classifier)
+    assert asked == []  # who imports `app` serves nothing yet
+    launch_page(page, wait=False)
+    page.behind.examples.wait()
+    assert asked == [1, 1, 1]
+    (caption,) = (fn.fn for fn in page.fns.values() if fn.name == "caption")
+    assert set(json.loads(caption("orchard", None))) == {f"{label}.jpg" for label in COLOURS}
+    assert asked == [1, 1, 1]
+    page.close(verbose=False)
+    page.behind.decoder.close()
+
+
+def test_visitors_who_come_at_once_have_each_example_answered_once(orchard, tmp_path):
+    classifier, asked = orchard
+    model, visitors = PageModel("orchard", classifier), 8
+    together = Barrier(visitors)
+
+    def come(_):
+        together.wait()
+        return model.captions(model.words(None))
+
+    with ThreadPoolExecutor(visitors) as threads:
+        captions = list(threads.map(come, range(visitors)))
+    assert captions == [captions[0]] * visitors
+    assert asked == [1, 1, 1]
+    (tmp_path / "copy").mkdir()
+    copy = shutil.copy(model.examples["kiwi.jpg"], tmp_path / "copy")  # as Gradio gives it to them
+    assert model.predict(str(copy)).label == "kiwi"
+    assert asked == [1, 1, 1]
+    own = make_photo(tmp_path / "copy" / "tomato.jpg", COLOURS["kiwi"], seed=9)  # only named so
+    assert model.predict(str(own)).label == "kiwi"
+    assert asked == [1, 1, 1, 1]
+
+
+def test_answers_ahead_end_with_the_page(orchard):
+    classifier, asked = orchard
+    ahead = ExamplesAhead([PageModel("orchard", classifier)])
+    ahead._is_ended.set()
+    ahead.start()
+    ahead.stop()
+    assert len(asked) == 1
 
 
 def test_correction_that_is_taken_back_leaves_no_empty_class(tmp_path):
