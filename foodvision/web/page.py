@@ -36,7 +36,7 @@ from foodvision.web.manifest import link_manifest_relatively
 from foodvision.web.many import many_tab
 from foodvision.web.one import one_tab
 from foodvision.web.programs import add_endpoints, refuse_addresses_of_assistants
-from foodvision.web.theme import CSS, SCRIPT, THEME
+from foodvision.web.theme import CSS, THEME, script
 from foodvision.web.uploads import MAX_UPLOAD, Uploads, programs_uploads, protect_functions
 
 # Visitors who are answered at a time; photos wait for a decoder, which is another matter. Gradio
@@ -112,7 +112,7 @@ def build_page(
         turn_off_when_left(camera, pointed, (one, many, about))
         gr.Markdown(i18n("privacy_feedback" if feedback else "privacy"), elem_classes="soft")
         add_endpoints(shown, chosen, photo, photos)
-        page.load(None, js=SCRIPT.read_text("utf-8"))
+        page.load(None, js=script())
     protect_functions(page, uploads, first.words)
     examples = ExamplesAhead(shown.values())
     page.behind = Behind(i18n, models, uploads, decoder, first.words, feedback, examples)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from conftest import COLOURS, EXAMPLES, make_photo
 from PIL import Image
+from starlette.requests import Request
 
 import foodvision
 from foodvision.classifier import Guess, Prediction
@@ -21,7 +22,7 @@ from foodvision.errors import CheckpointError, PhotoError, SettingsError
 from foodvision.image import SUFFIXES, load_image
 from foodvision.page.colours import colour_table
 from foodvision.page.models import PageModel, name_of
-from foodvision.page.pictures import SIDE, draw_card, where_it_looked
+from foodvision.page.pictures import SIDE, draw_thumbnail, where_it_looked
 from foodvision.page.words import LANGUAGES, read_wording
 from foodvision.web import build_page, launch_page, many
 from foodvision.web.ahead import ExamplesAhead
@@ -253,10 +254,8 @@ def test_model_in_the_clients_cache_is_called_as_on_the_hub(tmp_path):
     assert name_of(tmp_path / "models--cook--fruit" / "snapshots" / "3f2a9c0d") == "cook/fruit"
 
 
-@pytest.mark.parametrize("known", [True, False])
-def test_card_to_share_shows_all_of_its_text(known, tmp_path):
-    label = "a_soup_of_everything_that_was_left_over_on_sunday"
-    prediction = Prediction(
+def answer(label, *, known=True):
+    return Prediction(
         label=label,
         confidence=0.9,
         top=(Guess(label, 0.9),),
@@ -265,11 +264,43 @@ def test_card_to_share_shows_all_of_its_text(known, tmp_path):
         certainty="likely" if known else "not known",
         seconds=0.1,
     )
-    photo = make_photo(tmp_path / "a.jpg", COLOURS["kiwi"], seed=1, size=(720, 300))
-    card = draw_card(load_image(photo), prediction, read_wording(tmp_path, "fruit"))
-    text = np.asarray(Image.open(io.BytesIO(card)).convert("L"))[310:]
-    assert text[:, 36:-36].min() < 100
-    assert text[:, -30:].min() > 200
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize(
+    "label", ["pho", "a_soup_of_everything_that_was_left_over_on_sunday", "x" * 99]
+)
+def test_thumbnail_shows_all_of_its_text(known, label, tmp_path):
+    photo = load_image(make_photo(tmp_path / "a.jpg", COLOURS["kiwi"], seed=1, size=(720, 300)))
+    wording = read_wording(tmp_path, "fruit")
+    shown = Image.open(io.BytesIO(draw_thumbnail(photo, answer(label, known=known), wording)))
+    assert shown.size == (1200, 630)
+    text = np.asarray(shown.convert("L"))[:, 640:]
+    assert text.min() < 100
+    assert text[:, -40:].min() > 200
+    assert text[:40].min() > 200
+    assert text[-40:].min() > 200
+
+
+def test_thumbnail_of_names_without_letters_in_the_font_is_the_photo_alone(tmp_path):
+    photo = Image.new("RGB", (300, 300), (20, 90, 20))
+    wording = read_wording(tmp_path, "fruit")
+    shown = Image.open(io.BytesIO(draw_thumbnail(photo, answer("비빔밥"), wording)))
+    assert np.asarray(shown.convert("L")).max() < 100
+
+
+def test_card_is_in_the_visitors_language(fruit_checkpoint, tmp_path):
+    photo = str(make_photo(tmp_path / "a.jpg", COLOURS["kiwi"], seed=1))
+    page = build_page(foodvision.load(fruit_checkpoint))
+    (draw,) = (fn.fn for fn in page.fns.values() if fn.name == "draw")
+    (name,) = page.behind.models
+    korean = Request({"type": "http", "headers": [(b"accept-language", b"ko-KR")]})
+    card = json.loads(draw(photo, name, korean))
+    assert {"text": "kiwi", "isName": True} in card["headline"]
+    said = "".join(part["text"] for part in card["headline"])
+    assert re.search("[가-힣]", said)
+    assert card["photo"].startswith("data:image/jpeg;base64,")
+    page.close()
 
 
 def test_eight_visitors_are_answered_at_a_time(fruit_checkpoint):
