@@ -193,3 +193,14 @@ def shared(name: str) -> Path:
     if not path.exists():
         pytest.skip(f"{path} is not here: it lies beside the project's checkouts, users have none")
     return path
+
+
+def violations(page, impacts=("serious", "critical")):
+    """Return what axe-core finds on a page: of each kind the rule and the first element."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    return [
+        (violation["id"], violation["impact"], violation["nodes"][0]["html"])
+        for violation in Axe().run(page).response["violations"]
+        if violation["impact"] in impacts
+    ]

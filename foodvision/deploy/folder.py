@@ -17,7 +17,7 @@ from foodvision.hub.answers import RepoInfo
 from foodvision.hub.client import is_repo_id, translate_hub_errors
 from foodvision.page.examples import example_photos
 from foodvision.page.models import PageModel, name_of
-from foodvision.page.pictures import draw_card
+from foodvision.page.pictures import draw_thumbnail
 
 ZERO_GPU = "zero-a10g"
 """The hardware whose Spaces a free account may have."""
@@ -101,7 +101,7 @@ def _thumbnail(classifier: Classifier) -> bytes | None:
     if known is None:
         return None
     photo, answer = known
-    return draw_card(model.decoded(photo).picture, answer, model.wording)
+    return draw_thumbnail(model.decoded(photo).picture, answer, model.wording)
 
 
 def _readme(repo_id: str, card: dict[str, Any]) -> str:

@@ -2,13 +2,12 @@
 
 import filecmp
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
-from threading import BoundedSemaphore
-from typing import Any, TypeAlias
+from threading import BoundedSemaphore, Lock
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from foodvision.checkpoint import BUNDLED
 from foodvision.classifier import BUNDLED_NAME, Classifier, Prediction, load
@@ -22,6 +21,38 @@ _REMEMBERED, _DECODED_REMEMBERED = 512, 8
 
 # More at a time would share the same cores.
 _RUNNING = BoundedSemaphore(2)
+
+_Result = TypeVar("_Result")
+
+
+class Remembered(Generic[_Result]):
+    """The latest results of a function: computed once each, however many ask at the same time."""
+
+    def __init__(self, function: Callable[..., _Result], most: int) -> None:
+        """Remember at most so many results, and forget first what was not asked for the longest."""
+        self._function, self._most = function, most
+        self._places: dict[tuple[Any, ...], _Place[_Result]] = {}
+        self._lock = Lock()
+
+    def __call__(self, *key: Any) -> _Result:
+        """Return the function's result for these arguments; what it raises is not remembered."""
+        with self._lock:
+            place = self._places.pop(key, None) or _Place()
+            self._places[key] = place
+            if len(self._places) > self._most:
+                del self._places[next(iter(self._places))]
+        with place.lock:  # whoever asks for the same waits here
+            if not place.results:
+                place.results.append(self._function(*key))
+            return place.results[0]
+
+
+class _Place(Generic[_Result]):
+    """Where a result is, or is being computed."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self.results: list[_Result] = []
 
 
 class PageModel:
@@ -39,8 +70,8 @@ class PageModel:
         self.wording = read_wording(classifier.checkpoint.folder, name)
         self.examples = {path.name: path for path in example_photos(classifier.checkpoint)}
         self._decoder = decoder or Decoder()
-        self._decoded = lru_cache(_DECODED_REMEMBERED)(self._decode)
-        self._predicted = lru_cache(_REMEMBERED)(self._predict)
+        self._decoded = Remembered(self._decode, _DECODED_REMEMBERED)
+        self._predicted = Remembered(self._predict, _REMEMBERED)
 
     @property
     def refuses(self) -> bool:
@@ -62,6 +93,13 @@ class PageModel:
         path = self.examples.get(Path(photo).name)
         return path.name if path and filecmp.cmp(path, photo, shallow=False) else None
 
+    def predict_examples(self) -> Iterator[Prediction | None]:
+        """Answer the examples one after the other, so that nobody waits for them later.
+
+        Gives None for one that cannot be read.
+        """
+        return (self._try(str(path)) for path in self.examples.values())
+
     def captions(self, words: Words) -> dict[str, Caption]:
         """Return what stands under each example, by its name."""
         classes = self.classifier.classes
@@ -73,16 +111,26 @@ class PageModel:
     def predict(self, photo: str) -> Prediction:
         """Answer a photo, once while its file is the same; three parts of the page ask.
 
+        A visitor's copy of an example is the example: that was answered when the page started.
+
         Raises PhotoError for what is no photo, or is there no more.
         """
-        return self._predicted(photo, *_state_of(photo))
+        return self._predicted(*self._key_of(photo))
 
     def decoded(self, photo: str) -> Decoded:
         """Return a photo as the network sees it, and as people do.
 
         Raises PhotoError as `predict` does.
         """
-        return self._decoded(photo, *_state_of(photo))
+        return self._decoded(*self._key_of(photo))
+
+    def _key_of(self, photo: str) -> tuple[str, int, int]:
+        """Return what a photo's results are remembered by: its path, and the state of its file."""
+        state = _state_of(photo)
+        if name := self.example(photo):
+            photo = str(self.examples[name])
+            state = _state_of(photo)
+        return photo, *state
 
     def _try(self, photo: str) -> Prediction | None:
         try:

@@ -1,23 +1,21 @@
-"""Pictures of an answer: where the model looked, and a card to share."""
+"""Pictures of an answer: where the model looked, and what a link to a page shows."""
 
 import io
-from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from foodvision.classifier import Prediction
 from foodvision.page.colours import colour_table
-from foodvision.page.prediction_html import headline, measured_sentence
+from foodvision.page.prediction_html import headline
 from foodvision.page.words import Wording
 from foodvision.preprocess import Preprocess
 
 SIDE = 448
 """Pixels of a side of the pictures of where a model looked."""
 
-_CARD_WIDTH, _CARD_MARGIN = 720, 36
-_INK, _PAPER, _SOFT = (36, 28, 22), (255, 250, 244), (110, 96, 84)
+_THUMBNAIL, _MARGIN = (1200, 630), 48
+_INK, _PAPER, _ACCENT = "#1c1917", "#fffaf4", "#c2410c"
 
 
 def where_it_looked(
@@ -33,40 +31,60 @@ def where_it_looked(
     return Image.fromarray(square), Image.fromarray(colour_table()[values])
 
 
-def draw_card(
-    image: Image.Image,
-    prediction: Prediction,
-    wording: Wording,
-    measured: Mapping[str, Any] | None = None,
-) -> bytes:
-    """Return a picture to share, of a photo with its answer: a JPEG.
+def draw_thumbnail(image: Image.Image, prediction: Prediction, wording: Wording) -> bytes:
+    """Return what a link to a page shows: a photo beside its answer, 1200 x 630 pixels, as JPEG.
 
-    measured: as `answer_html` takes it.
-    It is in English: the font that Pillow brings has no letters of Korea and Japan.
+    In English, because it is the same for everybody. The photo is alone where the font that Pillow
+    brings lacks a letter: it has none of Korea and Japan.
     """
-    words = wording.choose(None)
-    sentence = measured_sentence(prediction, words, measured) if prediction.known else ""
-    image = image.copy()
-    image.thumbnail((_CARD_WIDTH, _CARD_WIDTH))
-    sheet = Image.new("RGB", (_CARD_WIDTH, image.height + 190), _PAPER)
-    sheet.paste(image, ((_CARD_WIDTH - image.width) // 2, 0))
-    draw = ImageDraw.Draw(sheet)
-    top = image.height + 24
-    for text, size, colour, down in (
-        (headline(prediction, words), 44, _INK, 64),
-        (sentence, 24, _INK, 44),
-        (wording.title, 18, _SOFT, 0),
-    ):
-        draw.text((_CARD_MARGIN, top), text, colour, _font_for(text, size))
-        top += down
+    said = headline(prediction, wording.choose(None))
+    if not _has_letters(said + wording.title):
+        return _jpeg(ImageOps.fit(image, _THUMBNAIL))
+    width, height = _THUMBNAIL
+    sheet = Image.new("RGB", _THUMBNAIL, _PAPER)
+    sheet.paste(ImageOps.fit(image, (height, height)), (0, 0))
+    draw, left = ImageDraw.Draw(sheet), height + _MARGIN
+    room = width - left - _MARGIN
+    text, font = _fit(said, room, 300)
+    draw.multiline_text((left, height // 2 - 30), text, _INK, font, anchor="lm", spacing=14)
+    title, font = _fit(wording.title, room, 32)
+    draw.text((left, height - _MARGIN), title, _ACCENT, font, anchor="ls")
+    return _jpeg(sheet)
+
+
+def _fit(text: str, room: int, height: int) -> tuple[str, ImageFont.FreeTypeFont]:
+    """Return a text in lines, and the font in the largest size in which they fit."""
+    draw = ImageDraw.Draw(Image.new("1", (1, 1)))
+    size = 72.0
+    while True:
+        font = _font(size)
+        lines: list[str] = []
+        for word in text.split():
+            longer = f"{lines[-1]} {word}" if lines else word
+            if lines and font.getlength(longer) <= room:
+                lines[-1] = longer
+            else:
+                lines.append(word)
+        folded = "\n".join(lines)
+        box = draw.multiline_textbbox((0, 0), folded, font, spacing=14)
+        if size < 6 or (box[2] <= room and box[3] <= height):
+            return folded, font
+        size *= 0.95
+
+
+def _has_letters(text: str) -> bool:
+    font = _font(32)
+    none = bytes(font.getmask("\U0010fffd"))
+    return all(bytes(font.getmask(letter)) != none for letter in text if not letter.isspace())
+
+
+def _font(size: float) -> ImageFont.FreeTypeFont:
+    font = ImageFont.load_default(size)
+    assert isinstance(font, ImageFont.FreeTypeFont)  # with a size it is one
+    return font
+
+
+def _jpeg(image: Image.Image) -> bytes:
     content = io.BytesIO()
-    sheet.save(content, "JPEG", quality=88)
+    image.save(content, "JPEG", quality=88)
     return content.getvalue()
-
-
-def _font_for(text: str, size: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Return the font in a size, or in as much smaller a one as a line of the card asks for."""
-    room = _CARD_WIDTH - 2 * _CARD_MARGIN
-    while (wide := ImageFont.load_default(size).getlength(text)) > room:
-        size *= min(room / wide, 0.98)  # letters do not shrink evenly: measure again
-    return ImageFont.load_default(size)

@@ -37,15 +37,7 @@ def answer_html(
     link: an address that shows it again, if it has one.
     measured: the checkpoint's figures `certainty`: how many test photos with each were right.
     """
-    sentence = (
-        measured_sentence(prediction, words, measured)
-        if prediction.known
-        else words(
-            "nearest",
-            name=words.in_sentence(prediction.label),
-            confidence=percent(prediction.confidence, words),
-        )
-    )
+    sentence = sentence_of(prediction, words, measured)
     time = words("time", milliseconds=f"{1000 * prediction.seconds:.0f}")
     guesses = Markup().join(
         _GUESS.format(
@@ -56,10 +48,12 @@ def answer_html(
         for guess in prediction.top
     )
     again = _AGAIN.format(link=link, text=words("example_link")) if link else ""
-    template = escape(words.texts[statement_of(prediction)])
-    named = {key: _NAME.format(name) for key, name in _names(prediction, words).items()}
+    parts = (
+        _NAME.format(text) if is_name else escape(text)
+        for text, is_name in headline_parts(prediction, words)
+    )
     return _html(
-        template.format(**named, confidence=percent(prediction.confidence, words)),
+        Markup().join(parts),
         f"{sentence} {time}".strip(),
         _GUESSES.format(guesses=guesses, again=again),
         "known" if prediction.known else "unknown",
@@ -76,25 +70,34 @@ def statement_of(prediction: Prediction) -> str:
 
 def headline(prediction: Prediction, words: Words) -> str:
     """Return an answer in a few words: "Probably ramen, 90%"."""
-    confidence = percent(prediction.confidence, words)
-    return words(statement_of(prediction), **_names(prediction, words), confidence=confidence)
+    return "".join(text for text, _ in headline_parts(prediction, words))
 
 
-def measured_sentence(
-    prediction: Prediction, words: Words, measured: Mapping[str, Any] | None
+def headline_parts(prediction: Prediction, words: Words) -> list[tuple[str, bool]]:
+    """Return the headline in parts, each with whether it is the name of a class."""
+    parts = words.parts(
+        statement_of(prediction),
+        name=words.in_sentence(prediction.label),
+        other=words.in_sentence(prediction.top[1 % len(prediction.top)].label),
+        confidence=percent(prediction.confidence, words),
+    )
+    return [(text, place in ("name", "other")) for text, place in parts]
+
+
+def sentence_of(
+    prediction: Prediction, words: Words, measured: Mapping[str, Any] | None = None
 ) -> str:
-    """Return how many test photos that were answered with this certainty were right, if known."""
+    """Return what stands below the headline: how often such an answer is right, or what is nearest.
+
+    measured: as `answer_html` takes it.
+    """
+    if not prediction.known:
+        confidence = percent(prediction.confidence, words)
+        return words("nearest", name=words.in_sentence(prediction.label), confidence=confidence)
     of = (measured or {}).get(prediction.certainty)
     if not of or not of["n"]:
         return ""
     return words("measured", n=of["n"], share=percent(of["value"], words))
-
-
-def _names(prediction: Prediction, words: Words) -> dict[str, str]:
-    return {
-        "name": words.in_sentence(prediction.label),
-        "other": words.in_sentence(prediction.top[1 % len(prediction.top)].label),
-    }
 
 
 def failure_html(reason: str, words: Words) -> Markup:

@@ -49,6 +49,14 @@ class Words:
         """Return a sentence, filled in."""
         return self.texts[key].format(**values)
 
+    def parts(self, key: str, **values: object) -> list[tuple[str, str]]:
+        """Return a sentence in parts: each text, and the {place} that it fills or "" for none."""
+        parts = []
+        for text, place, _, _ in Formatter().parse(self.texts[key]):
+            parts += [(text, "")] if text else []
+            parts += [(str(values[place]), place)] if place else []
+        return parts
+
     def name(self, label: str) -> str:
         """Return what people call a class: "french_toast" is "French toast"."""
         return self.names.get(label) or display_name(label)

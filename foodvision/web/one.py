@@ -11,9 +11,15 @@ from markupsafe import escape
 from foodvision.classifier import Prediction
 from foodvision.errors import PhotoError
 from foodvision.page.models import PageModel, PageModels
-from foodvision.page.pictures import draw_card, where_it_looked
-from foodvision.page.prediction_html import answer_html, empty_html, failure_html
-from foodvision.reports.documents import data_uri
+from foodvision.page.pictures import where_it_looked
+from foodvision.page.prediction_html import (
+    answer_html,
+    empty_html,
+    failure_html,
+    headline_parts,
+    sentence_of,
+)
+from foodvision.reports.documents import thumbnail
 from foodvision.web.choice import ModelChoice, changes_of
 from foodvision.web.feedback import Feedback, feedback_form
 from foodvision.web.looked import looked_html
@@ -27,13 +33,11 @@ _COPY = """() => {
     navigator.clipboard.writeText(answer.innerText).catch(select);
 }"""
 
-_SAVE = """(picture) => {
-    if (!picture) return;
-    const link = document.createElement("a");
-    link.href = picture;
-    link.download = "answer.jpg";
-    link.click();
-}"""
+# page.js draws it, in the fonts of the visitor's device.
+_SAVE = "(card) => card && window.foodvision.saveCard(JSON.parse(card))"
+
+# The longest side of a photo on a card, in pixels; the card is 1080 wide.
+_CARD_PHOTO = 1280
 
 # By the time the greeting comes, a visitor who was quick has a photo and its answer.
 _GREET = """(photo, ...greetings) =>
@@ -149,9 +153,18 @@ def _connect_buttons(
         prediction = _try(model, photo)
         if photo is None or prediction is None:
             raise gr.Error(escape(model.words(request)("ask_text")), print_exception=False)
-        picture = model.decoded(photo).picture
-        card = draw_card(picture, prediction, model.wording, model.measured)
-        return data_uri(card, "image/jpeg")
+        words = model.words(request)
+        card = {
+            # Browsers cannot show every kind of photo that the model reads.
+            "photo": thumbnail(model.decoded(photo).picture, _CARD_PHOTO),
+            "headline": [
+                {"text": text, "isName": is_name}
+                for text, is_name in headline_parts(prediction, words)
+            ],
+            "sentence": sentence_of(prediction, words, model.measured),
+            "title": model.wording.title,
+        }
+        return json.dumps(card)
 
     widgets.copy.click(None, js=_COPY)
     drawn = gr.Textbox(visible=False)
@@ -207,7 +220,6 @@ def _caption_examples(models: PageModels, chosen: ModelChoice, page: gr.Blocks) 
         return json.dumps({name: asdict(of) for name, of in captions.items()})
 
     said = gr.Textbox(visible=False)
-    # Last, because the first visitor waits for a prediction of each.
     events = [page.load, *([chosen.change] if isinstance(chosen, gr.Dropdown) else [])]
     for event in events:
         event(caption, chosen, said, show_progress="hidden", api_visibility="private").then(

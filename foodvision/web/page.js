@@ -1,4 +1,4 @@
-() => {
+(drawCard) => {
   let captions = {};
   const nameExample = (button) => {
     const source = button.querySelector("img")?.src.split("/").pop();
@@ -69,6 +69,16 @@
     caption: (said) => {
       captions = said;
       mend();
+    },
+    saveCard: async ({ photo, ...said }) => {
+      const image = new Image();
+      image.src = photo;
+      await image.decode();
+      const link = document.createElement("a");
+      link.href = URL.createObjectURL(await drawCard(image, { ...said, language: navigator.language }));
+      link.download = "answer.jpg";
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // some browsers ask first where to
     },
   };
   const tellConnection = () => document.body.classList.toggle("offline", !navigator.onLine);

@@ -27,6 +27,7 @@ from foodvision.system.network import LOOPBACK, bare_host, clean_root_path, in_u
 from foodvision.system.temporary import TemporaryFolder
 from foodvision.system.terminal import say
 from foodvision.web.about import about_tab
+from foodvision.web.ahead import ExamplesAhead
 from foodvision.web.camera import camera_tab, turn_off_when_left
 from foodvision.web.choice import ModelChoice
 from foodvision.web.feedback import Feedback
@@ -35,7 +36,7 @@ from foodvision.web.manifest import link_manifest_relatively
 from foodvision.web.many import many_tab
 from foodvision.web.one import one_tab
 from foodvision.web.programs import add_endpoints, refuse_addresses_of_assistants
-from foodvision.web.theme import CSS, SCRIPT, THEME
+from foodvision.web.theme import CSS, THEME, script
 from foodvision.web.uploads import MAX_UPLOAD, Uploads, programs_uploads, protect_functions
 
 # Visitors who are answered at a time; photos wait for a decoder, which is another matter. Gradio
@@ -87,6 +88,7 @@ class Services:
     decoder: Decoder
     words: Callable[[Any], Words]
     feedback: Feedback | None
+    examples: ExamplesAhead
     guard: Guard | None = None
 
 
@@ -129,9 +131,10 @@ def build_page(
         turn_off_when_left(camera, pointed, (one, many, about))
         gr.Markdown(i18n("privacy_feedback" if feedback else "privacy"), elem_classes="soft")
         add_endpoints(shown, chosen, photo, photos)
-        page.load(None, js=SCRIPT.read_text("utf-8"))
+        page.load(None, js=script())
     protect_functions(page, uploads, first.words)
-    page.services = Services(i18n, models, uploads, decoder, first.words, feedback)
+    examples = ExamplesAhead(shown.values())
+    page.services = Services(i18n, models, uploads, decoder, first.words, feedback, examples)
     return page.queue(max_size=50, default_concurrency_limit=_AT_ONCE)  # type: ignore[no-any-return]
 
 
@@ -185,12 +188,14 @@ def launch_page(
         services.guard.allow_host_of(share_url)
     refuse_addresses_of_assistants(page)
     services.uploads.publish_what_is_there()
+    services.examples.start()
     stop = _StopRequest() if wait else None  # before anybody knows that the page answers
     say(f"Serving at {share_url or local_url} (Ctrl-C stops it)")
     if stop:
         _wait_until_stopped(services, stop)
         # Gradio's own way out waits for pages that are open.
         page.close(verbose=False)
+        services.examples.stop()
         services.decoder.close()
         if services.feedback:
             services.feedback.close()

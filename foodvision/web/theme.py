@@ -26,3 +26,12 @@ THEME = gr.themes.Base(
 
 CSS = LOOKS, Path(__file__).parent / "page.css"
 SCRIPT = Path(__file__).parent / "page.js"
+
+# The page without a server draws its card by the same module.
+_CARD = Path(__file__).parents[1] / "browser" / "page" / "js" / "card.js"
+
+
+def script() -> str:
+    """Return what a page runs when it is opened: a function, as Gradio wants it."""
+    card = _CARD.read_text("utf-8").replace("export function", "function")
+    return f"() => {{\n{card}\n({SCRIPT.read_text('utf-8').rstrip()})(drawCard);\n}}"

@@ -70,12 +70,19 @@ class Uploads:
             self._public = frozenset(self._files()) - self._kept.keys()
 
     def add(self, paths: Iterable[Path], owners: frozenset[str]) -> None:
-        """Note whose files are, and delete the oldest of what is too much."""
+        """Note whose files are, and delete the oldest of what is too much.
+
+        Gradio writes the same photo of the same name to the same path: an example that a visitor
+        sends stays everybody's, and what two send is both's.
+        """
         with self._lock:
-            for path in paths:
-                self._kept.pop(path, None)
+            for path in map(Path.resolve, paths):
+                if path in self._public:
+                    continue
+                before = self._kept.pop(path, None)
+                both = owners | before.owners if before else owners
                 with suppress(OSError):
-                    self._kept[path.resolve()] = _Kept(owners, path.stat().st_size)
+                    self._kept[path] = _Kept(both, path.stat().st_size)
             caps = self._caps
             theirs = [path for path, of in self._kept.items() if of.owners & owners]
             self._make_room(theirs, caps.visitor_bytes, caps.visitor_files)

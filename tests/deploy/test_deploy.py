@@ -240,7 +240,7 @@ def test_dry_run_writes_the_folder_and_asks_nobody(hub, run, model, tmp_path):
     assert len(head["short_description"]) <= 60
     assert head["thumbnail"].endswith("/spaces/cook/page/resolve/main/thumbnail.jpg")
     with Image.open(folder / "thumbnail.jpg") as thumbnail:
-        assert thumbnail.width == 720
+        assert thumbnail.size == (1200, 630)
     asked = (folder / "requirements.txt").read_text()
     assert "onnxruntime" in asked
     assert "gradio" not in asked

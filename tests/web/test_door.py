@@ -425,3 +425,18 @@ def test_proxy_that_cannot_be_used_is_one_line():
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "ALL_PROXY" in done.stderr
+
+
+def test_same_photo_of_two_visitors_is_boths_and_an_example_is_everybodys(tmp_path):
+    uploads, one, other = Uploads(tmp_path), frozenset(["one"]), frozenset(["other"])
+    example = make_photo(tmp_path.resolve() / "hash" / "kiwi.jpg", COLOURS["kiwi"], seed=1)
+    uploads.publish_what_is_there()
+    photo = make_photo(tmp_path.resolve() / "else" / "kiwi.jpg", COLOURS["kiwi"], seed=2)
+    for visitor in (one, other):
+        uploads.add([example, photo], visitor)
+    for visitor in (one, other):
+        assert uploads.may_read(example, visitor)
+        assert uploads.may_read(photo, visitor)
+    stranger = frozenset(["stranger"])
+    assert uploads.may_read(example, stranger)
+    assert not uploads.may_read(photo, stranger)

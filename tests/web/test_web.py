@@ -3,14 +3,17 @@
 import io
 import json
 import re
+import shutil
 import string
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import matplotlib
 import numpy as np
 import pytest
 from conftest import COLOURS, EXAMPLES, make_photo
 from PIL import Image
+from starlette.requests import Request
 
 import foodvision
 from foodvision.classifier import Guess, Prediction
@@ -19,9 +22,10 @@ from foodvision.errors import CheckpointError, PhotoError, SettingsError
 from foodvision.image import SUFFIXES, load_image
 from foodvision.page.colours import colour_table
 from foodvision.page.models import PageModel, name_of
-from foodvision.page.pictures import SIDE, draw_card, where_it_looked
+from foodvision.page.pictures import SIDE, draw_thumbnail, where_it_looked
 from foodvision.page.words import LANGUAGES, read_wording
-from foodvision.web import build_page, many
+from foodvision.web import build_page, launch_page, many
+from foodvision.web.ahead import ExamplesAhead
 from foodvision.web.feedback import Feedback, open_feedback
 from foodvision.web.many import Answered
 from foodvision.web.theme import SCRIPT
@@ -165,6 +169,65 @@ def test_answer_is_remembered_as_long_as_the_file_is_the_same(fruit_checkpoint, 
         model.predict(str(photo))
 
 
+@pytest.fixture
+def orchard(fruit_checkpoint, tmp_path, monkeypatch):
+    """A classifier with an example of each class, and how many photos it was run on, each time."""
+    folder = shutil.copytree(fruit_checkpoint, tmp_path / "orchard")
+    for label, colour in COLOURS.items():
+        make_photo(folder / "examples" / f"{label}.jpg", colour, seed=1)
+    classifier, asked = foodvision.load(folder), []
+    run = classifier.predict_pixels
+    monkeypatch.setattr(
+        classifier, "predict_pixels", lambda pixels: asked.append(len(pixels)) or run(pixels)
+    )
+    return classifier, asked
+
+
+def test_examples_are_answered_before_the_first_visitor_comes(orchard):
+    classifier, asked = orchard
+    page = build_page(classifier)
+    assert asked == []  # who imports `app` serves nothing yet
+    launch_page(page, wait=False)
+    page.behind.examples.wait()
+    assert asked == [1, 1, 1]
+    (caption,) = (fn.fn for fn in page.fns.values() if fn.name == "caption")
+    assert set(json.loads(caption("orchard", None))) == {f"{label}.jpg" for label in COLOURS}
+    assert asked == [1, 1, 1]
+    page.close(verbose=False)
+    page.behind.decoder.close()
+
+
+def test_visitors_who_come_at_once_have_each_example_answered_once(orchard, tmp_path):
+    classifier, asked = orchard
+    model, visitors = PageModel("orchard", classifier), 8
+    together = Barrier(visitors)
+
+    def come(_):
+        together.wait()
+        return model.captions(model.words(None))
+
+    with ThreadPoolExecutor(visitors) as threads:
+        captions = list(threads.map(come, range(visitors)))
+    assert captions == [captions[0]] * visitors
+    assert asked == [1, 1, 1]
+    (tmp_path / "copy").mkdir()
+    copy = shutil.copy(model.examples["kiwi.jpg"], tmp_path / "copy")  # as Gradio gives it to them
+    assert model.predict(str(copy)).label == "kiwi"
+    assert asked == [1, 1, 1]
+    own = make_photo(tmp_path / "copy" / "tomato.jpg", COLOURS["kiwi"], seed=9)  # only named so
+    assert model.predict(str(own)).label == "kiwi"
+    assert asked == [1, 1, 1, 1]
+
+
+def test_answers_ahead_end_with_the_page(orchard):
+    classifier, asked = orchard
+    ahead = ExamplesAhead([PageModel("orchard", classifier)])
+    ahead._is_ended.set()
+    ahead.start()
+    ahead.stop()
+    assert len(asked) == 1
+
+
 def test_correction_that_is_taken_back_leaves_no_empty_class(tmp_path):
     feedback = Feedback(tmp_path / "kept")
     photo = make_photo(tmp_path / "a.jpg", COLOURS["kiwi"], seed=1)
@@ -191,10 +254,8 @@ def test_model_in_the_clients_cache_is_called_as_on_the_hub(tmp_path):
     assert name_of(tmp_path / "models--cook--fruit" / "snapshots" / "3f2a9c0d") == "cook/fruit"
 
 
-@pytest.mark.parametrize("known", [True, False])
-def test_card_to_share_shows_all_of_its_text(known, tmp_path):
-    label = "a_soup_of_everything_that_was_left_over_on_sunday"
-    prediction = Prediction(
+def answer(label, *, known=True):
+    return Prediction(
         label=label,
         confidence=0.9,
         top=(Guess(label, 0.9),),
@@ -203,11 +264,43 @@ def test_card_to_share_shows_all_of_its_text(known, tmp_path):
         certainty="likely" if known else "not known",
         seconds=0.1,
     )
-    photo = make_photo(tmp_path / "a.jpg", COLOURS["kiwi"], seed=1, size=(720, 300))
-    card = draw_card(load_image(photo), prediction, read_wording(tmp_path, "fruit"))
-    text = np.asarray(Image.open(io.BytesIO(card)).convert("L"))[310:]
-    assert text[:, 36:-36].min() < 100
-    assert text[:, -30:].min() > 200
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize(
+    "label", ["pho", "a_soup_of_everything_that_was_left_over_on_sunday", "x" * 99]
+)
+def test_thumbnail_shows_all_of_its_text(known, label, tmp_path):
+    photo = load_image(make_photo(tmp_path / "a.jpg", COLOURS["kiwi"], seed=1, size=(720, 300)))
+    wording = read_wording(tmp_path, "fruit")
+    shown = Image.open(io.BytesIO(draw_thumbnail(photo, answer(label, known=known), wording)))
+    assert shown.size == (1200, 630)
+    text = np.asarray(shown.convert("L"))[:, 640:]
+    assert text.min() < 100
+    assert text[:, -40:].min() > 200
+    assert text[:40].min() > 200
+    assert text[-40:].min() > 200
+
+
+def test_thumbnail_of_names_without_letters_in_the_font_is_the_photo_alone(tmp_path):
+    photo = Image.new("RGB", (300, 300), (20, 90, 20))
+    wording = read_wording(tmp_path, "fruit")
+    shown = Image.open(io.BytesIO(draw_thumbnail(photo, answer("비빔밥"), wording)))
+    assert np.asarray(shown.convert("L")).max() < 100
+
+
+def test_card_is_in_the_visitors_language(fruit_checkpoint, tmp_path):
+    photo = str(make_photo(tmp_path / "a.jpg", COLOURS["kiwi"], seed=1))
+    page = build_page(foodvision.load(fruit_checkpoint))
+    (draw,) = (fn.fn for fn in page.fns.values() if fn.name == "draw")
+    (name,) = page.behind.models
+    korean = Request({"type": "http", "headers": [(b"accept-language", b"ko-KR")]})
+    card = json.loads(draw(photo, name, korean))
+    assert {"text": "kiwi", "isName": True} in card["headline"]
+    said = "".join(part["text"] for part in card["headline"])
+    assert re.search("[가-힣]", said)
+    assert card["photo"].startswith("data:image/jpeg;base64,")
+    page.close()
 
 
 def test_eight_visitors_are_answered_at_a_time(fruit_checkpoint):

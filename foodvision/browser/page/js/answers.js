@@ -6,15 +6,13 @@ import { entryOf } from "./words.js";
 
 /** Show an answer. config: the page's; link: an address that shows it again, if it has one. */
 export function showAnswer(place, prediction, words, config, link = "") {
-  const { key, values, sentence } = describe(prediction, words, config);
-  const headline = words
-    .parts(key, values)
-    .map(({ text, place }) => (["name", "other"].includes(place) ? element("b", {}, text) : text));
+  const { headline, sentence } = describe(prediction, words, config);
+  const parts = headline.map(({ text, isName }) => (isName ? element("b", {}, text) : text));
   const time = words.say("time", { milliseconds: (1000 * prediction.seconds).toFixed(0) });
   const guesses = prediction.top.map((guess) => showGuess(guess, words));
   const more = [element("ol", { class: "guesses" }, ...guesses)];
   if (link) more.push(element("a", { href: link }, words.say("example_link")));
-  show(place, headline, `${sentence} ${time}`.trim(), more);
+  show(place, parts, `${sentence} ${time}`.trim(), more);
   place.classList.toggle("unknown", !prediction.known);
 }
 
@@ -35,13 +33,9 @@ export function showWaiting(place, text, words) {
   show(place, [words.say("ask_title")], text);
 }
 
-/** @returns {{headline: string, sentence: string}} */
-export function inSentences(prediction, words, config) {
-  const { key, values, sentence } = describe(prediction, words, config);
-  return { headline: words.say(key, values), sentence: prediction.known ? sentence : "" };
-}
-
-function describe(prediction, words, config) {
+/** An answer in words: the headline in parts, of which names stand out, and a sentence below it.
+ * @returns {{headline: {text: string, isName: boolean}[], sentence: string}} */
+export function describe(prediction, words, config) {
   const { label, top } = prediction;
   const values = {
     name: words.inSentence(label),
@@ -51,7 +45,10 @@ function describe(prediction, words, config) {
   const sentence = prediction.known
     ? measured(entryOf(config.measured, prediction.certainty), words)
     : words.say("nearest", values);
-  return { key: statementOf(prediction, config), values, sentence };
+  const headline = words
+    .parts(statementOf(prediction, config), values)
+    .map(({ text, place }) => ({ text, isName: ["name", "other"].includes(place) }));
+  return { headline, sentence };
 }
 
 /** How many test photos that were answered with the same certainty were right, if known. */

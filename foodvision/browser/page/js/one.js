@@ -1,8 +1,9 @@
 /** The tab for one photo: the answer first, then where the model looked, a card, a link. */
 
-import { inSentences, showAnswer, showEmpty, showFailure, showWaiting } from "./answers.js";
+import { describe, showAnswer, showEmpty, showFailure, showWaiting } from "./answers.js";
+import { drawCard } from "./card.js";
 import { element, find, save, takeDrops } from "./dom.js";
-import { clear, drawCard, drawLooked } from "./pictures.js";
+import { clear, drawLooked } from "./pictures.js";
 
 const MILLISECONDS_TOLD = 3000;
 
@@ -169,8 +170,10 @@ class OneTab {
   }
 
   async #saveCard() {
-    const { headline, sentence } = inSentences(this.#prediction, this.words, this.model.config);
-    save(await drawCard(this.photo, [headline, sentence, this.model.config.title]), "answer.jpg");
+    const { words, model } = this;
+    const { headline, sentence } = describe(this.#prediction, words, model.config);
+    const said = { headline, sentence, title: model.config.title, language: words.language };
+    save(await drawCard(this.photo, said), "answer.jpg");
   }
 }
 

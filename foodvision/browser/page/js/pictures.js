@@ -1,13 +1,6 @@
-/** Pictures of an answer: where the model looked, and a card to share. */
+/** Pictures of where the model looked. */
 
 import { resize } from "./resize.js";
-
-const CARD = { width: 720, margin: 36, under: 190 };
-const LINES = [
-  { size: 44, colour: "#241c16", down: 64 },
-  { size: 24, colour: "#241c16", down: 44 },
-  { size: 18, colour: "#6e6054", down: 0 },
-];
 
 /**
  * Draw the square that the model sees, and over it a map in colours of where it looked.
@@ -51,32 +44,4 @@ function draw(canvas, side, pixels) {
 
 export function clear(...canvases) {
   for (const canvas of canvases) canvas.width = canvas.height = 1;
-}
-
-/**
- * Draw a photo with its answer.
- *
- * @param {HTMLImageElement} photo
- * @param {string[]} texts headline, sentence, title
- * @returns {Promise<Blob>} a JPEG, 720 pixels wide
- */
-export function drawCard(photo, texts) {
-  const scale = Math.min(1, CARD.width / Math.max(photo.naturalWidth, photo.naturalHeight));
-  const [width, height] = [photo.naturalWidth * scale, photo.naturalHeight * scale];
-  const canvas = new OffscreenCanvas(CARD.width, Math.round(height) + CARD.under);
-  const context = canvas.getContext("2d");
-  context.fillStyle = "#fffaf4";
-  context.fillRect(0, 0, canvas.width, canvas.height);
-  context.imageSmoothingQuality = "high";
-  context.drawImage(photo, (CARD.width - width) / 2, 0, width, height);
-  context.textBaseline = "top";
-  let top = height + 24;
-  for (const [index, { size, colour, down }] of LINES.entries()) {
-    context.fillStyle = colour;
-    context.font = `${size}px system-ui, sans-serif`;
-    // What is too long is squeezed rather than cut.
-    context.fillText(texts[index], CARD.margin, top, CARD.width - 2 * CARD.margin);
-    top += down;
-  }
-  return canvas.convertToBlob({ type: "image/jpeg", quality: 0.88 });
 }
