@@ -19,6 +19,7 @@ import pillow_heif
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from foodvision.errors import PhotoError, first_line
+from foodvision.reduced import ReducedImage
 from foodvision.safety.photo_limits import (
     MAX_BYTES,
     check_cost,
@@ -72,6 +73,9 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 
+# The orientations whose stored first column, or row, is the last one of the upright photo.
+_FROM_RIGHT, _FROM_BELOW, _ON_ITS_SIDE = {2, 3, 6, 7}, {3, 4, 7, 8}, {5, 6, 7, 8}
+
 # Modes of grey values of more than eight bits.
 _DEEP = ("I", "I;16", "I;16L", "I;16B", "I;16N", "F")
 
@@ -114,7 +118,7 @@ def load_image(source: Photo, side: int = 0, white: float | None = None) -> Imag
     BMP, TIFF, AVIF and HEIC. EXIF orientation and embedded colour profiles are applied;
     transparency lies over white.
     A JPEG far larger than what is needed comes out at 1/2, 1/4 or 1/8 of its size, its short side
-    never under 640 pixels, nor under `side`.
+    never under 640 pixels, nor under `side`: a `ReducedImage`, whose `resize` is in register.
 
     white: what is white in photos of more than eight bits, as 4095 for 12 bits; 65535 if None, and
         floating point values, whose range no file states, are refused then.
@@ -229,8 +233,11 @@ def _decode(
         and image.width * image.height > _LARGE_HEIC
     ):
         check_cost(image, name)
-        return _to_srgb(_reduced_heic(source, enough))
-    image.draft(None, (enough, enough))
+        by = _reduction(min(image.size), enough)
+        return _reduced(_to_srgb(_reduced_heic(source, by)), image.size, by)
+    photo_size = image.size
+    drafted = image.draft(None, (enough, enough))
+    by = round(photo_size[0] / drafted[1][2]) if drafted else 1
     if image.format:  # a file's, whose pixels are not in memory yet
         try:
             check_cost(image, name)
@@ -245,7 +252,10 @@ def _decode(
         )
     grey = partial(_grey, white=white, is_inverted=_tag(image, _ZERO_IS) == 0)
     image.load()
-    return _to_srgb(_upright(image), grey)
+    orientation = _orientation(image)
+    if orientation in _TURNS:
+        image = image.transpose(_TURNS[orientation])
+    return _reduced(_to_srgb(image, grey), photo_size, by, orientation)
 
 
 def format_of(content: bytes) -> str | None:
@@ -425,21 +435,37 @@ def _from_array(array: np.ndarray, white: float | None) -> Image.Image:
     return Image.fromarray(array)
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _orientation(image: Image.Image) -> int:
+    """Return EXIF's orientation, 1 to 8; 1 is upright."""
     # Every viewer shows a photo with spoiled EXIF as it lies; so do we.
-    turn = None
     with suppress(Exception):
-        turn = _TURNS.get(image.getexif()[ExifTags.Base.Orientation])
-    return image if turn is None else image.transpose(turn)
+        orientation = image.getexif()[ExifTags.Base.Orientation]
+        return orientation if orientation in _TURNS else 1
+    return 1
 
 
-def _reduced_heic(content: bytes, enough: int) -> Image.Image:
-    """Return a large HEIC at 1/2, 1/4 or 1/8 of its size, as a JPEG of that size comes out.
+def _reduced(
+    image: Image.Image, photo_size: tuple[int, int], by: int, orientation: int = 1
+) -> Image.Image:
+    """Return what was decoded at 1/by of a photo's size and then brought upright.
+
+    photo_size: as the file says. What of it is no whole square lies where the file ends.
+    """
+    if by == 1:
+        return image
+    width, height = photo_size[::-1] if orientation in _ON_ITS_SIDE else photo_size
+    across, down = width / by, height / by
+    left = image.width - across if orientation in _FROM_RIGHT else 0
+    top = image.height - down if orientation in _FROM_BELOW else 0
+    return ReducedImage(image, (width, height), (left, top, left + across, top + down))
+
+
+def _reduced_heic(content: bytes, by: int) -> Image.Image:
+    """Return a large HEIC at 1/by of its size, as a JPEG of that size comes out.
 
     libheif has turned it upright.
     """
     photo = pillow_heif.open_heif(content, convert_hdr_to_8bit=True)
-    by = _reduction(min(photo.size), enough)
     width, height = photo.size
     rows = np.asarray(photo.data).reshape(height, -1)[:, : width * len(photo.mode)]
     reduced = Image.new(photo.mode, (-(-width // by), -(-height // by)))
