@@ -19,7 +19,7 @@ import pillow_heif
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from foodvision.errors import PhotoError, first_line
-from foodvision.reduced import ReducedImage
+from foodvision.reduced import TURNS, ReducedImage
 from foodvision.safety.photo_limits import (
     MAX_BYTES,
     check_cost,
@@ -61,20 +61,6 @@ _ENOUGH_PIXELS = 640
 
 # A larger HEIC is made smaller while its pixels are copied, or the copy alone would take 200 MB.
 _LARGE_HEIC = 16_000_000
-
-# EXIF's orientation, and what undoes it.
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-
-# The orientations whose stored first column, or row, is the last one of the upright photo.
-_FROM_RIGHT, _FROM_BELOW, _ON_ITS_SIDE = {2, 3, 6, 7}, {3, 4, 7, 8}, {5, 6, 7, 8}
 
 # Modes of grey values of more than eight bits.
 _DEEP = ("I", "I;16", "I;16L", "I;16B", "I;16N", "F")
@@ -234,7 +220,8 @@ def _decode(
     ):
         check_cost(image, name)
         by = _reduction(min(image.size), enough)
-        return _reduced(_to_srgb(_reduced_heic(source, by)), image.size, by)
+        reduced = _to_srgb(_reduced_heic(source, by))
+        return ReducedImage(reduced, image.size, by) if by > 1 else reduced
     photo_size = image.size
     drafted = image.draft(None, (enough, enough))
     by = round(photo_size[0] / drafted[1][2]) if drafted else 1
@@ -253,9 +240,11 @@ def _decode(
     grey = partial(_grey, white=white, is_inverted=_tag(image, _ZERO_IS) == 0)
     image.load()
     orientation = _orientation(image)
-    if orientation in _TURNS:
-        image = image.transpose(_TURNS[orientation])
-    return _reduced(_to_srgb(image, grey), photo_size, by, orientation)
+    if by > 1:
+        return ReducedImage(_to_srgb(image, grey), photo_size, by, orientation)
+    if orientation in TURNS:
+        image = image.transpose(TURNS[orientation])
+    return _to_srgb(image, grey)
 
 
 def format_of(content: bytes) -> str | None:
@@ -440,24 +429,8 @@ def _orientation(image: Image.Image) -> int:
     # Every viewer shows a photo with spoiled EXIF as it lies; so do we.
     with suppress(Exception):
         orientation = image.getexif()[ExifTags.Base.Orientation]
-        return orientation if orientation in _TURNS else 1
+        return orientation if orientation in TURNS else 1
     return 1
-
-
-def _reduced(
-    image: Image.Image, photo_size: tuple[int, int], by: int, orientation: int = 1
-) -> Image.Image:
-    """Return what was decoded at 1/by of a photo's size and then brought upright.
-
-    photo_size: as the file says. What of it is no whole square lies where the file ends.
-    """
-    if by == 1:
-        return image
-    width, height = photo_size[::-1] if orientation in _ON_ITS_SIDE else photo_size
-    across, down = width / by, height / by
-    left = image.width - across if orientation in _FROM_RIGHT else 0
-    top = image.height - down if orientation in _FROM_BELOW else 0
-    return ReducedImage(image, (width, height), (left, top, left + across, top + down))
 
 
 def _reduced_heic(content: bytes, by: int) -> Image.Image:

@@ -62,6 +62,15 @@ def test_square_of_a_photo_turned_by_exif_is_in_register(orientation):
     assert distance(SQUARE(image), expected) < 0.5 * distance(SQUARE(plain(image)), expected)
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_pixels_are_turned_when_they_are_asked_for(orientation):
+    image, drafted = load_image(jpeg(orientation)), Image.open(io.BytesIO(jpeg(orientation)))
+    before = SQUARE(image)
+    drafted.draft(None, (640, 640))
+    assert np.array_equal(image, ImageOps.exif_transpose(drafted))
+    assert np.abs(SQUARE(image).astype(int) - before).max() <= 3
+
+
 @pytest.mark.parametrize(
     "preprocess",
     [
@@ -126,4 +135,5 @@ def test_thumbnail_of_a_reduced_photo_is_all_photo():
 def test_photo_whose_sides_divide_is_resized_as_it_is():
     image = load_image(jpeg(6, (1720, 1280)))
     assert image.size == (640, 860)
+    image.load()
     assert np.array_equal(image.resize((64, 86)), plain(image).resize((64, 86)))

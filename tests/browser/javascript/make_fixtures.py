@@ -33,12 +33,12 @@ SQUARES = [
 ]
 
 
-# Photos that were made smaller: their sizes, by how much, and the corner where the file ends.
+# Photos that were made smaller: their sizes, by how much, and EXIF's orientation.
 REDUCED = [
-    ((241, 187), 4, (0, 0), Preprocess(size=16, crop=1.0)),
-    ((243, 189), 4, (1, 1), Preprocess(size=20, crop=0.875, interpolation="bilinear")),
-    ((125, 205), 2, (1, 0), Preprocess(size=24, resize="squash", interpolation="lanczos")),
-    ((1801, 153), 8, (0, 1), Preprocess(size=8, crop=1.0)),
+    ((241, 187), 4, 1, Preprocess(size=16, crop=1.0)),
+    ((243, 189), 4, 3, Preprocess(size=20, crop=0.875, interpolation="bilinear")),
+    ((125, 205), 2, 2, Preprocess(size=24, resize="squash", interpolation="lanczos")),
+    ((1801, 153), 8, 4, Preprocess(size=8, crop=1.0)),
 ]
 
 
@@ -68,12 +68,12 @@ def _noise(number: int, size: tuple[int, int]) -> Image.Image:
 
 
 def _make_reduced(
-    number: int, photo: tuple[int, int], by: int, corner: tuple[int, int], rule: Preprocess
+    number: int, photo: tuple[int, int], by: int, orientation: int, rule: Preprocess
 ) -> dict[str, Any]:
-    width, height = (-(-side // by) for side in photo)
-    left, top = corner[0] * (width - photo[0] / by), corner[1] * (height - photo[1] / by)
-    box = (left, top, left + photo[0] / by, top + photo[1] / by)
-    image = ReducedImage(_noise(number, (width, height)), photo, box)
+    stored = _noise(number, (-(-photo[0] // by), -(-photo[1] // by)))
+    image = ReducedImage(stored, photo, by, orientation)
+    image.load()  # turns it: the page resizes what is upright
+    left, top, _, _ = image.box
     made = _make_one(image, rule)
     made["image"]["reduced"] = {
         "by": by,
