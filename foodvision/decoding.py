@@ -276,6 +276,7 @@ def _decode(asked: dict[str, Any]) -> Decoded:
     square = preprocess(image) if preprocess else np.empty((0, 0, 3), np.uint8)
     if asked.get("picture", True):
         image.thumbnail((_LONGEST, _LONGEST))
+        image.load()  # turned here, where a lack of memory is told
     else:
         image = Image.new("RGB", (1, 1))
     return Decoded(square, image, size_in_file(asked["path"]))

@@ -19,6 +19,7 @@ import pillow_heif
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from foodvision.errors import PhotoError, first_line
+from foodvision.reduced import TURNS, ReducedImage
 from foodvision.safety.photo_limits import (
     MAX_BYTES,
     check_cost,
@@ -60,17 +61,6 @@ _ENOUGH_PIXELS = 640
 
 # A larger HEIC is made smaller while its pixels are copied, or the copy alone would take 200 MB.
 _LARGE_HEIC = 16_000_000
-
-# EXIF's orientation, and what undoes it.
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 # Modes of grey values of more than eight bits.
 _DEEP = ("I", "I;16", "I;16L", "I;16B", "I;16N", "F")
@@ -114,7 +104,7 @@ def load_image(source: Photo, side: int = 0, white: float | None = None) -> Imag
     BMP, TIFF, AVIF and HEIC. EXIF orientation and embedded colour profiles are applied;
     transparency lies over white.
     A JPEG far larger than what is needed comes out at 1/2, 1/4 or 1/8 of its size, its short side
-    never under 640 pixels, nor under `side`.
+    never under 640 pixels, nor under `side`: a `ReducedImage`, whose `resize` is in register.
 
     white: what is white in photos of more than eight bits, as 4095 for 12 bits; 65535 if None, and
         floating point values, whose range no file states, are refused then.
@@ -229,8 +219,12 @@ def _decode(
     is_large = image.width * image.height > _LARGE_HEIC
     if isinstance(source, bytes) and image.format == "HEIF" and is_large:
         check_cost(image, name)
-        return _to_srgb(_reduced_heic(source, enough))
-    image.draft(None, (enough, enough))
+        by = _reduction(min(image.size), enough)
+        reduced = _to_srgb(_reduced_heic(source, by))
+        return ReducedImage(reduced, image.size, by) if by > 1 else reduced
+    photo_size = image.size
+    drafted = image.draft(None, (enough, enough))
+    by = round(photo_size[0] / drafted[1][2]) if drafted else 1
     if image.format:  # a file's, whose pixels are not in memory yet
         try:
             check_cost(image, name)
@@ -245,7 +239,12 @@ def _decode(
         )
     grey = partial(_grey, white=white, is_inverted=_tag(image, _ZERO_IS) == 0)
     image.load()
-    return _to_srgb(_upright(image), grey)
+    orientation = _orientation(image)
+    if by > 1:
+        return ReducedImage(_to_srgb(image, grey), photo_size, by, orientation)
+    if orientation in TURNS:
+        image = image.transpose(TURNS[orientation])
+    return _to_srgb(image, grey)
 
 
 def format_of(content: bytes) -> str | None:
@@ -416,21 +415,21 @@ def _from_array(array: np.ndarray, white: float | None) -> Image.Image:
     return Image.fromarray(array)
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _orientation(image: Image.Image) -> int:
+    """Return EXIF's orientation, 1 to 8; 1 is upright."""
     # Every viewer shows a photo with spoiled EXIF as it lies; so do we.
-    turn = None
     with suppress(Exception):
-        turn = _TURNS.get(image.getexif()[ExifTags.Base.Orientation])
-    return image if turn is None else image.transpose(turn)
+        orientation = image.getexif()[ExifTags.Base.Orientation]
+        return orientation if orientation in TURNS else 1
+    return 1
 
 
-def _reduced_heic(content: bytes, enough: int) -> Image.Image:
-    """Return a large HEIC at 1/2, 1/4 or 1/8 of its size, as a JPEG of that size comes out.
+def _reduced_heic(content: bytes, by: int) -> Image.Image:
+    """Return a large HEIC at 1/by of its size, as a JPEG of that size comes out.
 
     libheif has turned it upright.
     """
     photo = pillow_heif.open_heif(content, convert_hdr_to_8bit=True)
-    by = next((by for by in (8, 4, 2) if min(photo.size) >= by * enough), 1)
     width, height = photo.size
     rows = np.asarray(photo.data).reshape(height, -1)[:, : width * len(photo.mode)]
     reduced = Image.new(photo.mode, (-(-width // by), -(-height // by)))

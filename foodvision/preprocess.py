@@ -5,12 +5,13 @@ What follows the square (scaling, mean and standard deviation) is in the graph.
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 from PIL import Image
 
 from foodvision.errors import SettingsError
+from foodvision.reduced import ReducedImage
 
 _FILTERS = {
     "bilinear": Image.Resampling.BILINEAR,
@@ -23,6 +24,9 @@ _MOST_WHITE = 2**32 - 1
 
 # The middle square of a longer strip does not see its ends, and resizing them could take gigabytes.
 _LONGEST_ASPECT = 8
+
+# Left, top, right and bottom, in a photo's pixels.
+_Part: TypeAlias = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -69,8 +73,15 @@ class Preprocess:
 
     def __call__(self, image: Image.Image) -> np.ndarray:
         """Return the photo's square: (size, size, 3) uint8 from an image of mode RGB."""
-        square = self._squash(image) if self.resize == "squash" else self._middle(image)
-        return np.asarray(square)
+        if isinstance(image, ReducedImage):
+            return np.asarray(self._square_of_reduced(image))
+        part, target = self._plan(*image.size)
+        if part != (0, 0, *image.size):
+            image = image.crop(part)
+        if target != image.size:
+            image = image.resize(target, _FILTERS[self.interpolation])
+        left, top = self._corner(target)
+        return np.asarray(image.crop((left, top, left + self.size, top + self.size)))
 
     @property
     def short_side(self) -> int:
@@ -81,29 +92,38 @@ class Preprocess:
         """Return the same with another side, in pixels: the same part of a photo is seen."""
         return replace(self, size=size)
 
-    def _squash(self, image: Image.Image) -> Image.Image:
-        return image.resize((self.size, self.size), _FILTERS[self.interpolation])
+    def _square_of_reduced(self, image: ReducedImage) -> Image.Image:
+        """Return the square alone, in register; there is no resized whole to be equal to."""
+        part, target = self._plan(*image.photo_size)
+        edges = []
+        for axis, corner in enumerate(self._corner(target)):
+            scale = (part[axis + 2] - part[axis]) / target[axis] / image.by
+            start = image.box[axis] + part[axis] / image.by + corner * scale
+            edges.append((start, min(start + self.size * scale, image.size[axis])))
+        (left, right), (top, bottom) = edges
+        square = (self.size, self.size)
+        return image.resize(square, _FILTERS[self.interpolation], (left, top, right, bottom))
 
-    def _middle(self, image: Image.Image) -> Image.Image:
-        image = _shorten(image)
-        width, height = image.size
+    def _plan(self, width: int, height: int) -> tuple[_Part, tuple[int, int]]:
+        """Return which part of a photo is resized, and to what size."""
+        if self.resize == "squash":
+            return (0, 0, width, height), (self.size, self.size)
+        left, top, right, bottom = part = _without_ends(width, height)
+        width, height = right - left, bottom - top
         short = self.short_side
         # Rounded as torchvision's Resize and CenterCrop do, so that the pixels are the same.
         if width <= height:
-            target = (short, int(short * height / width))
-        else:
-            target = (int(short * width / height), short)
-        if target != image.size:
-            image = image.resize(target, _FILTERS[self.interpolation])
-        left, top = (round((side - self.size) / 2) for side in target)
-        return image.crop((left, top, left + self.size, top + self.size))
+            return part, (short, int(short * height / width))
+        return part, (int(short * width / height), short)
+
+    def _corner(self, resized: tuple[int, int]) -> tuple[int, int]:
+        """Return where the middle square begins, as torchvision rounds it."""
+        left, top = (round((side - self.size) / 2) for side in resized)
+        return left, top
 
 
-def _shorten(image: Image.Image) -> Image.Image:
-    """Cut a very long strip to the part around its middle."""
-    width, height = image.size
+def _without_ends(width: int, height: int) -> _Part:
+    """Return the part of a very long strip around its middle; of others all."""
     longest = _LONGEST_ASPECT * min(width, height)
-    if max(width, height) <= longest:
-        return image
     left, top = max(0, (width - longest) // 2), max(0, (height - longest) // 2)
-    return image.crop((left, top, width - left, height - top))
+    return left, top, width - left, height - top

@@ -64,7 +64,7 @@ def download_checkpoint(
         except HubError as error:
             cached = _find_cached(repo_id, revision, files)
             if not cached:
-                raise with_folder(at, error) from error.__cause__
+                raise with_folder(str(repository), error) from error.__cause__
             if status_of(error.__context__) in (401, 403, 404):
                 # The Hub's client says nothing then.
                 warnings.warn(f"{error}. Using the copy in the cache", HubWarning, stacklevel=2)

@@ -18,6 +18,7 @@ from PIL import Image
 from foodvision.page.colours import colour_table
 from foodvision.page.pictures import SIDE, where_it_looked
 from foodvision.preprocess import Preprocess
+from foodvision.reduced import ReducedImage
 
 FILE = Path(__file__).parent / "fixtures.json"
 MAP = FILE.with_name("map.json")
@@ -32,9 +33,20 @@ SQUARES = [
 ]
 
 
+# Photos that were made smaller: their sizes, by how much, and EXIF's orientation.
+REDUCED = [
+    ((241, 187), 4, 1, Preprocess(size=16, crop=1.0)),
+    ((243, 189), 4, 3, Preprocess(size=20, crop=0.875, interpolation="bilinear")),
+    ((125, 205), 2, 2, Preprocess(size=24, resize="squash", interpolation="lanczos")),
+    ((1801, 153), 8, 4, Preprocess(size=8, crop=1.0)),
+]
+
+
 def make_fixtures() -> list[dict[str, Any]]:
     """Return pictures as RGBA, how each is prepared, and the square that comes out, in base64."""
-    return [_make_one(number, *given) for number, given in enumerate(SQUARES)]
+    plain = [_make_one(_noise(number, size), rule) for number, (size, rule) in enumerate(SQUARES)]
+    reduced = [_make_reduced(number, *given) for number, given in enumerate(REDUCED)]
+    return plain + reduced
 
 
 def make_map() -> dict[str, Any]:
@@ -50,11 +62,34 @@ def make_map() -> dict[str, Any]:
     }
 
 
-def _make_one(number: int, size: tuple[int, int], rule: Preprocess) -> dict[str, Any]:
-    noise = np.random.default_rng(number).integers(0, 256, (size[1], size[0], 3), np.uint8)
-    image = Image.fromarray(noise)
+def _noise(number: int, size: tuple[int, int]) -> Image.Image:
+    rng = np.random.default_rng(number)
+    return Image.fromarray(rng.integers(0, 256, (size[1], size[0], 3), np.uint8))
+
+
+def _make_reduced(
+    number: int, photo: tuple[int, int], by: int, orientation: int, rule: Preprocess
+) -> dict[str, Any]:
+    stored = _noise(number, (-(-photo[0] // by), -(-photo[1] // by)))
+    image = ReducedImage(stored, photo, by, orientation)
+    image.load()  # turns it: the page resizes what is upright
+    left, top, _, _ = image.box
+    made = _make_one(image, rule)
+    made["image"]["reduced"] = {
+        "by": by,
+        "photo": {"width": photo[0], "height": photo[1]},
+        "start": {"left": left, "top": top},
+    }
+    return made
+
+
+def _make_one(image: Image.Image, rule: Preprocess) -> dict[str, Any]:
     return {
-        "image": {"width": size[0], "height": size[1], "rgba": _base64(image.convert("RGBA"))},
+        "image": {
+            "width": image.width,
+            "height": image.height,
+            "rgba": _base64(image.convert("RGBA")),
+        },
         "rule": {
             "size": rule.size,
             "resize": rule.resize,

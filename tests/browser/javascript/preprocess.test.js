@@ -7,9 +7,9 @@ import { draftFactor, reduce, shiftOf } from "../../../foodvision/browser/page/j
 const fixtures = JSON.parse(readFileSync(new URL("fixtures.json", import.meta.url), "utf-8"));
 
 for (const { image, rule, square } of fixtures)
-  test(`${rule.interpolation}, ${rule.resize}, ${image.width} x ${image.height} to ${rule.size} is Pillow's to the last bit`, () => {
+  test(`${rule.interpolation}, ${rule.resize}, ${image.width} x ${image.height}${image.reduced ? ", reduced," : ""} to ${rule.size} is Pillow's to the last bit`, () => {
     const data = new Uint8ClampedArray(Buffer.from(image.rgba, "base64"));
-    const made = makeSquare({ data, width: image.width, height: image.height }, rule);
+    const made = makeSquare({ ...image, data }, rule);
     assert.equal(Buffer.from(made).toString("base64"), square);
   });
 

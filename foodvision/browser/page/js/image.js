@@ -15,8 +15,9 @@ const STRIP_PIXELS = 4_000_000;
  *
  * @param {Blob | ImageBitmap} photo a file, or a frame, which is closed
  * @param {string} name what an error calls it
- * @returns {Promise<{data: Uint8ClampedArray, width: number, height: number}>} RGBA, upright, over
- *   white where it was transparent
+ * @returns {Promise<{data: Uint8ClampedArray, width: number, height: number, reduced?: object}>}
+ *   RGBA, upright, over white where it was transparent; reduced, where a JPEG was made smaller: by
+ *   how much, the size of the photo, and where it begins, in pixels of the image
  * @throws {Trouble} for what is no photo, cut off, or too large
  */
 export async function loadImage(photo, name) {
@@ -25,8 +26,13 @@ export async function loadImage(photo, name) {
   if (isCutOff(bytes)) throw new Trouble("cut_off", { name });
   const bitmap = await decode(photo, name);
   refuseTooLarge(bitmap.width, bitmap.height, name);
+  const { width, height } = bitmap;
   const factor = isJpeg(bytes) ? draftFactor(bitmap) : 1;
-  return readPixels(bitmap, factor, shiftOf(bitmap, factor, orientationOf(bytes)));
+  const shift = shiftOf(bitmap, factor, orientationOf(bytes));
+  const image = readPixels(bitmap, factor, shift);
+  if (factor === 1) return image;
+  const start = { left: shift.x / factor, top: shift.y / factor };
+  return { ...image, reduced: { by: factor, photo: { width, height }, start } };
 }
 
 /** @throws {Trouble} for more pixels than are decoded */

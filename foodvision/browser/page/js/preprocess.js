@@ -6,39 +6,64 @@ import { resize } from "./resize.js";
 const LONGEST_ASPECT = 8;
 
 /**
- * @param {{data: Uint8ClampedArray, width: number, height: number}} image RGBA, upright
+ * @param {{data: Uint8ClampedArray, width: number, height: number, reduced?: Reduced}} image RGBA,
+ *   upright; reduced: how, if it was made smaller than the photo
  * @param {{size: number, resize: "short" | "squash", crop: number, interpolation: string}} rule
  * @returns {Uint8ClampedArray} (size, size, 3)
  */
 export function makeSquare(image, rule) {
-  const { size, interpolation } = rule;
-  if (rule.resize === "squash") {
-    const whole = { width: size, height: size };
-    return resize(image, whole, { left: 0, top: 0, ...whole }, interpolation);
-  }
-  const short = Math.floor(size / rule.crop);
-  const strip = shorten(image);
-  const { width, height } = strip;
+  if (image.reduced) return squareOfReduced(image, rule);
+  const { part, target, corner } = plan(image, rule);
+  const square = { ...corner, width: rule.size, height: rule.size };
+  return resize(cut(image, part), target, square, rule.interpolation);
+}
+
+/** The square alone, in register: the photo may fill a part of the last pixels. */
+function squareOfReduced(image, rule) {
+  const { by, photo, start } = image.reduced;
+  const { part, target, corner } = plan(photo, rule);
+  const across = part.width / target.width / by;
+  const down = part.height / target.height / by;
+  const left = start.left + part.left / by + corner.left * across;
+  const top = start.top + part.top / by + corner.top * down;
+  const right = Math.min(left + rule.size * across, image.width);
+  const bottom = Math.min(top + rule.size * down, image.height);
+  const square = { left: 0, top: 0, width: rule.size, height: rule.size };
+  return resize(image, square, square, rule.interpolation, { left, top, right, bottom });
+}
+
+/** Which part of a photo is resized, to what size, and where the middle square begins. */
+function plan(photo, { size, resize: how, crop }) {
+  if (how === "squash")
+    return {
+      part: { left: 0, top: 0, width: photo.width, height: photo.height },
+      target: { width: size, height: size },
+      corner: { left: 0, top: 0 },
+    };
+  const short = Math.floor(size / crop);
+  const part = withoutEnds(photo);
+  const { width, height } = part;
   const target =
     width <= height
       ? { width: short, height: Math.trunc((short * height) / width) }
       : { width: Math.trunc((short * width) / height), height: short };
-  const part = {
+  const corner = {
     left: roundHalfToEven((target.width - size) / 2),
     top: roundHalfToEven((target.height - size) / 2),
-    width: size,
-    height: size,
   };
-  return resize(strip, target, part, interpolation);
+  return { part, target, corner };
 }
 
-/** Cut a very long strip to the part around its middle. */
-function shorten(image) {
-  const longest = LONGEST_ASPECT * Math.min(image.width, image.height);
-  if (Math.max(image.width, image.height) <= longest) return image;
-  const left = Math.max(0, Math.floor((image.width - longest) / 2));
-  const top = Math.max(0, Math.floor((image.height - longest) / 2));
-  const [width, height] = [image.width - 2 * left, image.height - 2 * top];
+/** The part of a very long strip around its middle; of others all. */
+function withoutEnds({ width, height }) {
+  const longest = LONGEST_ASPECT * Math.min(width, height);
+  const left = Math.max(0, Math.floor((width - longest) / 2));
+  const top = Math.max(0, Math.floor((height - longest) / 2));
+  return { left, top, width: width - 2 * left, height: height - 2 * top };
+}
+
+function cut(image, { left, top, width, height }) {
+  if (width === image.width && height === image.height) return image;
   const data = new Uint8ClampedArray(width * height * 4);
   for (let row = 0; row < height; row += 1) {
     const from = ((top + row) * image.width + left) * 4;

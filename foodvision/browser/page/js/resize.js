@@ -18,20 +18,34 @@ const FILTERS = {
  * @param {{width: number, height: number}} target size of the whole outcome
  * @param {{left: number, top: number, width: number, height: number}} part of it that is kept
  * @param {"bilinear" | "bicubic" | "lanczos"} interpolation
+ * @param {{left: number, top: number, right: number, bottom: number}} [box] of the image that is
+ *   resized, in its pixels; all of it if not given
  * @returns {Uint8ClampedArray} (part.height, part.width, 3)
  */
-export function resize(image, target, part, interpolation) {
+export function resize(image, target, part, interpolation, box = wholeOf(image)) {
   const filter = FILTERS[interpolation];
-  const across = findTaps(image.width, target.width, part.left, part.width, filter);
-  const down = findTaps(image.height, target.height, part.top, part.height, filter);
+  const columns = spanOf(image.width, box.left, box.right);
+  const rowsOfBox = spanOf(image.height, box.top, box.bottom);
+  const across = findTaps(columns, target.width, part.left, part.width, filter);
+  const down = findTaps(rowsOfBox, target.height, part.top, part.height, filter);
   const last = part.height - 1;
   const rows = { from: down.starts[0], to: down.starts[last] + down.counts[last] };
   return resizeDown(resizeAcross(image, across, rows), part.width, down, rows.from);
 }
 
+function wholeOf({ width, height }) {
+  return { left: 0, top: 0, right: width, bottom: height };
+}
+
+/** What is resized in one direction, of so many pixels. Pillow has its box in 32 bits. */
+function spanOf(pixels, from, to) {
+  const start = Math.fround(from);
+  return { pixels, start, length: Math.fround(Math.fround(to) - start) };
+}
+
 /** Which pixels each pixel of the outcome is made of, and their weights in fixed point. */
-function findTaps(sourceSize, targetSize, from, length, filter) {
-  const scale = sourceSize / targetSize;
+function findTaps(span, targetSize, from, length, filter) {
+  const scale = span.length / targetSize;
   const stretch = Math.max(scale, 1);
   const support = filter.support * stretch;
   const width = Math.ceil(support) * 2 + 1;
@@ -39,9 +53,9 @@ function findTaps(sourceSize, targetSize, from, length, filter) {
   const counts = new Int32Array(length);
   const weights = new Int32Array(length * width);
   for (let index = 0; index < length; index += 1) {
-    const center = (from + index + 0.5) * scale;
+    const center = span.start + (from + index + 0.5) * scale;
     const start = Math.max(0, Math.trunc(center - support + 0.5));
-    const end = Math.min(sourceSize, Math.trunc(center + support + 0.5));
+    const end = Math.min(span.pixels, Math.trunc(center + support + 0.5));
     const exact = [];
     for (let place = start; place < end; place += 1)
       exact.push(filter.weigh((place - center + 0.5) * (1 / stretch)));
