@@ -14,7 +14,6 @@ from types import MappingProxyType
 from typing import Annotated, Any
 
 from foodvision.errors import CheckpointError, SettingsError
-from foodvision.foreign import fault_of_file, fault_of_folder
 from foodvision.graph.check import examine
 from foodvision.graph.cost import GraphFault
 from foodvision.graph.trial import remember_graph, try_graph
@@ -28,6 +27,7 @@ from foodvision.safety.files import (
     read_file,
     read_text,
 )
+from foodvision.safety.foreign import fault_of_file, fault_of_folder
 from foodvision.safety.schema import (
     Agreement,
     Architecture,

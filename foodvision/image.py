@@ -219,7 +219,7 @@ def _decode(
     is_large = image.width * image.height > _LARGE_HEIC
     if isinstance(source, bytes) and image.format == "HEIF" and is_large:
         check_cost(image, name)
-        by = _reduction(min(image.size), enough)
+        by = next((by for by in (8, 4, 2) if min(image.size) >= by * enough), 1)
         reduced = _to_srgb(_reduced_heic(source, by))
         return ReducedImage(reduced, image.size, by) if by > 1 else reduced
     photo_size = image.size

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from foodvision.checkpoint import WEIGHTS
 from foodvision.errors import HubError, HubWarning, one_line
-from foodvision.foreign import fault_of_repository
 from foodvision.hub.client import status_of, translate_hub_errors, with_folder
 from foodvision.hub.session import LARGEST_FILE, LARGEST_TEXT
+from foodvision.safety.foreign import fault_of_repository
 
 if TYPE_CHECKING:
     from foodvision.hub.answers import File, RepoInfo

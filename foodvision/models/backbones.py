@@ -17,12 +17,12 @@ from torch import nn
 from foodvision.checkpoint import Checkpoint, read_checkpoint, weights_file
 from foodvision.classifier import BUNDLED_NAME, find_checkpoint
 from foodvision.errors import CheckpointError, FoodVisionError, HubError, SettingsError, first_line
-from foodvision.foreign import fault_of_file, plain_name, timm_name
 from foodvision.hub.client import is_repo_id
 from foodvision.hub.download import fetch_weights
 from foodvision.models.tinyvgg import TinyVGG
 from foodvision.models.weights import read_weights
 from foodvision.preprocess import Preprocess
+from foodvision.safety.foreign import fault_of_file, plain_name, timm_name
 
 _TORCHVISION = "torchvision/"
 

@@ -15,8 +15,8 @@ from safetensors.torch import save
 from foodvision.checkpoint import read_checkpoint
 from foodvision.classifier import find_checkpoint
 from foodvision.errors import CheckpointError, SettingsError
-from foodvision.foreign import plain_name
 from foodvision.models import create_model, find_start
+from foodvision.safety.foreign import plain_name
 
 pytestmark = pytest.mark.thorough
 
