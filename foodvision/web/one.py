@@ -90,7 +90,7 @@ def _lay_out_answer(models: PageModels, i18n: gr.I18n) -> _PredictionWidgets:
     headline = gr.HTML(
         empty_html(first.wording.choose(None), refuses=first.refuses), elem_id="answer"
     )
-    with gr.Row():
+    with gr.Row(elem_id="take"):
         copy = gr.Button(i18n("copy_button"), size="sm")
         picture = gr.Button(i18n("card_button"), size="sm")
     with gr.Accordion(i18n("looked_label"), open=True):

@@ -22,6 +22,14 @@
     for (const button of document.querySelectorAll("#examples .gallery-item")) nameExample(button);
     for (const button of document.querySelectorAll("button.upload-container[aria-label]"))
       if (button.innerText.trim()) button.removeAttribute("aria-label");
+    // The button that adds files has another one inside, which does the work.
+    for (const outer of document.querySelectorAll("button:not([role]):has(button)")) {
+      const inner = outer.querySelector("button");
+      inner.ariaLabel = outer.closest(".block")?.querySelector("label")?.innerText || "+";
+      for (const name of ["aria-label", "aria-haspopup"]) outer.removeAttribute(name);
+      outer.role = "group";
+      outer.tabIndex = -1;
+    }
     for (const input of document.querySelectorAll("input.search-input:not([aria-label])"))
       input.ariaLabel = input.placeholder;
     if (chosenStrength)

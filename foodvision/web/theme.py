@@ -15,6 +15,8 @@ THEME = gr.themes.Base(
 ).set(
     body_text_color_subdued="*neutral_600",
     body_text_color_subdued_dark="*neutral_400",
+    link_text_color="*primary_700",
+    link_text_color_dark="*primary_400",
     block_label_text_color="*neutral_600",
     block_label_text_color_dark="*neutral_300",
     button_primary_background_fill="*primary_700",

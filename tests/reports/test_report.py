@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
-from conftest import COLOURS, EXAMPLES
+from conftest import COLOURS, EXAMPLES, violations
 from PIL import Image
 from playwright.sync_api import expect
 from runs_made import CLASSES, COMMAND, ROWS, make_run, some_answers
@@ -119,6 +119,7 @@ def test_report_fits_a_phone_in_light_and_dark(run, fruit, open_page, scheme):
     for details in page.locator("summary").all():
         details.click()
     assert overflow(page) <= 0
+    assert violations(page) == []
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert background == {"light": "rgb(255, 255, 255)", "dark": "rgb(25, 26, 28)"}[scheme]
 
@@ -233,11 +234,13 @@ def test_page_of_a_judged_model_shows_every_part(judged, open_page):
     assert not re.search(r"(src|href)=.https?:", path.read_text())
 
 
-def test_page_of_a_judged_model_fits_a_phone(judged, open_page):
-    page, _ = open_page(judged[0], width=360)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_page_of_a_judged_model_fits_a_phone_in_light_and_dark(judged, open_page, scheme):
+    page, _ = open_page(judged[0], width=360, color_scheme=scheme)
     for details in page.locator("summary").all():
         details.click()
     assert overflow(page) <= 0
+    assert violations(page) == []
 
 
 def test_report_of_a_trained_run_tells_robustness_and_speed(fruit_checkpoint, open_page):
@@ -262,17 +265,19 @@ def test_report_of_older_figures_leaves_out_what_they_lack(run, fruit, open_page
     assert not (run / "reliability.png").exists()
 
 
-def test_comparison_is_a_page_with_both_curves(run, fruit, tmp_path, open_page):
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_comparison_is_a_page_with_both_curves(run, fruit, tmp_path, open_page, scheme):
     better = make_run(tmp_path / "better", fruit, wrong=0, config=TrainConfig(epochs=9))
     records = read_run(run), read_run(better)
     write_comparison(tmp_path / "page.html", *records, compare(*records))
-    page, asked = open_page(tmp_path / "page.html", width=360)
+    page, asked = open_page(tmp_path / "page.html", width=360, color_scheme=scheme)
     expect(page.locator("h1")).to_have_text("No significant difference")
     expect(page.locator("tr", has_text="95% interval").first).to_contain_text("62.1 to 96.3")
     expect(page.locator("tr", has_text="95% interval").first).to_contain_text("79.6 to 100.0")
     expect(page.locator("tr", has_text="epochs").last).to_have_text("epochs39")
     assert page.evaluate("[...document.images].every(image => image.naturalWidth > 0)")
     assert overflow(page) <= 0
+    assert violations(page) == []
     assert [url for url in asked if not url.startswith("data:")] == [page.url]
 
 
