@@ -12,6 +12,7 @@ from pathlib import Path
 import hypothesis
 import numpy as np
 import pytest
+from filelock import FileLock
 from PIL import Image
 
 from foodvision.system.telemetry import switch_off_telemetry
@@ -80,12 +81,13 @@ def client_at(tmp_path, monkeypatch):
     import huggingface_hub
     from huggingface_hub import constants
 
-    def client_at(hub, home=tmp_path / "home"):
-        for name, value in hub.environment(home).items():
+    def client_at(hub, home=tmp_path / "home", *, offline=False, **account):
+        for name, value in hub.environment(home, **account).items():
             monkeypatch.setenv(name, value)
         template = f"{hub.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
         values = {"ENDPOINT": hub.url, "HUGGINGFACE_CO_URL_TEMPLATE": template}
         values |= {"HF_HUB_CACHE": str(home / "hub"), "HF_HUB_DISABLE_XET": True}
+        values |= {"HF_TOKEN_PATH": str(home / "token"), "HF_HUB_OFFLINE": offline}
         for name, value in values.items():
             monkeypatch.setattr(constants, name, value)
         monkeypatch.setattr(huggingface_hub.hf_api.api, "endpoint", hub.url)
@@ -98,21 +100,34 @@ def client_at(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def fruit(tmp_path_factory) -> Path:
-    """A folder with train/ and test/, three classes, 20 and 5 photos each."""
-    folder = tmp_path_factory.mktemp("fruit")
-    make_split(folder / "train", 20)
-    make_split(folder / "test", 5, first_seed=500)
+def shared_folder(tmp_path_factory):
+    """What is made once for all workers of a session; kept in FOODVISION_FRUIT, if that is set."""
+    if kept := os.environ.get("FOODVISION_FRUIT"):
+        folder = Path(kept)
+    elif "PYTEST_XDIST_WORKER" in os.environ:
+        folder = tmp_path_factory.getbasetemp().parent / "shared"
+    else:
+        folder = tmp_path_factory.mktemp("shared")
+    folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 @pytest.fixture(scope="session")
-def fruit_checkpoint(fruit, tmp_path_factory) -> Path:
-    """A checkpoint of TinyVGG, trained on the fruit; kept in FOODVISION_FRUIT, if that is set."""
-    output = Path(os.environ.get("FOODVISION_FRUIT") or tmp_path_factory.mktemp("run"))
-    if (output / "checkpoint").is_dir():
-        return output / "checkpoint"
+def fruit(shared_folder) -> Path:
+    """A folder with train/ and test/, three classes, 20 and 5 photos each."""
+    with FileLock(shared_folder / "fruit.lock"):
+        folder = shared_folder / "fruit"
+        if not folder.exists():
+            making = shared_folder / "making"
+            make_split(making / "train", 20)
+            make_split(making / "test", 5, first_seed=500)
+            making.rename(folder)
+    return folder
 
+
+@pytest.fixture(scope="session")
+def fruit_checkpoint(fruit) -> Path:
+    """A checkpoint of TinyVGG, trained on the fruit."""
     from foodvision.training.config import TrainConfig
     from foodvision.training.run import run_training
 
@@ -123,9 +138,56 @@ def fruit_checkpoint(fruit, tmp_path_factory) -> Path:
         optimizer="adam",
         schedule="constant",
         learning_rate=0.003,
-        output=output,
+        output=fruit.with_name("run"),
     )
-    return run_training(fruit, config)
+    with FileLock(fruit.with_name("run.lock")):
+        trained = config.output / "checkpoint"
+        return trained if trained.is_dir() else run_training(fruit, config)
+
+
+def run_python(*arguments, check=False, **how):
+    """`python ARGUMENTS`, as a user starts it; what it writes is text of the result.
+
+    check: whether it must end well; what it wrote is told if it does not.
+    how: `cwd`, `env` and so on, for `subprocess.run`.
+    """
+    command = [sys.executable, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, **how)
+    assert not (check and done.returncode), f"{done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+def run_foodvision(*arguments, **how):
+    """`foodvision ARGUMENTS`, as `run_python` runs it."""
+    return run_python("-m", "foodvision", *arguments, **how)
+
+
+@pytest.fixture
+def run_apart(hub, tmp_path):
+    """Run a `foodvision` command in a process of its own that knows the test's Hub alone."""
+
+    def ran(*command, token="hf_cook", **environment):
+        known = hub.environment(tmp_path / "home", token)
+        return run_foodvision(*command, cwd=tmp_path, env=os.environ | known | environment)
+
+    return ran
+
+
+@pytest.fixture
+def run(hub, client_at, tmp_path, monkeypatch, capsys):
+    """Run a `foodvision` command as `run_apart` does, but in this process: it takes no start."""
+    from foodvision.cli.main import main
+
+    def ran(*command, token="hf_cook", **environment):
+        client_at(hub, token=token)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.chdir(tmp_path)
+        capsys.readouterr()
+        status = main(list(map(str, command)))
+        return subprocess.CompletedProcess(command, status, *capsys.readouterr())
+
+    return ran
 
 
 @contextmanager
@@ -152,6 +214,18 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def in_colours(page, scheme):
+    """Have a page drawn for the light or the dark, with no colour on its way."""
+    page.emulate_media(color_scheme=scheme)
+    page.evaluate(
+        """async () => {
+            for (const _ of [1, 2]) await new Promise(requestAnimationFrame);
+            const turning = document.getAnimations().filter((one) => one instanceof CSSTransition);
+            await Promise.allSettled(turning.map((one) => one.finished));
+        }"""
+    )
 
 
 HELD_CAMERA = """

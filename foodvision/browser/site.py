@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from string import Template
@@ -155,13 +156,25 @@ def _shell(model: PageModel, assets: dict[str, Any], *, cdn: bool) -> dict[str, 
         if bins:
             drawing = reliability_svg(bins, model.wording.languages[language], is_file=True)
             files[f"charts/reliability.{language}.svg"] = drawing.encode()
-        files[f"texts/{language}.json"] = _json(_texts(model, language)).encode()
-    shown = {name: path for name, path in model.examples.items() if path.suffix.lower() in _SHOWN}
-    files |= {f"examples/{name}": path.read_bytes() for name, path in shown.items()}
+    files |= {f"examples/{name}": path.read_bytes() for name, path in _shown(model).items()}
     files |= {f"icons/{side}.png": draw_icon(side) for side in (192, 512)}
-    files["manifest.webmanifest"] = _json(_manifest(title)).encode()
-    files["config.json"] = _json(_config(model, assets, list(shown))).encode()
-    return files
+    return files | data_files(model, assets)
+
+
+def data_files(model: PageModel, assets: Mapping[str, Any]) -> dict[str, bytes]:
+    """Return the JSON files of the page: its configuration, its manifest, and its texts.
+
+    assets: what the page has to know of its large files, by their names.
+    """
+    said = {f"texts/{language}.json": _texts(model, language) for language in LANGUAGES}
+    said["manifest.webmanifest"] = _manifest(model.wording.title)
+    said["config.json"] = _config(model, assets)
+    return {path: _json(value).encode() for path, value in said.items()}
+
+
+def _shown(model: PageModel) -> dict[str, Path]:
+    """Return the examples that browsers can show."""
+    return {name: path for name, path in model.examples.items() if path.suffix.lower() in _SHOWN}
 
 
 def _content_security_policy(*, cdn: bool) -> str:
@@ -193,7 +206,7 @@ def _texts(model: PageModel, language: str) -> dict[str, Any]:
     }
 
 
-def _config(model: PageModel, assets: dict[str, Any], examples: list[str]) -> dict[str, Any]:
+def _config(model: PageModel, assets: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the page has to know of the checkpoint."""
     config = model.classifier.config
     square = config.preprocess
@@ -218,7 +231,7 @@ def _config(model: PageModel, assets: dict[str, Any], examples: list[str]) -> di
         "colours": colour_table().tobytes().hex(),
         "architecture": config.architecture,
         "figures": {name: test[name] for name in figures if name in test},
-        "examples": examples,
+        "examples": list(_shown(model)),
         "assets": assets,
     }
 

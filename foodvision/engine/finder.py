@@ -68,10 +68,10 @@ def find_learning_rate(
         optimizer.step()
     model.load_state_dict(before[0])
     optimizer.load_state_dict(before[1])
-    return RateSweep(tuple(rates), tuple(losses), _steepest(rates, losses))
+    return RateSweep(tuple(rates), tuple(losses), steepest(rates, losses))
 
 
-def _steepest(rates: list[float], losses: list[float]) -> float:
+def steepest(rates: list[float], losses: list[float]) -> float:
     """Return the middle of the stretch before the lowest loss in which it falls most.
 
     A stretch is a quarter of all rates, and its fall that of the line through its losses: between

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import gradio as gr
 from markupsafe import Markup
@@ -29,6 +29,20 @@ _COLUMNS: Mapping[str, Any] = {
 }
 
 
+class About(NamedTuple):
+    """What is told of a model: HTML, a row of the table for each class, and the card's Markdown."""
+
+    summary: Markup
+    rows: list[list[str | float | None]]
+    confused: Markup
+    card: str
+
+
+def tell_about(model: PageModel, words: Words) -> About:
+    """Return what the tab says of a model."""
+    return About(_summary(model, words), _rows(model, words), _confused(model, words), _card(model))
+
+
 def about_tab(models: PageModels, chosen: ModelChoice, i18n: gr.I18n, page: gr.Blocks) -> None:
     """Lay out the tab; its words come when the page is opened, in the visitor's language."""
 
@@ -36,9 +50,10 @@ def about_tab(models: PageModels, chosen: ModelChoice, i18n: gr.I18n, page: gr.B
         model = models[chosen]
         words = model.words(request)
         headers = [words(key) for key in _COLUMNS]
-        table = gr.update(value={"headers": headers, "data": _rows(model, words)})
+        said = tell_about(model, words)
+        table = gr.update(value={"headers": headers, "data": said.rows})
         how = _SOFT.format(words("table_text"))
-        return _summary(model, words), table, how, _confused(model, words), _card(model)
+        return said.summary, table, how, said.confused, said.card
 
     summary = gr.HTML("")
     classes = gr.Dataframe(

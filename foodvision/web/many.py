@@ -168,7 +168,8 @@ def _download_link(done: Sequence[Answered], words: Words) -> Markup:
     """Return the link to all answers, and the names of the files that have none."""
     failed = [Markup("<li>{}</li>").format(photo.error) for photo in done if photo.error]
     bad = _BAD.format(title=words("bad_files"), failed=Markup().join(failed)) if failed else ""
-    link = data_uri(_csv(done).encode("utf-8-sig"), "text/csv")  # spreadsheets ask for the BOM
+    # Spreadsheets ask for the BOM.
+    link = data_uri(answers_csv(done).encode("utf-8-sig"), "text/csv")
     return _LINK.format(link=link, text=words("csv_button"), bad=bad)
 
 
@@ -198,7 +199,8 @@ def _said(prediction: Prediction, words: Words) -> tuple[str, str]:
     return words.name(prediction.label), percent(prediction.confidence, words)
 
 
-def _csv(done: Sequence[Answered]) -> str:
+def answers_csv(done: Sequence[Answered]) -> str:
+    """Return the answers as CSV whose cells no spreadsheet takes for formulas."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(["photo", "label", "confidence", "certainty", "error"])

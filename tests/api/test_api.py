@@ -13,7 +13,15 @@ from contextlib import ExitStack, contextmanager
 
 import httpx
 import pytest
-from conftest import COLOURS, EXAMPLES, free_port, make_photo, running_page
+from conftest import (
+    COLOURS,
+    EXAMPLES,
+    free_port,
+    make_photo,
+    run_foodvision,
+    run_python,
+    running_page,
+)
 
 import foodvision
 
@@ -205,15 +213,26 @@ def test_keys_keep_others_out(fruit_checkpoint, tmp_path):
         assert httpx.get(f"{url}/metrics").status_code == 401
 
 
-def test_keys_keep_others_out_of_the_pages_api(fruit_checkpoint, tmp_path):
+def test_keys_keep_others_out_of_the_pages_api_which_leaves_no_photo_behind(
+    fruit_checkpoint, tmp_path
+):
     photo = make_photo(tmp_path / "kiwi.png", COLOURS["kiwi"], seed=1).read_bytes()
-    with running_page("--model", str(fruit_checkpoint), FOODVISION_API_KEYS="one") as (_, url):
-        asked = f"{url}/api/predict"
-        assert httpx.post(asked, content=photo, timeout=30).status_code == 401
+    place = tmp_path / "temporary"
+    place.mkdir()
+    known = {"FOODVISION_API_KEYS": "one", "TMPDIR": str(place)}
+    with (
+        running_page("--model", str(fruit_checkpoint), **known) as (_, url),
+        httpx.Client(base_url=url, timeout=30) as client,
+    ):
+        files = [("photo", ("a.png", photo))]
+        assert client.post("/api/predict", files=files).status_code == 401
         headers = {"Authorization": "Bearer one"}
-        assert httpx.post(asked, content=photo, headers=headers, timeout=30).status_code == 200
-        assert httpx.get(f"{url}/api/ready").status_code == 200
-        assert httpx.get(url, timeout=30).status_code == 200
+        answer = client.post("/api/predict", files=files, headers=headers)
+        assert answer.json()["predictions"][0]["label"] == "kiwi"
+        assert client.get("/api/ready").status_code == 200
+        assert client.get("/").status_code == 200
+        (folder,) = place.glob("foodvision-api-*/files")
+        assert list(folder.iterdir()) == []
 
 
 def test_request_under_way_comes_before_the_end_and_nothing_is_left(fruit_checkpoint, tmp_path):
@@ -280,32 +299,19 @@ def test_eight_clients_are_all_answered(client, tmp_path):
     assert {answer.status_code for answer in answers} == {200}
 
 
-def test_page_leaves_no_photo_of_the_api_behind(fruit_checkpoint, tmp_path):
-    photo = make_photo(tmp_path / "kiwi.png", COLOURS["kiwi"], seed=1).read_bytes()
-    place = tmp_path / "temporary"
-    place.mkdir()
-    with running_page("--model", str(fruit_checkpoint), TMPDIR=str(place)) as (_, url):
-        answer = httpx.post(f"{url}/api/predict", files=[("photo", ("a.png", photo))], timeout=30)
-        assert answer.json()["predictions"][0]["label"] == "kiwi"
-        (folder,) = place.glob("foodvision-api-*/files")
-        assert list(folder.iterdir()) == []
-
-
 def test_port_that_is_taken_is_one_line(fruit_checkpoint):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = subprocess.run(
-            [sys.executable, "-m", "foodvision", "serve", "--port", str(port)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = run_foodvision("serve", "--port", port)
     assert done.returncode == 2
     assert f"cannot listen on 127.0.0.1:{port}" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize(("host", "address"), [("::1", "[::1]"), ("[::1]", "[::1]")])
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [("::1", "[::1]"), pytest.param("[::1]", "[::1]", marks=pytest.mark.slow)],
+)
 def test_listens_by_ipv6(fruit_checkpoint, host, address):
     port = free_port()
     command = [sys.executable, "-m", "foodvision", "serve", "--host", host, "--port", str(port)]
@@ -318,7 +324,7 @@ def test_listens_by_ipv6(fruit_checkpoint, host, address):
             server.terminate()
 
 
-@pytest.mark.parametrize("path", ["/food", "food/"])
+@pytest.mark.parametrize("path", ["/food", pytest.param("food/", marks=pytest.mark.slow)])
 def test_root_path_may_be_stripped_or_not(fruit_checkpoint, path):
     with serving("--model", str(fruit_checkpoint), "--root-path", path) as (_, url):
         for route in ("/api/health", "/food/api/health"):
@@ -329,12 +335,7 @@ def test_root_path_may_be_stripped_or_not(fruit_checkpoint, path):
 
 @pytest.mark.parametrize("command", ["serve", "demo"])
 def test_root_path_that_is_no_path_is_one_line(command):
-    done = subprocess.run(
-        [sys.executable, "-m", "foodvision", command, "--root-path", "https://a.example/b c"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_foodvision(command, "--root-path", "https://a.example/b c")
     assert done.returncode == 2
     assert done.stderr == (
         "foodvision: root path 'https://a.example/b c' is not a path: use one such as /food\n"
@@ -344,7 +345,9 @@ def test_root_path_that_is_no_path_is_one_line(command):
 @pytest.mark.parametrize(
     ("options", "environment", "client"),
     [
-        ((), {"FORWARDED_ALLOW_IPS": "192.0.2.1"}, "127.0.0.1"),
+        pytest.param(
+            *((), {"FORWARDED_ALLOW_IPS": "192.0.2.1"}, "127.0.0.1"), marks=pytest.mark.slow
+        ),
         (("--proxy-headers",), {}, "198.51.100.7"),
         (("--proxy-headers",), {"FORWARDED_ALLOW_IPS": "192.0.2.1"}, "127.0.0.1"),
     ],
@@ -367,7 +370,7 @@ def test_api_needs_neither_gradio_nor_torch(fruit_checkpoint):
         "from foodvision.page.models import load_models\n"
         "assert not {'gradio', 'torch'} & set(sys.modules), sorted(sys.modules)\n"
     )
-    subprocess.run([sys.executable, "-c", program], check=True)
+    run_python("-c", program, check=True)
 
 
 def test_body_in_parts_of_unknown_length_is_bounded(client):

@@ -7,7 +7,6 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 import tarfile
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -18,7 +17,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import yaml
-from conftest import EXAMPLES, REPOSITORY
+from conftest import EXAMPLES, REPOSITORY, run_python
 from javascript.make_fixtures import FILE, MAP, make_fixtures, make_map
 from PIL import Image
 
@@ -250,7 +249,7 @@ def test_missing_checkpoint_is_one_line(tmp_path, capsys):
 
 def test_export_loads_no_torch():
     program = "import sys, foodvision.browser; assert 'torch' not in sys.modules"
-    subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, check=True)
+    run_python("-c", program, cwd=REPOSITORY, check=True)
 
 
 def test_registry_is_the_one_that_npm_would_use(tmp_path):

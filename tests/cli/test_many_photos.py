@@ -11,7 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import COLOURS, make_photo, make_split
+from conftest import COLOURS, make_photo, make_split, run_python
 from pyarrow import parquet
 
 import foodvision
@@ -411,12 +411,7 @@ def test_memory_stays_flat(photos, fruit_checkpoint, tmp_path):
     def peak(count: int) -> int:
         many = linked(tmp_path / f"{count}", count, photos / "kiwi" / "0.jpg")
         call = ["predict", many, "--csv", tmp_path / f"{count}.csv", "--model", fruit_checkpoint]
-        done = subprocess.run(
-            [sys.executable, "-c", PEAK, *map(str, call)],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        done = run_python("-c", PEAK, *call, check=True)
         status, megabytes = done.stdout.split()[-2:]
         assert status == "0"
         assert len(paths_of(tmp_path / f"{count}.csv")) == count

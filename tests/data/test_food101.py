@@ -9,7 +9,7 @@ from threading import Thread
 
 import numpy as np
 import pytest
-from conftest import COLOURS, make_photo
+from conftest import COLOURS, make_photo, run_python
 from test_photos import fill
 
 from foodvision.data import open_photos
@@ -135,11 +135,11 @@ except DataError as error:
     print(error)
 """
     address = f"http://127.0.0.1:{proxy.server_address[1]}"
-    done = subprocess.run(
-        [sys.executable, "-c", program, f"food101:{tmp_path / 'big disk'}"],
+    done = run_python(
+        "-c",
+        program,
+        f"food101:{tmp_path / 'big disk'}",
         env=os.environ | {"http_proxy": address, "no_proxy": "", "NO_PROXY": ""},
-        capture_output=True,
-        text=True,
         check=True,
     )
     url = "http://data.vision.ee.ethz.ch/cvl/food-101.tar.gz"

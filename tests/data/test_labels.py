@@ -9,13 +9,13 @@ from conftest import COLOURS, make_photo, make_split
 from test_photos import fill
 
 import foodvision
-from foodvision.browser.site import _config
+from foodvision.browser.site import data_files
 from foodvision.data import find_photos, open_photos, split_photos
 from foodvision.inspection.inspect import inspect_photos
 from foodvision.page.models import PageModel
 from foodvision.reports.inspection import write_inspection
 from foodvision.safety.escaping import markdown
-from foodvision.web.about import _rows
+from foodvision.web.about import tell_about
 
 ODD = (
     *("fish/chips", "back\\slash", ".hidden dish", "0", "01", "10", "1e5", "=sum(a)", "a*b_c~d"),
@@ -54,10 +54,11 @@ def test_odd_labels_are_kept_on_the_card(odd):
 
 def test_odd_labels_are_kept_on_the_page_and_in_the_browser(odd):
     model = PageModel("odd", odd.classifier)
-    shown = [row[0] for row in _rows(model, model.wording.languages["en"])]
-    names = [model.wording.languages["en"].name(label) for label in odd.classifier.classes]
-    assert shown == names
-    assert json.loads(json.dumps(_config(model, {}, [])))["classes"] == list(odd.classifier.classes)
+    words = model.wording.languages["en"]
+    shown = [row[0] for row in tell_about(model, words).rows]
+    assert shown == [words.name(label) for label in odd.classifier.classes]
+    config = json.loads(data_files(model, {})["config.json"])
+    assert config["classes"] == list(odd.classifier.classes)
 
 
 def test_odd_labels_are_kept_in_the_report(odd):

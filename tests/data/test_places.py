@@ -6,7 +6,7 @@ import sys
 from functools import partial
 
 import pytest
-from conftest import make_split
+from conftest import make_split, run_python
 
 import foodvision
 from foodvision.data import find_photos
@@ -35,13 +35,8 @@ def environment(**changed):
 
 
 def command(program, *arguments, env, cwd):
-    return subprocess.run(
-        [sys.executable, "-c", program, *map(str, arguments)],
-        env=env | {"PYTHONPATH": os.pathsep.join(sys.path)},
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
+    return run_python(
+        "-c", program, *arguments, env=env | {"PYTHONPATH": os.pathsep.join(sys.path)}, cwd=cwd
     )
 
 

@@ -4,17 +4,14 @@ import io
 import json
 import os
 import shutil
-import subprocess
-import sys
 
 import pytest
 import yaml
-from conftest import COLOURS, free_port, make_photo, running_page
+from conftest import COLOURS, free_port, make_photo, run_python, running_page
 from loopback_hub import Account, LoopbackHub
 from loopback_repository import Space
 from PIL import Image
 
-from foodvision.cli.main import main
 from foodvision.deploy.folder import SpaceSettings, write_space
 
 
@@ -23,20 +20,6 @@ def hub(tmp_path):
     with LoopbackHub(tmp_path / "hub") as hub:
         hub.accounts["hf_cook"] = Account("cook", is_pro=True)
         yield hub
-
-
-@pytest.fixture
-def run(hub, tmp_path):
-    def ran(*command, **environment):
-        return subprocess.run(
-            [sys.executable, "-m", "foodvision", *map(str, command)],
-            cwd=tmp_path,
-            env=os.environ | hub.environment(tmp_path / "home") | environment,
-            capture_output=True,
-            text=True,
-        )
-
-    return ran
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +33,8 @@ def model(fruit_checkpoint, tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_space_is_filled_and_answers_as_the_model_does_here(hub, run, model, tmp_path):
-    refused = run("deploy", "cook/page", "--model", model)
+def test_space_is_filled_and_answers_as_the_model_does_here(hub, run_apart, model, tmp_path):
+    refused = run_apart("deploy", "cook/page", "--model", model)
     assert refused.returncode == 2
     assert "cook/page" in refused.stderr
     space = hub.repo("cook/page", "space")
@@ -61,15 +44,15 @@ def test_space_is_filled_and_answers_as_the_model_does_here(hub, run, model, tmp
     environment |= {"GRADIO_SERVER_PORT": str(port), "GRADIO_SERVER_NAME": "127.0.0.1"}
     with running_page(cwd=checkout, **environment):
         space.space.host = f"http://127.0.0.1:{port}"
-        checked = run("deploy", "cook/page", "--check")
+        checked = run_apart("deploy", "cook/page", "--check")
         head = space.head.oid
-        again = run("deploy", "cook/page", "--model", model)
+        again = run_apart("deploy", "cook/page", "--model", model)
         (served,) = json.loads(space.read("space.json"))["models"]
         config = json.loads(space.read(f"{served}/config.json"))
         config["classes"].reverse()
         changed = {f"{served}/config.json": json.dumps(config).encode()}
         hub.add("cook/page", changed, "space")
-        differing = run("deploy", "cook/page", "--check")
+        differing = run_apart("deploy", "cook/page", "--check")
     said = f"http://127.0.0.1:{port} gives the same predictions as the model here, for 3 photos\n"
     assert checked.stdout == said, checked.stderr
     assert again.stdout.endswith(said)
@@ -142,10 +125,10 @@ def test_refusal_that_nobody_foresaw_says_the_same(hub, run, model):
     assert "this account cannot create a Gradio Space on cpu-basic" in done.stderr
 
 
-def test_failed_build_shows_its_log(hub, run, model):
+def test_failed_build_shows_its_log(hub, run_apart, model):
     hub.stages = ["BUILDING", "BUILD_ERROR"]
     hub.logs["build"] = ["ERROR: ResolutionImpossible\n"]
-    done = run("deploy", "cook/page", "--model", model)
+    done = run_apart("deploy", "cook/page", "--model", model)
     assert done.returncode == 2
     assert "ERROR: ResolutionImpossible" in done.stdout
     assert done.stderr.endswith(
@@ -220,11 +203,10 @@ def test_secrets_are_set_and_never_shown(hub, run, model):
         (("--variable", "OPEN"), "--variable OPEN: write NAME=VALUE"),
     ],
 )
-def test_settings_that_cannot_be_are_told(hub, model, option, line, tmp_path, monkeypatch, capsys):
-    for name, value in hub.environment(tmp_path / "home").items():
-        monkeypatch.setenv(name, value)
-    assert main(["deploy", "cook/page", "--model", str(model), *option]) == 2
-    assert line in capsys.readouterr().err
+def test_settings_that_cannot_be_are_told(hub, run, model, option, line):
+    done = run("deploy", "cook/page", "--model", model, *option)
+    assert done.returncode == 2
+    assert line in done.stderr
     assert hub.requests == []
 
 
@@ -264,20 +246,20 @@ def test_space_has_what_belongs_to_the_model_and_nothing_else_of_its_folder(mode
 
 
 @pytest.mark.slow
-def test_freshly_trained_model_comes_to_a_link_without_a_stop(hub, run, fruit, tmp_path):
+def test_freshly_trained_model_comes_to_a_link_without_a_stop(hub, run_apart, fruit, tmp_path):
     """Train, push, deploy, check: each command is the one that the last one named."""
     small = ("--model", "tinyvgg", "--image-size", "32", "--epochs", "6")
     run_folder = tmp_path / "runs" / "one"
-    trained = run("train", fruit, *small, "--output", run_folder)
+    trained = run_apart("train", fruit, *small, "--output", run_folder)
     assert f"foodvision demo --model {run_folder}" in trained.stdout, trained.stderr
-    pushed = run("push", run_folder, "cook/fruit", "--examples", "auto")
+    pushed = run_apart("push", run_folder, "cook/fruit", "--examples", "auto")
     offered = [line for line in pushed.stdout.splitlines() if " is an example now: " in line]
     assert 0 < len(offered) <= len(COLOURS), pushed.stderr
     assert all(f"{fruit / 'test'}{os.sep}" in line for line in offered)
     named = pushed.stdout.splitlines()[-1].removeprefix("Serve a page with it: foodvision ").split()
     assert named == ["deploy", "cook/fruit-page", "--model", "cook/fruit"], pushed.stderr
     hub.stages = ["RUNNING"]
-    run(*named)  # the Space has no address yet
+    run_apart(*named)  # the Space has no address yet
     space = hub.repo("cook/fruit-page", "space")
     checkout = space.checkout(tmp_path / "checkout")
     port = free_port()
@@ -289,7 +271,7 @@ def test_freshly_trained_model_comes_to_a_link_without_a_stop(hub, run, fruit, t
     environment |= {"GRADIO_SERVER_NAME": "127.0.0.1", **hub.environment(tmp_path / "home")}
     with running_page(cwd=checkout, **environment):
         space.space.host = f"http://127.0.0.1:{port}"
-        done = run("deploy", "cook/fruit-page", "--check")
+        done = run_apart("deploy", "cook/fruit-page", "--check")
     photos = "a photo" if len(offered) == 1 else f"{len(offered)} photos"
     said = f"http://127.0.0.1:{port} gives the same predictions as the model here, for {photos}\n"
     assert done.stdout == said, done.stderr
@@ -336,11 +318,7 @@ DOWNLOAD = (
 def test_published_model_is_pinned_and_preloaded(hub, run, model, tmp_path):
     run("push", model, "cook/fruit")
     commit = hub.repo("cook/fruit").head.oid
-    subprocess.run(
-        [sys.executable, "-c", DOWNLOAD],
-        env=os.environ | hub.environment(tmp_path / "home"),
-        check=True,
-    )
+    run_python("-c", DOWNLOAD, env=os.environ | hub.environment(tmp_path / "home"), check=True)
     done = run("deploy", "cook/page", "--model", "cook/fruit", "--dry-run")
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "page"
@@ -379,7 +357,7 @@ import app
 bound = [function.fn.__name__ for function in app.demo.fns.values() if function.fn]
 assert "borrow_gpu" in bound, bound
 """
-    subprocess.run([sys.executable, "-c", program], cwd=folder, check=True)
+    run_python("-c", program, cwd=folder, check=True)
 
 
 def test_space_keeps_feedback_where_its_variable_says(hub, model, tmp_path):
@@ -392,12 +370,12 @@ assert "keep" in [function.fn.__name__ for function in app.demo.fns.values() if 
 """
     environment = os.environ | hub.environment(tmp_path / "home")
     environment |= {"FOODVISION_FEEDBACK": "hf://cook/kept", "TMPDIR": str(tmp_path)}
-    subprocess.run([sys.executable, "-c", program], cwd=folder, env=environment, check=True)
+    run_python("-c", program, cwd=folder, env=environment, check=True)
     assert hub.repo("cook/kept", "dataset").private
 
 
 @pytest.mark.slow
-def test_feedback_goes_to_a_private_dataset_and_back_into_training(hub, tmp_path):
+def test_feedback_goes_to_a_private_dataset_and_back_into_training(hub, run_apart, tmp_path):
     program = """
 import sys
 from foodvision.web import open_feedback
@@ -411,21 +389,14 @@ assert not feedback.folder.exists()
         make_photo(tmp_path / f"{label}.jpg", COLOURS[label], seed=9)
         for label in ("kiwi", "tomato")
     ]
-    subprocess.run(
-        [sys.executable, "-c", program, *map(str, photos)],
-        env=os.environ | hub.environment(tmp_path / "home"),
-        check=True,
+    run_python(
+        "-c", program, *photos, env=os.environ | hub.environment(tmp_path / "home"), check=True
     )
     kept = hub.repo("cook/kept", "dataset")
     assert kept.private
     names = [name for name in kept.head.files if name.endswith(".jpg")]
     assert sorted(name.partition("/")[0] for name in names) == ["kiwi", "tomato"]
-    listed = subprocess.run(
-        [sys.executable, "-m", "foodvision", "data", "hf://cook/kept", "--json"],
-        env=os.environ | hub.environment(tmp_path / "home"),
-        capture_output=True,
-        text=True,
-    )
+    listed = run_apart("data", "hf://cook/kept", "--json")
     assert '"kiwi"' in listed.stdout, listed.stderr
 
 
@@ -444,12 +415,9 @@ except foodvision.FoodVisionError as error:
     print(error)
 """
     hub.refuse("POST .*/commit/", 403)
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(make_photo(tmp_path / "kiwi.jpg", (60, 190, 60), 9))],
-        env=os.environ | hub.environment(tmp_path / "home") | {"TMPDIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-    )
+    photo = make_photo(tmp_path / "kiwi.jpg", (60, 190, 60), 9)
+    known = hub.environment(tmp_path / "home") | {"TMPDIR": str(tmp_path)}
+    done = run_python("-c", program, photo, env=os.environ | known)
     assert done.stdout.startswith("cook/kept was refused by the Hub (It is told to fail)"), (
         done.stderr
     )

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from foodvision.data import find_photos
 from foodvision.engine.features import FeatureCache
-from foodvision.engine.finder import _steepest, find_learning_rate
+from foodvision.engine.finder import find_learning_rate
 from foodvision.engine.optimise import (
     EarlyStopping,
     EMAModel,
@@ -153,8 +153,8 @@ def test_noise_of_the_first_batches_is_no_fall_of_the_loss():
     # A head that knows the classes already: little to fall from, and only at large rates.
     losses = 0.09 - 0.08 / (1 + (0.01 / rates) ** 2)
     losses[:4] = 0.2, 0.12, 0.1, 0.095
-    assert 0.003 < _steepest(list(rates), list(losses)) < 0.03
-    assert _steepest([1e-6], [0.1]) == 1e-6
+    assert 0.003 < steepest(list(rates), list(losses)) < 0.03
+    assert steepest([1e-6], [0.1]) == 1e-6
 
 
 def test_rates_are_tried_and_the_network_is_as_before(network):

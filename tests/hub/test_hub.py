@@ -2,16 +2,17 @@
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from conftest import run_python
 from huggingface_hub.utils import hf_raise_for_status, httpx
 from loopback_hub import LoopbackHub
 
-from foodvision.errors import HubError
+import foodvision
+from foodvision.errors import FoodVisionError, HubError, HubWarning
 from foodvision.hub.client import is_repo_id, translate_hub_errors
+from foodvision.hub.download import download_checkpoint
 
 
 @pytest.fixture
@@ -22,58 +23,43 @@ def hub(fruit_checkpoint, tmp_path):
 
 
 @pytest.fixture
-def load(hub, tmp_path):
-    """Load a model in a fresh process that knows this Hub alone; return what it says."""
-    program = """
-import sys, foodvision
-try:
-    classifier = foodvision.load(sys.argv[1], revision=sys.argv[2] or None)
-    print(*classifier.classes)
-except foodvision.FoodVisionError as error:
-    print(type(error).__name__, error)
-"""
+def load(hub, client_at):
+    """Load a model as nobody whom the Hub knows; return what is said."""
 
-    def loaded(name="cook/fruit", revision="", **environment):
-        fresh = hub.environment(tmp_path / "home", token=None)
-        done = subprocess.run(
-            [sys.executable, "-c", program, name, revision],
-            env=os.environ | fresh | environment,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        loaded.warned = done.stderr
-        return done.stdout.strip()
+    def loaded(name="cook/fruit", revision=None, **client):
+        client_at(hub, token=None, **client)
+        try:
+            return " ".join(foodvision.load(name, revision=revision).classes)
+        except FoodVisionError as error:
+            return f"{type(error).__name__} {error}"
 
     return loaded
 
 
-def test_model_comes_from_the_hub_and_then_from_the_cache(hub, load):
-    assert load() == "blueberry kiwi tomato"
-    assert load(HF_HUB_OFFLINE="1") == "blueberry kiwi tomato"
-
-
-def test_weights_that_were_never_downloaded_are_missed_offline(hub, load, tmp_path):
-    load()
-    program = (
-        "import foodvision.hub.download as hub; hub.download_checkpoint('cook/fruit', weights=True)"
-    )
-    command = [sys.executable, "-c", program]
+def test_model_comes_from_the_hub_and_then_from_the_cache(hub, tmp_path):
+    program = "import foodvision; print(*foodvision.load('cook/fruit').classes)"
     known = os.environ | hub.environment(tmp_path / "home", token=None)
-    done = subprocess.run(
-        command, env=known | {"HF_HUB_OFFLINE": "1"}, capture_output=True, text=True
+    for offline in ("0", "1"):
+        done = run_python("-c", program, env=known | {"HF_HUB_OFFLINE": offline}, check=True)
+        assert done.stdout == "blueberry kiwi tomato\n"
+
+
+def test_weights_that_were_never_downloaded_are_missed_offline(hub, load, client_at):
+    load()
+    client_at(hub, token=None, offline=True)
+    with pytest.raises(HubError) as caught:
+        download_checkpoint("cook/fruit", weights=True)
+    assert str(caught.value) == (
+        "cook/fruit has no weights in the cache, and HF_HUB_OFFLINE is set: unset it"
     )
-    assert done.stderr.endswith(
-        "HubError: cook/fruit has no weights in the cache, and HF_HUB_OFFLINE is set: unset it\n"
-    )
+    client_at(hub, token=None)
     hub.refuse("api/models", 502)
-    done = subprocess.run(command, env=known, capture_output=True, text=True)
-    assert (
-        "HubError: cook/fruit failed because the Hub returned a server error (502)" in done.stderr
-    )
-    hub.troubles.clear()
-    subprocess.run(command, env=known, check=True)
-    subprocess.run(command, env=known | {"HF_HUB_OFFLINE": "1"}, check=True)
+    with pytest.raises(HubError, match=r"^cook/fruit failed because the Hub returned a server"):
+        download_checkpoint("cook/fruit", weights=True)
+    hub.recover()
+    download_checkpoint("cook/fruit", weights=True)
+    client_at(hub, token=None, offline=True)
+    download_checkpoint("cook/fruit", weights=True)
 
 
 def test_only_what_serving_reads_is_downloaded(hub, load, tmp_path):
@@ -120,7 +106,7 @@ def test_hub_that_fails_says_so(hub, load):
 
 
 def test_hub_out_of_reach_with_an_empty_cache_says_so(load):
-    assert load(HF_HUB_OFFLINE="1") == (
+    assert load(offline=True) == (
         "HubError cook/fruit is not in the cache, and HF_HUB_OFFLINE is set: unset it"
     )
 
@@ -150,11 +136,8 @@ def test_transfer_that_fails_below_the_client_is_told(hub, tmp_path):
     storage = {"Cas-Url": hub.url, "Access-Token": "x", "Token-Expiration": "9999999999"}
     hub.refuse("xet-token", 200, headers={f"X-Xet-{key}": value for key, value in storage.items()})
     hub.refuse("reconstructions", 400)
-    done = subprocess.run(
-        [sys.executable, "-c", XET, hub.url, str(tmp_path / "file")],
-        env=os.environ | hub.environment(tmp_path / "home"),
-        capture_output=True,
-        text=True,
+    done = run_python(
+        "-c", XET, hub.url, tmp_path / "file", env=os.environ | hub.environment(tmp_path / "home")
     )
     said = done.stderr.splitlines()[-1]
     assert "HubError: cook/fruit could not be transferred (Task error: " in said
@@ -199,9 +182,11 @@ def test_commit_can_be_pinned(hub, load, fruit_checkpoint):
 def test_repository_that_is_gone_while_the_cache_answers_is_told(hub, load):
     load()
     hub.remove("cook/fruit")
-    assert load() == "blueberry kiwi tomato"
-    assert "does not exist on the Hub, or your token has no access" in load.warned
-    assert "Using the copy in the cache" in load.warned
+    with pytest.warns(HubWarning) as warned:
+        assert load() == "blueberry kiwi tomato"
+    (said,) = (str(warning.message) for warning in warned)
+    assert "does not exist on the Hub, or your token has no access" in said
+    assert "Using the copy in the cache" in said
 
 
 def test_hub_out_of_order_leaves_the_cache_to_answer(hub, load):

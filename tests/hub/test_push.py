@@ -1,16 +1,14 @@
-"""Checkpoints go to the Hub: the real commands in processes of their own, a Hub on loopback."""
+"""Checkpoints go to the Hub: the real commands and client, a Hub on loopback."""
 
 import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
 import yaml
-from conftest import EXAMPLES, make_photo
+from conftest import EXAMPLES, make_photo, run_python
 from loopback_hub import Account, LoopbackHub
 from PIL import ExifTags, Image
 from safetensors.torch import load_file
@@ -32,21 +30,6 @@ def hub(tmp_path):
         yield hub
 
 
-@pytest.fixture
-def run(hub, tmp_path):
-    """Run a `foodvision` command that knows this Hub alone."""
-
-    def ran(*command, token="hf_cook", **environment):
-        return subprocess.run(
-            [sys.executable, "-m", "foodvision", *map(str, command)],
-            env=os.environ | hub.environment(tmp_path / "home", token) | environment,
-            capture_output=True,
-            text=True,
-        )
-
-    return ran
-
-
 def error_of(done):
     """The one line that a command failed with."""
     assert done.returncode == 2, done
@@ -55,11 +38,11 @@ def error_of(done):
     return line
 
 
-def test_pushed_checkpoint_answers_under_its_name(hub, run, fruit_checkpoint, tmp_path):
-    done = run("push", fruit_checkpoint, "cook/fruit")
+def test_pushed_checkpoint_answers_under_its_name(hub, run_apart, fruit_checkpoint, tmp_path):
+    done = run_apart("push", fruit_checkpoint, "cook/fruit")
     assert PUSHED.fullmatch(done.stdout).group(2) == hub.repo("cook/fruit").head.oid
     photo = make_photo(tmp_path / "kiwi.jpg", (60, 190, 60), seed=5)
-    answered = run("predict", photo, "--model", "cook/fruit", "--json")
+    answered = run_apart("predict", photo, "--model", "cook/fruit", "--json")
     here = foodvision.load(fruit_checkpoint).predict(photo)
     assert json.loads(answered.stdout)["label"] == here.label
 
@@ -92,13 +75,8 @@ def test_card_is_read_by_the_hub_and_used_as_it_says(hub, run, fruit_checkpoint,
     lines = re.search(r"```python\n(.*?)```", card, re.DOTALL).group(1)
     assert len(lines.strip().splitlines()) == 4
     make_photo(tmp_path / "photo.jpg", (60, 190, 60), seed=5)
-    done = subprocess.run(
-        [sys.executable, "-c", lines],
-        cwd=tmp_path,
-        env=os.environ | hub.environment(tmp_path / "home"),
-        capture_output=True,
-        text=True,
-        check=True,
+    done = run_python(
+        "-c", lines, cwd=tmp_path, env=os.environ | hub.environment(tmp_path / "home"), check=True
     )
     assert done.stdout.startswith("Prediction(label='")
 
@@ -330,11 +308,8 @@ from foodvision.hub import session
 session.SILENCE = 0.5
 sys.exit(main(["push", sys.argv[1], "cook/fruit"]))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(fruit_checkpoint)],
-        env=os.environ | hub.environment(tmp_path / "home"),
-        capture_output=True,
-        text=True,
+    done = run_python(
+        "-c", program, fruit_checkpoint, env=os.environ | hub.environment(tmp_path / "home")
     )
     assert "foodvision: cook/fruit got no response from the Hub in time" in error_of(done)
 
@@ -413,11 +388,6 @@ import sys, foodvision
 foodvision.Classifier.from_pretrained(sys.argv[1]).push_to_hub("cook/fruit")
 print(*foodvision.Classifier.from_pretrained("cook/fruit").classes)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(fruit_checkpoint)],
-        env=os.environ | hub.environment(tmp_path / "home"),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    known = os.environ | hub.environment(tmp_path / "home")
+    done = run_python("-c", program, fruit_checkpoint, env=known, check=True)
     assert done.stdout == "blueberry kiwi tomato\n"

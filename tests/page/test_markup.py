@@ -276,7 +276,7 @@ def test_cell_is_no_formula_and_comes_back(text):
 @pytest.mark.parametrize("text", FORMULAS)
 def test_no_cell_of_answers_is_a_formula(text):
     prediction = Prediction(text, 0.5, (), "likely", True, 0.5, 0.1)
-    written = many._csv([many.Answered(text, prediction), many.Answered(text, None, text)])
+    written = many.answers_csv([many.Answered(text, prediction), many.Answered(text, None, text)])
     for row in list(csv.reader(io.StringIO(written, newline="")))[1:]:
         assert all(cell == to_cell(cell) or cell.startswith("'") for cell in row)
         assert not any(cell[:1] in tuple("=+-@\t\r\n") for cell in row)

@@ -243,9 +243,8 @@ def test_run_with_a_strange_value_does_not_hide_the_others(file, name, value, ru
 
 def test_folder_without_runs_is_one_line(tmp_path, capsys):
     assert main(["runs", str(tmp_path)]) == 2
-    assert capsys.readouterr().err == (
-        f"foodvision: {tmp_path} contains no runs: start one with foodvision train PHOTOS\n"
-    )
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"foodvision: {tmp_path} contains no runs: ")
 
 
 def test_runs_and_comparisons_load_no_torch(runs):

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import onnx
 import pytest
-from conftest import COLOURS, make_photo
+from conftest import COLOURS, make_photo, run_python
 
 from foodvision.checkpoint import (
     check_figures,
@@ -84,7 +84,7 @@ from pathlib import Path
 found = read_checkpoint(sys.argv[1])
 write_checkpoint(Path(sys.argv[2]), found.config, found.graph, read_card(found), b"", {})
 """
-    subprocess.run([sys.executable, "-c", program, str(folder), str(tmp_path / "own")], check=True)
+    run_python("-c", program, folder, tmp_path / "own", check=True)
     assert stat.S_IMODE((tmp_path / "own").stat().st_mode) == 0o700
 
 

@@ -2,13 +2,11 @@ import io
 import json
 import pickle
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import COLOURS, EXAMPLES, make_photo
+from conftest import COLOURS, EXAMPLES, make_photo, run_python
 from PIL import Image
 
 import foodvision
@@ -177,7 +175,7 @@ assert not heavy, heavy
 """
     from conftest import REPOSITORY
 
-    subprocess.run([sys.executable, "-c", program], check=True, cwd=REPOSITORY)
+    run_python("-c", program, check=True, cwd=REPOSITORY)
 
 
 @pytest.mark.parametrize(

@@ -1,27 +1,23 @@
 """Names, files and folders of other libraries' models, and the Hub out of reach."""
 
 import json
-import os
-import subprocess
 import sys
 
 import pytest
 import timm
 import torch
-from conftest import REPOSITORY
 from loopback_hub import LoopbackHub
 from safetensors.torch import save
 
 from foodvision.checkpoint import read_checkpoint
 from foodvision.classifier import find_checkpoint
-from foodvision.errors import CheckpointError, SettingsError
+from foodvision.errors import CheckpointError, FoodVisionError, SettingsError
 from foodvision.models import create_model, find_start
 from foodvision.safety.foreign import plain_name
 
 pytestmark = pytest.mark.thorough
 
 NETWORK = "test_resnet.r160_in1k"  # timm's smallest: 0.5 million parameters
-AT_NOBODY = "http://127.0.0.1:9"
 
 
 @pytest.mark.parametrize("before", ["hf_hub:", "hf-hub:", "hf://", "https://huggingface.co/"])
@@ -143,53 +139,43 @@ def hub(tmp_path):
 
 
 @pytest.fixture
-def build(tmp_path):
-    """Build a network with its weights in a fresh process; return what it prints, line by line."""
-    program = """
-import sys
-from foodvision.errors import FoodVisionError
-from foodvision.models import create_model
-try:
-    print(float(create_model(sys.argv[1], 3).conv1[0].weight.detach().sum()))
-except FoodVisionError as error:
-    print(error)
-"""
+def build(client_at):
+    """Build a network with its weights; return the sum of its first ones, or what is said."""
 
-    def build(name, **environment):
-        done = subprocess.run(
-            [sys.executable, "-c", program, name],
-            env=os.environ | environment,
-            capture_output=True,
-            text=True,
-            cwd=REPOSITORY,
-        )
-        return (done.stdout + done.stderr).splitlines()
+    def build(name, hub, **client):
+        client_at(hub, token=None, **client)
+        try:
+            return float(create_model(name, 3).conv1[0].weight.detach().sum())
+        except FoodVisionError as error:
+            return str(error)
 
     return build
 
 
-def test_weights_of_timm_come_from_the_hub_and_then_from_the_cache(hub, build, tmp_path):
+class Nobody:
+    """A Hub out of reach."""
+
+    url = "http://127.0.0.1:9"
+
+    def environment(self, home, token):
+        return {"HF_ENDPOINT": self.url, "HF_HOME": str(home), "HF_TOKEN": ""}
+
+
+def test_weights_of_timm_come_from_the_hub_and_then_from_the_cache(hub, build):
     network = timm.create_model(NETWORK, pretrained=False)
     hub.add(f"timm/{NETWORK}", {"model.safetensors": save(network.state_dict())})
-    expected = [str(float(network.conv1[0].weight.detach().sum()))]
-    fresh = hub.environment(tmp_path / "home", token=None)
-    assert build(f"timm/{NETWORK}", **fresh) == expected
-    assert build(NETWORK, **fresh | {"HF_HUB_OFFLINE": "1"}) == expected
-    assert build(NETWORK, **fresh | {"HF_ENDPOINT": AT_NOBODY}) == expected
+    expected = float(network.conv1[0].weight.detach().sum())
+    assert build(f"timm/{NETWORK}", hub) == expected
+    assert build(NETWORK, hub, offline=True) == expected
+    assert build(NETWORK, Nobody()) == expected
 
 
-def test_weights_out_of_reach_are_one_line(hub, build, tmp_path):
-    fresh = hub.environment(tmp_path / "home", token=None)
-    end = "connect to the internet once, or start from random weights with --no-pretrained"
-    assert build(NETWORK, **fresh | {"HF_HUB_OFFLINE": "1"}) == [
-        (
-            f"could not download the ImageNet weights of {NETWORK} (they are not in the cache, "
-            f"and HF_HUB_OFFLINE is set): {end}"
-        )
-    ]
-    (line,) = build(NETWORK, **fresh | {"HF_ENDPOINT": AT_NOBODY})
-    assert "refused" in line
-    assert line.endswith(end)
+def test_weights_out_of_reach_are_one_line(hub, build):
+    for at, offline, why in ((hub, True, "HF_HUB_OFFLINE"), (Nobody(), False, "refused")):
+        line = build(NETWORK, at, offline=offline)
+        assert line.startswith(f"could not download the ImageNet weights of {NETWORK} (")
+        assert why in line
+        assert line.endswith("--no-pretrained")
 
 
 def test_repository_of_another_library_is_told_before_its_weights_are_downloaded(

@@ -12,7 +12,7 @@ from rich.console import Console
 from runs_made import make_run
 
 from foodvision.browser.readme import site_readme
-from foodvision.browser.site import _config, _manifest, _texts
+from foodvision.browser.site import data_files
 from foodvision.checkpoint import check_figures, read_checkpoint
 from foodvision.classifier import Classifier
 from foodvision.cli.tables import claims_table, runs_table
@@ -25,7 +25,7 @@ from foodvision.page.words import LANGUAGES, introduce
 from foodvision.reports.pages import write_comparison
 from foodvision.runs.compare import compare
 from foodvision.runs.reading import read_run
-from foodvision.web import about
+from foodvision.web.about import tell_about
 
 DEEP = object()
 """Stands for lists in lists, which `json.dumps` does not write."""
@@ -100,16 +100,11 @@ def show_everywhere(folder, fruit, figures):
     model = PageModel("fruit", Classifier(checkpoint))
     for language in LANGUAGES:
         words = model.wording.languages[language]
-        about._summary(model, words)
-        about._confused(model, words)
-        about._rows(model, words)
-        json.dumps(_texts(model, language), allow_nan=False).encode()
+        tell_about(model, words)
         introduction = introduce(model.classifier.classes, words)
         site_readme(model.wording.title, introduction).encode()
-    about._card(model)
+    data_files(model, {})
     hub_card(checkpoint, "cook/fruit").encode()
-    json.dumps(_config(model, {}, []), ensure_ascii=False, allow_nan=False).encode()
-    json.dumps(_manifest(model.wording.title), ensure_ascii=False).encode()
     check_figures(checkpoint)
     choose_split(find_photos(fruit), "test", checkpoint.config)
     claims_table(checkpoint.config.figures.get("test", {}), figures)

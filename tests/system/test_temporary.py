@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from conftest import run_python
 
 from foodvision.system.temporary import TemporaryFolder
 
@@ -66,7 +67,7 @@ def test_folder_of_a_process_that_ends_without_removing_it_is_removed(place):
     program = (
         "from foodvision.system.temporary import TemporaryFolder; kept = TemporaryFolder('test')"
     )
-    subprocess.run([sys.executable, "-c", program], check=True)
+    run_python("-c", program, check=True)
     assert list(place.iterdir()) == []
 
 
@@ -98,9 +99,7 @@ def test_folder_of_a_living_process_stays(place):
 
 def test_folder_stays_when_a_forked_process_ends(place):
     with TemporaryFolder("test") as folder:
-        child = subprocess.run(
-            [sys.executable, "-c", FORK], capture_output=True, text=True, check=True
-        )
+        child = run_python("-c", FORK, check=True)
         assert folder.is_dir()
     assert child.stdout == "there\n"
 

@@ -11,7 +11,7 @@ from foodvision.cli.progress import print_event
 from foodvision.errors import DataError
 from foodvision.page.models import PageModel
 from foodvision.training.events import Finished
-from foodvision.web.about import _summary
+from foodvision.web.about import tell_about
 
 SMALL = {"model": "tinyvgg", "image_size": 32, "epochs": 2}
 TOLD = (
@@ -49,7 +49,7 @@ def test_card_of_few_photos_says_so(few):
 def test_page_of_few_photos_says_so_in_every_language(few):
     model = PageModel("few", few[0].classifier)
     told = [words("never_refuses") for words in model.wording.languages.values()]
-    said = [_summary(model, words) for words in model.wording.languages.values()]
+    said = [tell_about(model, words).summary for words in model.wording.languages.values()]
     assert len(set(told)) == 3
     assert all(one in all_of_it for one, all_of_it in zip(told, said, strict=True))
 

@@ -4,12 +4,10 @@ import json
 import re
 import runpy
 import shlex
-import subprocess
-import sys
 from dataclasses import asdict
 
 import pytest
-from conftest import REPOSITORY, SHARED
+from conftest import REPOSITORY, SHARED, run_python
 
 from foodvision.cli.main import main
 
@@ -65,12 +63,7 @@ def test_figures_and_drawing_of_the_page_are_there(page):
 @pytest.mark.slow
 def test_benchmark_runs_on_a_few_photos(classic):
     before = PAGE.read_bytes()
-    done = subprocess.run(
-        [sys.executable, str(PROGRAM), "--data", str(SHARED), "--smoke"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = run_python(PROGRAM, "--data", SHARED, "--smoke", check=True)
     assert "| the lecture's own loop | 18 | 1 |" in done.stdout
     assert PAGE.read_bytes() == before
 

@@ -5,14 +5,12 @@ import re
 import resource
 import shutil
 import signal
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
 import torch
 from accelerate import Accelerator
-from conftest import REPOSITORY
+from conftest import REPOSITORY, run_foodvision, run_python
 from safetensors.torch import load_file
 from test_photos import fill
 from torch import nn
@@ -80,19 +78,12 @@ def assert_same_weights(one, other):
     ids=["everything", "probe then finetune"],
 )
 def test_killed_run_ends_in_the_same_weights_bit_for_bit(settings, seed, fruit, tmp_path):
-    done = subprocess.run(
-        [
-            *(
-                sys.executable,
-                REPOSITORY / "tests" / "training" / "killed_run.py",
-                fruit,
-                tmp_path / "cut",
-            ),
-            *(json.dumps(settings), seed),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
+    done = run_python(
+        REPOSITORY / "tests" / "training" / "killed_run.py",
+        fruit,
+        tmp_path / "cut",
+        json.dumps(settings),
+        seed,
     )
     assert done.returncode == 0, done.stderr
     deaths = re.findall(r"^(in a write|after seconds) \S+ killed$", done.stdout, re.MULTILINE)
@@ -126,14 +117,9 @@ Batches.__iter__ = iterate
 sys.exit(main(sys.argv[1:]))
 """
     (tmp_path / "settings.json").write_text(json.dumps(settings))
-    done = subprocess.run(
-        [
-            *(sys.executable, "-c", program, "train", fruit, "--output", config.output),
-            *("--config", tmp_path / "settings.json"),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
+    done = run_python(
+        *("-c", program, "train", fruit, "--output", config.output),
+        *("--config", tmp_path / "settings.json"),
     )
     assert done.returncode == 130, done.stderr
     assert done.stderr == (
@@ -211,14 +197,9 @@ def test_run_that_is_stopped_says_what_is_kept(left, said, tmp_path):
 def test_second_run_into_a_folder_refuses(fruit, tmp_path):
     config = TrainConfig(model="tinyvgg", image_size=32, epochs=1, output=tmp_path / "run")
     with locked(config.output):
-        done = subprocess.run(
-            [
-                *(sys.executable, "-m", "foodvision", "train", fruit, "--model", "tinyvgg"),
-                *("--image-size", "32", "--epochs", "1", "--output", config.output),
-            ],
-            capture_output=True,
-            text=True,
-            check=False,
+        done = run_foodvision(
+            *("train", fruit, "--model", "tinyvgg", "--image-size", "32", "--epochs", "1"),
+            *("--output", config.output),
         )
     assert done.returncode == 2
     assert done.stderr == (

@@ -9,7 +9,7 @@ import tarfile
 
 import pytest
 import torch
-from conftest import COLOURS, REPOSITORY, make_photo
+from conftest import COLOURS, REPOSITORY, make_photo, run_python
 from safetensors.torch import load_file
 
 import foodvision
@@ -73,12 +73,7 @@ def test_shards_train_what_the_folder_trains_also_resumed(
 def test_killed_run_from_shards_ends_in_the_weights_of_the_folders(fruit, shards, tmp_path):
     program = REPOSITORY / "tests" / "training" / "killed_run.py"
     settings = SMALL | {"epochs": 12}
-    done = subprocess.run(
-        [sys.executable, program, shards, tmp_path / "cut", json.dumps(settings), "1"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_python(program, shards, tmp_path / "cut", json.dumps(settings), "1")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count(" killed\n") >= 2, done.stdout
     assert done.stdout.endswith("status 0\n")

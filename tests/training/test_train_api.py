@@ -2,7 +2,7 @@
 
 import pickle
 import signal
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -27,12 +27,6 @@ def test_training_gives_figures_history_and_a_model(fruit, tmp_path, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_preset_gives_way_to_settings(fruit, tmp_path):
-    run = foodvision.train(fruit, preset="quick", **SMALL, output=tmp_path / "run")
-    assert run.record.settings["epochs"] == 2
-    assert run.record.settings["views"] == 1
-
-
 def test_interrupted_training_goes_on(fruit, tmp_path):
     def interrupt(event):
         if isinstance(event, EpochEnded):
@@ -43,14 +37,15 @@ def test_interrupted_training_goes_on(fruit, tmp_path):
     assert len(foodvision.train(fruit, resume=tmp_path / "run").history["train_loss"]) == 2
 
 
-def test_training_runs_in_a_thread_of_a_server(fruit, tmp_path):
-    runs = []
-    thread = threading.Thread(
-        target=lambda: runs.append(foodvision.train(fruit, **SMALL, output=tmp_path / "run"))
-    )
-    thread.start()
-    thread.join()
-    assert runs[0].figures.n == 15
+def test_training_runs_in_a_thread_of_a_server_and_its_preset_gives_way_to_settings(
+    fruit, tmp_path
+):
+    settings = {"preset": "quick", **SMALL, "output": tmp_path / "run"}
+    with ThreadPoolExecutor(1) as server:
+        run = server.submit(foodvision.train, fruit, **settings).result()
+    assert run.figures.n == 15
+    assert run.record.settings["epochs"] == 2
+    assert run.record.settings["views"] == 1
 
 
 @pytest.mark.parametrize(

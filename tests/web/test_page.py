@@ -7,8 +7,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,7 +18,9 @@ from conftest import (
     HELD_CAMERA,
     REPOSITORY,
     free_port,
+    in_colours,
     make_photo,
+    run_python,
     running_page,
     violations,
 )
@@ -135,27 +135,31 @@ def test_link_reopens_an_example(browser, url):
     page.close()
 
 
-@pytest.mark.parametrize("width", [360, 768, 1440])
-def test_nothing_moves_when_the_answer_arrives(browser, url, width):
-    page = browser.new_page(viewport={"width": width, "height": 900})
-    page.goto(url)
-    expect(page.get_by_role("button", name="Share as a card")).to_be_visible(timeout=30_000)
+def test_nothing_moves_when_the_answer_arrives(page):
     expect(page.get_by_role("button", name="waffles").locator("img")).to_be_visible()
-    page.evaluate(
-        """() => {
-            window.moved = 0;
-            new PerformanceObserver((list) => {
-                const own = (source) => source.node?.parentElement?.closest("#photo");
-                for (const shift of list.getEntries())
-                    if (!shift.sources.every(own)) window.moved += shift.value;
-            }).observe({ type: "layout-shift" });
-        }"""
-    )
-    upload(page, EXAMPLES / "pizza.jpg")
-    expect(page.locator("#looked img")).to_have_count(2, timeout=30_000)
-    assert page.evaluate("window.moved") < 0.01
-    page.screenshot(path=SCREENSHOTS / f"answer_{width}.png")
-    page.close()
+    SCREENSHOTS.mkdir(exist_ok=True)
+    for width in (360, 768, 1440):
+        page.set_viewport_size({"width": width, "height": 900})
+        expect(page.get_by_role("button", name="Share as a card")).to_be_visible()
+        page.evaluate(
+            """async () => {
+                // What the new width moves, it moves in these frames.
+                for (const _ of [1, 2]) await new Promise(requestAnimationFrame);
+                window.moved = 0;
+                window.observer = new PerformanceObserver((list) => {
+                    const own = (source) => source.node?.parentElement?.closest("#photo");
+                    for (const shift of list.getEntries())
+                        if (!shift.sources.every(own)) window.moved += shift.value;
+                });
+                observer.observe({ type: "layout-shift" });
+            }"""
+        )
+        upload(page, EXAMPLES / "pizza.jpg")
+        expect(page.locator("#looked img")).to_have_count(2)
+        assert page.evaluate("window.moved") < 0.01, width
+        page.screenshot(path=SCREENSHOTS / f"answer_{width}.png")
+        page.evaluate("observer.disconnect()")
+        clear(page)
 
 
 def test_without_a_connection_the_page_says_so(page):
@@ -347,20 +351,21 @@ def test_photos_of_assistants_are_deleted_with_the_others(tmp_path):
     assert kept() == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_serious_keeps_anybody_out(browser, url, scheme):
-    page = browser.new_page(color_scheme=scheme)
-    page.goto(url)
-    expect(page.get_by_role("button", name="waffles").locator("img")).to_be_visible(timeout=30_000)
-    assert violations(page) == [], "before there is a photo"
-    upload(page, EXAMPLES / "pizza.jpg")
-    expect(page.locator("#looked img")).to_have_count(2, timeout=30_000)
-    for tab in ("One photo", "Camera", "Many photos", "The model"):
-        page.get_by_role("tab", name=tab).click()
-        expect(page.get_by_role("tab", name=tab)).to_have_attribute("aria-selected", "true")
-        assert violations(page) == [], tab
-        page.screenshot(path=SCREENSHOTS / f"{tab.lower().replace(' ', '_')}_{scheme}.png")
-    page.close()
+def test_nothing_serious_keeps_anybody_out(page):
+    expect(page.get_by_role("button", name="waffles").locator("img")).to_be_visible()
+    for scheme in ("light", "dark"):
+        in_colours(page, scheme)
+        expect(page.locator("body.dark")).to_have_count(int(scheme == "dark"))
+        assert violations(page) == [], (scheme, "before there is a photo")
+        upload(page, EXAMPLES / "pizza.jpg")
+        expect(page.locator("#looked img")).to_have_count(2)
+        for tab in ("One photo", "Camera", "Many photos", "The model"):
+            page.get_by_role("tab", name=tab).click()
+            expect(page.get_by_role("tab", name=tab)).to_have_attribute("aria-selected", "true")
+            assert violations(page) == [], (scheme, tab)
+            page.screenshot(path=SCREENSHOTS / f"{tab.lower().replace(' ', '_')}_{scheme}.png")
+        page.get_by_role("tab", name="One photo").click()
+        clear(page)
 
 
 @pytest.mark.slow
@@ -386,9 +391,13 @@ def test_greeting_that_comes_late_does_not_hide_the_answer(browser, url):
 
 def test_cleared_photo_clears_the_answer(page):
     upload(page, EXAMPLES / "pizza.jpg")
-    expect(page.locator(".answer h2")).to_contain_text("pizza", timeout=20_000)
+    expect(page.locator(".answer h2")).to_contain_text("pizza")
+    clear(page)
+
+
+def clear(page):
     page.get_by_role("button", name="Remove Image").or_(page.get_by_label("Clear")).first.click()
-    expect(page.locator(".answer h2")).to_have_text("Which dish is it?", timeout=20_000)
+    expect(page.locator(".answer h2")).to_have_text("Which dish is it?")
 
 
 def test_text_file_gets_a_clear_message(page, tmp_path):
@@ -401,27 +410,26 @@ def test_text_file_that_calls_itself_a_photo_gets_a_clear_message(page, tmp_path
     (tmp_path / "menu.jpg").write_text("pizza 8.50")
     upload(page, tmp_path / "menu.jpg")
     expect(page.locator(".answer h2")).to_have_text("This photo cannot be read", timeout=20_000)
-    expect(page.locator(".answer p")).to_have_text(
-        "menu.jpg is not a readable photo: use JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC"
-    )
+    expect(page.locator(".answer p")).to_have_text(re.compile("^menu.jpg is not a readable photo"))
 
 
-@pytest.mark.parametrize("event", ["change", "drop"])
-def test_photo_whose_type_the_browser_does_not_know_is_taken(page, event):
-    page.evaluate(
-        """(event) => {
-            const dataTransfer = new DataTransfer();
-            dataTransfer.items.add(new File(["pizza 8.50"], "menu.heic"));
-            const input = document.querySelector("#photo input[type=file]");
-            if (event === "change") input.files = dataTransfer.files;
-            const made = { bubbles: true, cancelable: true, dataTransfer };
-            input.dispatchEvent(new DragEvent(event, made));
-        }""",
-        event,
-    )
-    expect(page.locator(".answer p")).to_have_text(
-        re.compile("^menu.heic is not a readable photo: use"), timeout=20_000
-    )
+def test_photo_whose_type_the_browser_does_not_know_is_taken(page):
+    for event, name in (("change", "menu.heic"), ("drop", "menu.avif")):
+        page.evaluate(
+            """([event, name]) => {
+                const dataTransfer = new DataTransfer();
+                dataTransfer.items.add(new File(["pizza 8.50"], name));
+                const input = document.querySelector("#photo input[type=file]");
+                if (event === "change") input.files = dataTransfer.files;
+                const made = { bubbles: true, cancelable: true, dataTransfer };
+                input.dispatchEvent(new DragEvent(event, made));
+            }""",
+            [event, name],
+        )
+        expect(page.locator(".answer p")).to_have_text(
+            re.compile(f"^{name} is not a readable photo"), timeout=20_000
+        )
+        clear(page)
 
 
 def test_page_asks_no_other_host_for_anything(browser, url):
@@ -478,7 +486,7 @@ def test_gradio_client_gets_many_answers_and_what_is_wrong(url, tmp_path):
 def test_gradio_client_is_told_what_is_no_photo(url, tmp_path):
     (tmp_path / "menu.jpg").write_text("pizza 8.50")
     client = Client(url, verbose=False)
-    with pytest.raises(AppError, match=r"^menu\.jpg is not a readable photo: use JPEG"):
+    with pytest.raises(AppError, match=r"^menu\.jpg is not a readable photo"):
         client.predict(handle_file(tmp_path / "menu.jpg"), api_name="/predict")
     with pytest.raises(AppError, match="The request contains no photo: send one"):
         client.predict(None, api_name="/predict")
@@ -514,12 +522,11 @@ def test_documented_endpoints_are_the_two_for_programs(url):
 
 def test_importing_app_builds_the_page_and_launches_nothing(fruit_checkpoint):
     program = "import app; assert not app.demo.is_running; print(app.demo.config['title'])"
-    done = subprocess.run(
-        [sys.executable, "-c", program],
+    done = run_python(
+        "-c",
+        program,
         cwd=REPOSITORY,
         env=os.environ | {"FOODVISION_MODEL": str(fruit_checkpoint)},
-        capture_output=True,
-        text=True,
         check=True,
     )
     assert done.stdout == f"{fruit_checkpoint.parent.name}\n"
@@ -527,9 +534,7 @@ def test_importing_app_builds_the_page_and_launches_nothing(fruit_checkpoint):
 
 def test_taken_port_is_one_line(url):
     port = url.rpartition(":")[2]
-    done = subprocess.run(
-        [sys.executable, "app.py", "--port", port], cwd=REPOSITORY, capture_output=True, text=True
-    )
+    done = run_python("app.py", "--port", port, cwd=REPOSITORY)
     assert done.returncode == 2
     assert done.stderr == f"foodvision: port {port} is in use: choose another one with --port\n"
 

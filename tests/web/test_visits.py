@@ -1,23 +1,22 @@
 """What holds between models and between visitors: pages of this process, met by real visits."""
 
-import json
 import re
-import urllib.error
-import urllib.request
 from pathlib import Path
 from urllib.parse import quote
 
+import httpx
 import pytest
 from conftest import COLOURS, EXAMPLES, make_photo, running_page
 from gradio_client import Client, handle_file
 from playwright.sync_api import expect
+from visiting import upload
 
 import foodvision
 from foodvision.errors import SettingsError
 from foodvision.web import build_page, launch_page, load_models
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def serve():
     """Serve a page until the test is over; return its address."""
     served = []
@@ -33,7 +32,7 @@ def serve():
         page.close(verbose=False)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def two(serve, fruit_checkpoint):
     return serve({"food": foodvision.load(), "fruit": foodvision.load(fruit_checkpoint)})
 
@@ -73,40 +72,25 @@ def test_models_by_one_name_are_refused(fruit_checkpoint):
         load_models([str(fruit_checkpoint), str(fruit_checkpoint)])
 
 
-def upload(url, photo):
-    """Upload a photo over plain HTTP; return the path that the server tells."""
-    body = (
-        b'--x\r\nContent-Disposition: form-data; name="files"; filename="kiwi.jpg"\r\n\r\n'
-        + photo.read_bytes()
-        + b"\r\n--x--\r\n"
-    )
-    request = urllib.request.Request(
-        f"{url}/gradio_api/upload", body, {"Content-Type": "multipart/form-data; boundary=x"}
-    )
-    with urllib.request.urlopen(request) as answer:
-        return json.load(answer)[0]
-
-
 def test_one_visitor_cannot_find_anothers_photo(serve, fruit_checkpoint, tmp_path):
-    url = serve(foodvision.load(fruit_checkpoint))
-    path = upload(url, make_photo(tmp_path / "kiwi.jpg", COLOURS["kiwi"], seed=7))
-    uploads, digest, _ = path.rsplit("/", 2)
-    assert re.fullmatch("[0-9a-f]{64}", digest)  # who knows it has the photo
-    for folder in (uploads, f"{uploads}/{digest}"):
-        with pytest.raises(urllib.error.HTTPError, match=r"40[34]"):
-            urllib.request.urlopen(f"{url}/gradio_api/file={quote(folder)}")
-    for told in ("/", "/config", "/gradio_api/info"):
-        with urllib.request.urlopen(url + told) as answer:
-            assert digest not in answer.read().decode()
+    with httpx.Client(base_url=serve(foodvision.load(fruit_checkpoint))) as client:
+        path = upload(client, make_photo(tmp_path / "kiwi.jpg", COLOURS["kiwi"], seed=7))
+        uploads, digest, _ = path.rsplit("/", 2)
+        assert re.fullmatch("[0-9a-f]{64}", digest)  # who knows it has the photo
+        for folder in (uploads, f"{uploads}/{digest}"):
+            assert client.get(f"/gradio_api/file={quote(folder)}").status_code in (403, 404)
+        for told in ("/", "/config", "/gradio_api/info"):
+            assert digest not in client.get(told).raise_for_status().text
 
 
 def test_photos_are_deleted_when_the_page_is_stopped_while_somebody_looks_at_it(tmp_path):
     with (
         running_page(TMPDIR=str(tmp_path)) as (app, url),
-        urllib.request.urlopen(f"{url}/gradio_api/heartbeat/visitor") as heartbeat,
+        httpx.Client(base_url=url) as client,
+        client.stream("GET", "/gradio_api/heartbeat/visitor") as heartbeat,
     ):
-        assert heartbeat.readline()
-        path = upload(url, make_photo(tmp_path / "kiwi.jpg", COLOURS["kiwi"], seed=7))
+        assert next(heartbeat.iter_lines())
+        path = upload(client, make_photo(tmp_path / "kiwi.jpg", COLOURS["kiwi"], seed=7))
         assert Path(path).exists()
         app.terminate()
         app.wait(timeout=30)
@@ -117,8 +101,8 @@ def test_photos_are_deleted_when_the_page_is_stopped_while_somebody_looks_at_it(
 def test_photos_are_deleted_after_their_time(fruit_checkpoint, tmp_path):
     page = build_page(foodvision.load(fruit_checkpoint))
     launch_page(page, wait=False)
-    photo = make_photo(tmp_path / "kiwi.jpg", COLOURS["kiwi"], seed=8)
-    path = Path(upload(page.local_url.rstrip("/"), photo))
+    with httpx.Client(base_url=page.local_url) as client:
+        path = Path(upload(client, make_photo(tmp_path / "kiwi.jpg", COLOURS["kiwi"], seed=8)))
     page.services.uploads.delete_old()
     assert path.exists()
     page.services.uploads.delete_old(0)

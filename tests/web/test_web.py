@@ -8,12 +8,14 @@ import string
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
+import httpx
 import matplotlib
 import numpy as np
 import pytest
 from conftest import COLOURS, EXAMPLES, make_photo
 from PIL import Image
 from starlette.requests import Request
+from visiting import as_uploaded, ask, functions, named, upload
 
 import foodvision
 from foodvision.classifier import Guess, Prediction
@@ -27,7 +29,6 @@ from foodvision.page.words import LANGUAGES, read_wording
 from foodvision.web import build_page, launch_page, many
 from foodvision.web.ahead import ExamplesAhead
 from foodvision.web.feedback import Feedback, open_feedback
-from foodvision.web.many import Answered
 from foodvision.web.theme import SCRIPT
 
 
@@ -188,13 +189,13 @@ def test_examples_are_answered_before_the_first_visitor_comes(orchard):
     page = build_page(classifier)
     assert asked == []  # who imports `app` serves nothing yet
     launch_page(page, wait=False)
-    page.behind.examples.wait()
+    page.services.examples.wait()
     assert asked == [1, 1, 1]
     (caption,) = (fn.fn for fn in page.fns.values() if fn.name == "caption")
     assert set(json.loads(caption("orchard", None))) == {f"{label}.jpg" for label in COLOURS}
     assert asked == [1, 1, 1]
     page.close(verbose=False)
-    page.behind.decoder.close()
+    page.services.decoder.close()
 
 
 def test_visitors_who_come_at_once_have_each_example_answered_once(orchard, tmp_path):
@@ -293,7 +294,7 @@ def test_card_is_in_the_visitors_language(fruit_checkpoint, tmp_path):
     photo = str(make_photo(tmp_path / "a.jpg", COLOURS["kiwi"], seed=1))
     page = build_page(foodvision.load(fruit_checkpoint))
     (draw,) = (fn.fn for fn in page.fns.values() if fn.name == "draw")
-    (name,) = page.behind.models
+    (name,) = page.services.models
     korean = Request({"type": "http", "headers": [(b"accept-language", b"ko-KR")]})
     card = json.loads(draw(photo, name, korean))
     assert {"text": "kiwi", "isName": True} in card["headline"]
@@ -303,12 +304,35 @@ def test_card_is_in_the_visitors_language(fruit_checkpoint, tmp_path):
     page.close()
 
 
-def test_eight_visitors_are_answered_at_a_time(fruit_checkpoint):
+@pytest.fixture
+def served(fruit_checkpoint):
+    """A page that answers, and somebody who visits it."""
     page = build_page(foodvision.load(fruit_checkpoint))
-    for function in page.fns.values():
-        page._queue.create_event_queue_for_fn(function)
-    assert page._queue.event_queue_per_concurrency_id["answer"].concurrency_limit == 8
-    page.close()
+    launch_page(page, wait=False)
+    with httpx.Client(base_url=page.local_url, timeout=60) as visitor:
+        yield page, visitor
+    page.close(verbose=False)
+    page.services.decoder.close()
+
+
+def test_eight_visitors_are_answered_at_a_time(served, monkeypatch):
+    page, visitor = served
+    answer, asked, counts = PageModel.predict, [], []
+    together = Barrier(8, action=lambda: counts.append(len(asked)), timeout=60)
+
+    def answer_together(model, photo):
+        asked.append(photo)
+        together.wait()
+        return answer(model, photo)
+
+    monkeypatch.setattr(PageModel, "predict", answer_together)
+    photo = as_uploaded(upload(visitor, EXAMPLES / "pizza.jpg"))
+    with ThreadPoolExecutor(16) as visitors:
+        answers = [
+            visitors.submit(ask, visitor, named(page, "predict"), [photo, None]) for _ in range(16)
+        ]
+        assert all(answer.result()["success"] for answer in answers)
+    assert counts == [8, 16]
 
 
 def test_last_photo_decides_where_the_page_shows_that_it_looked(fruit_checkpoint):
@@ -323,19 +347,23 @@ def test_script_of_the_page_knows_every_suffix_of_a_photo():
     assert [suffix for suffix in SUFFIXES if not re.search(pattern, suffix)] == []
 
 
-def test_filter_of_forgotten_answers_says_so(fruit_checkpoint, monkeypatch):
+@pytest.fixture
+def forgetful(monkeypatch):
     monkeypatch.setattr(many, "_REMEMBERED_SECONDS", 0)
-    page = build_page(foodvision.load(fruit_checkpoint))
-    (show,) = (fn for fn in page.fns.values() if "_Events.show" in repr(fn.fn))
-    done = show.inputs[0]._id
-    page.state_holder.set_blocks(page)
-    page.state_holder["visitor"][done] = [Answered("kiwi.jpg", None)]
+
+
+def test_filter_of_forgotten_answers_says_so(forgetful, served, tmp_path):
+    page, visitor = served
+    (start,) = (of["id"] for of in functions(page) if of["types"]["generator"])
+    (show,) = (of["id"] for of in functions(page) if of["targets"][0][1] == "input")
+    photo = upload(visitor, make_photo(tmp_path / "kiwi.jpg", COLOURS["kiwi"], seed=1))
+    assert ask(visitor, start, [[as_uploaded(photo)], None], "a visit")["success"]
+    assert ask(visitor, show, [None, "kiwi", None], "a visit")["success"]
     page.state_holder.delete_all_expired_state()
-    with pytest.raises(many.gr.Error, match="Results are kept for an hour"):
-        show.fn(page.state_holder["visitor"][done], "kiwi", page.title, None)
+    told = ask(visitor, show, [None, "kiwi", None], "a visit")
+    assert "Results are kept for an hour" in told["output"]["error"]
     # The one choice that there is before anything was answered.
-    assert show.fn([], "", page.title, None) == many.gr.skip()
-    page.close()
+    assert ask(visitor, show, [None, "", None], "another visit")["success"]
 
 
 def test_model_looks_at_the_food_beside_a_man():
