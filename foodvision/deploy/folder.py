@@ -117,7 +117,7 @@ def _readme(repo_id: str, card: dict[str, Any]) -> str:
         sdk_version=version("gradio"),
         python_version=_PYTHON,
         app_file="app.py",
-        short_description="Classifies photos, and says when a photo shows none of its classes",
+        short_description="Classifies photos, and detects photos of other things",
         license="apache-2.0",
         **card,
     ).to_yaml()

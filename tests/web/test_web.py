@@ -77,9 +77,9 @@ def test_page_of_ones_own_model_has_its_own_words(tmp_path):
         ('{"title": 5}', "title must be a text of 1 to 255 characters"),
         ('{"texts": []}', "texts must be an object"),
         ('{"names": {"en": null}}', "names.en must be an object"),
-        ('{"texts": {"en": {"time": "{count}"}}}', "'time' has other {places}"),
-        ('{"texts": {"en": {"time": "{"}}}', "'time' has other {places}"),
-        ('{"texts": {"en": {"time": "{milliseconds:.1f}"}}}', "'time' has other {places}"),
+        ('{"texts": {"en": {"time": "{count}"}}}', "'time' has placeholders that"),
+        ('{"texts": {"en": {"time": "{"}}}', "'time' has placeholders that"),
+        ('{"texts": {"en": {"time": "{milliseconds:.1f}"}}}', "'time' has placeholders that"),
     ],
 )
 def test_spoiled_page_json_is_told(tmp_path, content, message):
