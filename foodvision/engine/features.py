@@ -1,4 +1,4 @@
-"""What a frozen backbone sees, computed once and kept: the epochs then train the head alone."""
+"""Features of a frozen backbone, computed once and cached; the epochs train the head alone."""
 
 import hashlib
 import threading
@@ -28,25 +28,25 @@ Embed = Callable[[np.ndarray], np.ndarray]
 
 _BATCH = 32
 
-# torch has one generator for all threads.
+# torch's random generator is shared by all threads.
 _TORCHS_CHANCE = threading.Lock()
 
 
 class FeatureCache:
-    """The embeddings of photos, by what they depend on: network, square, view, and the files."""
+    """A cache of embeddings, keyed by network, preprocessing, view, and the photos' contents."""
 
     def __init__(self, embed: Embed, network: str, preprocess: Preprocess, seed: int) -> None:
-        """Take what embeds; network: a fingerprint of its weights; seed: of the random crops."""
+        """Take the function that embeds, the fingerprint of its weights, and the crops' seed."""
         self._embed, self._network, self._preprocess, self._seed = embed, network, preprocess, seed
 
     def features(self, photos: Sequence[LabelledPhoto], views: int = 1) -> torch.Tensor:
         """Return (n, views, d) float32, in the order of the photos.
 
-        The first view is the square that is served, the second its mirror image, others are random
-        crops. What is computed is kept in the user's cache folder for the next run.
+        The first view is the square as served, the second its mirror image, others are random
+        crops. The user's cache folder keeps them for the next run.
 
-        Warns (CacheWarning) where it cannot be kept. Raises PhotoError at the first photo that
-        cannot be read.
+        Warns (CacheWarning) if the cache cannot be written. Raises PhotoError at the first photo
+        that cannot be read.
         """
         names = sorted({photo.path for photo in photos})
         with ThreadPoolExecutor() as threads:
@@ -73,7 +73,7 @@ class FeatureCache:
             ThreadPoolExecutor() as threads,
             progress(None, "features", total=len(paths)) as bar,
         ):
-            # One batch is decoded ahead while the network works on another.
+            # One batch is decoded while the network works on another.
             ahead = [threads.submit(self._square, path, view) for path in paths[:_BATCH]]
             for start in starts:
                 squares = [future.result() for future in ahead]
@@ -93,7 +93,7 @@ class FeatureCache:
 
 
 def embed_with_graph(graph: bytes) -> Embed:
-    """Embed by an exported graph on ONNX Runtime: on a CPU several times as fast as torch."""
+    """Return a function that runs a graph on ONNX Runtime, on CPUs much faster than torch."""
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
 
     def embed(squares: np.ndarray) -> np.ndarray:
@@ -104,7 +104,7 @@ def embed_with_graph(graph: bytes) -> Embed:
 
 
 def embed_with_network(body: nn.Module, preprocess: Preprocess, device: torch.device) -> Embed:
-    """Embed by a network without its head, in evaluation mode on an accelerator."""
+    """Return a function that runs a network without its head on a device."""
     body.eval().to(device)
     scale = normalise(preprocess)
 
@@ -127,7 +127,7 @@ def weights_fingerprint(network: nn.Module) -> str:
 
 
 def _kept(file: Path) -> torch.Tensor | None:
-    """Return what was computed before, or None if it is not there or not as it was written."""
+    """Return cached features, or None if they are missing or were changed."""
     try:
         with safe_open(file, "pt") as kept:
             features: torch.Tensor = kept.get_tensor("features")
@@ -138,7 +138,7 @@ def _kept(file: Path) -> torch.Tensor | None:
 
 
 def _keep(file: Path, features: torch.Tensor) -> None:
-    """Write what was computed; a disk that does not take it ends no training."""
+    """Write features to the cache; if that fails, warn, and let the training continue."""
     try:
         metadata = {"sha256": _sha256_of(features)}
         write_atomically(file, save({"features": features}, metadata))

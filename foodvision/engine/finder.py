@@ -1,4 +1,4 @@
-"""How the loss answers to the learning rate, before a rate is chosen."""
+"""The learning rate finder: the loss at rising learning rates."""
 
 import copy
 from collections.abc import Callable
@@ -15,14 +15,14 @@ from foodvision.system.progress import progress
 
 _LOWEST, _HIGHEST = 1e-6, 1.0
 
-# How much of the last loss stays in the smoothed one, and what is called divergence.
+# Momentum of the smoothed loss, and the multiple of the best loss that counts as divergence.
 _MEMORY = 0.9
 _DIVERGED = 4.0
 
 
 @dataclass(frozen=True)
 class RateSweep:
-    """Learning rates that were tried, the smoothed loss at each, and the one to take."""
+    """The learning rates tried, the smoothed loss at each, and the suggested rate."""
 
     rates: tuple[float, ...]
     losses: tuple[float, ...]

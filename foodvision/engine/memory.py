@@ -1,4 +1,4 @@
-"""Memory that is kept between batches, instead of given back to the system and asked for again."""
+"""Keep freed memory between batches, instead of returning it to the system each time."""
 
 import ctypes
 import sys

@@ -1,4 +1,4 @@
-"""What hangs on the loop from outside: how the optimiser steps, and which weights are kept."""
+"""Around the loop: optimisers, schedules, averaged weights and early stopping."""
 
 import copy
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ def create_optimizer(
     layer_decay: factor on the learning rate for each layer further from the head (Clark et al.,
         "ELECTRA", ICLR 2020).
 
-    Raises SettingsError for a `layer_decay` on a network that does not tell its layers.
+    Raises SettingsError for a `layer_decay` on a network whose layers are not known.
     """
     if layer_decay < 1 and not hasattr(network, "group_matcher"):
         raise SettingsError(
@@ -49,12 +49,12 @@ def create_optimizer(
 
 
 class Schedule:
-    """A learning rate that follows the optimiser's steps, one call after each."""
+    """A learning rate schedule that advances with each step of the optimiser."""
 
     def __init__(
         self, optimizer: torch.optim.Optimizer, kind: str, steps: int, warmup_steps: int = 0
     ) -> None:
-        """Hang a schedule on the optimiser: "cosine" falls to 0 after `steps`, "constant" stays."""
+        """Attach a schedule: "cosine" falls to 0 after `steps`, "constant" stays."""
         warmup: dict[str, Any] = {
             "warmup_t": warmup_steps,
             "warmup_prefix": True,
@@ -90,12 +90,12 @@ class GradientAccumulator:
         self._optimizer, self._batches, self._seen = optimizer, batches, 0
 
     def zero_grad(self) -> None:
-        """Forget the gradients, when they have made a step."""
+        """Clear the gradients after a step."""
         if self._seen == 0:
             self._optimizer.zero_grad()
 
     def step(self) -> None:
-        """Count a batch; the last of several makes the step."""
+        """Count a batch, and step after the last of several."""
         self._seen = (self._seen + 1) % self._batches
         if self._seen == 0:
             for parameter in self._parameters():
@@ -104,7 +104,7 @@ class GradientAccumulator:
             self._optimizer.step()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the optimiser's state, and the gradients that have not made a step yet."""
+        """Return the optimiser's state, and the gradients accumulated so far."""
         gradients = [parameter.grad for parameter in self._parameters()] if self._seen else []
         return {
             "seen": self._seen,
@@ -125,7 +125,7 @@ class GradientAccumulator:
 
 
 class EMAModel(nn.Module):
-    """A network that trains as it is and answers with a running average of its weights.
+    """A network that is evaluated with a moving average of its weights.
 
     (Polyak and Juditsky, 1992; timm's exponential moving average.) Early averages follow closely.
     """
@@ -157,17 +157,17 @@ class EMAModel(nn.Module):
 class DistributedModel(nn.Module):
     """A network that several processes train together, each on its part of a batch.
 
-    In evaluation they may have unequal parts, so each answers by itself, and all alike: what is not
-    learnt by gradients, the statistics of batch normalisation, is then the first process's.
+    In evaluation each process answers alone, because parts may be unequal. The statistics of batch
+    normalisation are then the first process's, so that all answer alike.
     """
 
     def __init__(self, trained: nn.Module, answering: nn.Module) -> None:
-        """Take the network as it is wrapped to be trained together, and what answers."""
+        """Take the wrapped network for training, and the network for evaluation."""
         super().__init__()
         self.trained, self.answering = trained, answering
 
     def train(self, mode: bool = True) -> "DistributedModel":
-        """Turn to training or evaluation; all processes must turn at once."""
+        """Switch to training or evaluation; all processes must switch at once."""
         super().train(mode)
         if not mode:
             for statistics in self.answering.buffers():
@@ -182,7 +182,7 @@ class DistributedModel(nn.Module):
 
 
 class EarlyStopping:
-    """Ends a training whose validation loss falls no more, and keeps its best weights."""
+    """Stops a training whose validation loss no longer falls, and keeps its best weights."""
 
     def __init__(self, network: nn.Module, patience: int) -> None:
         """Take the network whose weights are kept; patience: epochs without a lower loss."""
@@ -190,13 +190,13 @@ class EarlyStopping:
         self._best: dict[str, Any] = {}
 
     def __call__(self, results: Results) -> bool:
-        """Look at the newest epoch, whose weights the network has, and say whether it is enough."""
+        """Keep the newest epoch's weights if they are the best; return whether to stop."""
         if _epochs_since_best(results) == 0:
             self._best = copy.deepcopy(self._network.state_dict())
         return self.is_enough(results)
 
     def is_enough(self, results: Results) -> bool:
-        """Say whether the last epochs were in vain."""
+        """Return whether the last epochs brought no lower loss."""
         return results.epochs > 0 and _epochs_since_best(results) >= self._patience
 
     def keep_best(self) -> None:
@@ -229,7 +229,7 @@ def clip_gradients(optimizer: torch.optim.Optimizer, largest_norm: float) -> Non
 
 
 def restore_order(optimizer: torch.optim.Optimizer) -> None:
-    """Bring an optimiser's loaded tensors into the memory order of its weights, as they were."""
+    """Convert an optimiser's loaded tensors to the memory format of its weights."""
     for weight, state in optimizer.state.items():
         for name, value in state.items():
             if isinstance(value, torch.Tensor) and value.shape == weight.shape:
@@ -237,5 +237,5 @@ def restore_order(optimizer: torch.optim.Optimizer) -> None:
 
 
 def like(value: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    """Return the value in the memory order of another tensor of its shape, and on its device."""
+    """Return a tensor in the memory format and on the device of another one of its shape."""
     return torch.empty_like(other, requires_grad=False).copy_(value)

@@ -1,6 +1,6 @@
-"""The whole state of a training in one file, so that what is cut goes on bit for bit.
+"""The whole state of a training in one file, from which it resumes bit for bit.
 
-Tensors are stored as safetensors, the rest as JSON in its header: nothing is unpickled.
+Tensors are stored as safetensors, the rest as JSON in the header: nothing is unpickled.
 """
 
 import json
@@ -25,24 +25,24 @@ from foodvision.system.storage import write_atomically
 
 
 class Stateful(Protocol):
-    """What a network, an optimiser and a schedule have in common."""
+    """What networks, optimisers and schedules have in common."""
 
     def state_dict(self) -> Any:
-        """Return tensors, numbers, words, and lists and dicts of them."""
+        """Return tensors, numbers, strings, and lists and dicts of them."""
 
     def load_state_dict(self, state: Any) -> Any:
-        """Take them back."""
+        """Restore them."""
 
 
 class Snapshot:
-    """Everything that decides how a training goes on, and the file that it is kept in."""
+    """The state that a training resumes from, and its file."""
 
     def __init__(self, path: Path, parts: Mapping[str, Stateful], fingerprint: str) -> None:
-        """Take the parts by name; fingerprint: of the photos that they learn from."""
+        """Take the parts by name, and the fingerprint of the training photos."""
         self._path, self._parts, self._fingerprint = path, parts, fingerprint
 
     def save(self) -> None:
-        """Write the state so that a crash at any moment leaves the old file, or the new one, whole.
+        """Replace the file with the current state, atomically.
 
         Raises FoodVisionError if the disk does not take it.
         """
@@ -59,9 +59,9 @@ class Snapshot:
             ) from None
 
     def restore(self) -> bool:
-        """Take the state back, and say whether there was one.
+        """Restore the state, and return whether there was one.
 
-        Raises DataError if it learnt from other photos, FoodVisionError if the file is spoiled.
+        Raises DataError if it belongs to other photos, FoodVisionError if the file is damaged.
         """
         if not self._path.exists():
             return False
@@ -91,10 +91,10 @@ class Snapshot:
 
 
 class StopSignal:
-    """Ctrl-C and SIGTERM, heard between two batches; a second Ctrl-C ends at once."""
+    """Stops a run between two batches after Ctrl-C or SIGTERM; a second Ctrl-C stops at once."""
 
     def __init__(self, accelerator: Accelerator) -> None:
-        """Take what the processes of the run talk to each other by: they must all stop at once."""
+        """Take the accelerator, by which all processes of the run agree to stop."""
         self._requested, self._accelerator = False, accelerator
 
     def check(self) -> None:

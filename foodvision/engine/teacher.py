@@ -1,4 +1,4 @@
-"""Learning from a teacher: labels become a mixture with its answers."""
+"""Distillation: labels are mixed with a teacher's predictions."""
 
 from collections.abc import Callable, Iterator
 
@@ -10,7 +10,7 @@ from foodvision.preprocess import Preprocess
 
 
 class DistillationLoader:
-    """A loader whose labels are shared between the label and a teacher's answer to the same crop.
+    """A loader that mixes each label with a teacher's prediction for the same crop.
 
     (Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network", 2015; the same crop
     for both: Beyer et al., "Knowledge distillation: A good teacher is patient and consistent",
@@ -45,12 +45,12 @@ class DistillationLoader:
 
 
 class Teacher:
-    """A trained network that answers in a student's terms."""
+    """A trained network that predicts a student's classes from a student's images."""
 
     def __init__(
         self, network: nn.Module, own: Preprocess, students: Preprocess, columns: list[int]
     ) -> None:
-        """Take the network, what it and the student were given, and where it has their classes."""
+        """Take the network, its and the student's preprocessing, and the columns of the classes."""
         self._network = network.eval().to(memory_format=torch.channels_last)
         self._own, self._students, self._columns = own, students, columns
 
@@ -58,7 +58,7 @@ class Teacher:
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
         """Return its logits for the student's classes, (n, classes), of the student's images.
 
-        They are where the images are, on whatever device the network computes.
+        They are on the images' device; the network may be on another.
         """
         mean, std = (torch.tensor(self._students.mean), torch.tensor(self._students.std))
         own_mean, own_std = (torch.tensor(self._own.mean), torch.tensor(self._own.std))

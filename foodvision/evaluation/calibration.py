@@ -1,4 +1,4 @@
-"""What is fitted on validation photos, so that a model says how sure it is and means it."""
+"""Calibration on validation photos: temperature, thresholds and certainty."""
 
 from math import ceil, log
 from typing import NamedTuple
@@ -13,17 +13,17 @@ from foodvision.checkpoint import NO_THRESHOLD
 KEPT_SHARE = 0.95
 """Of the validation photos, so many are called known where nobody asks for more."""
 
-# Of later photos of the classes, at most so many are refused, in so many of all trainings.
+# At most this share of later photos is refused, with this probability.
 MOST_REFUSED, ASSURANCE = 0.1, 0.95
 
 FEWEST_TO_REFUSE = ceil(log(1 - ASSURANCE) / log(1 - MOST_REFUSED))
 """Validation photos, 29, below which no threshold of known or not keeps that promise."""
 
-# The temperature is taken for 1, give or take this factor's logarithm, until photos say otherwise:
-# a few photos that are all answered right would else make the model as good as certain.
+# Standard deviation of the prior on the temperature's logarithm, around 1. Without it, a few photos
+# that are all classified rightly would make the model almost certain.
 _PRIOR_WIDTH = 0.5
 
-# Of the answers called so, at least so many are right.
+# At least this share of the answers called so is right.
 SURE_SHARE = 0.98
 LIKELY_SHARE = 0.8
 
@@ -39,7 +39,7 @@ class CertaintyBounds(NamedTuple):
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """Return the temperature that makes the probabilities most honest.
+    """Return the temperature that calibrates the probabilities.
 
     It minimises the negative log-likelihood (Guo et al., "On Calibration of Modern Neural
     Networks", ICML 2017), with a weak prior around 1 that matters for few photos only.
@@ -80,7 +80,7 @@ def fit_cautious_threshold(scores: np.ndarray, kept: float = KEPT_SHARE) -> floa
 
 
 def few_photos_in_words(count: int) -> tuple[str, ...]:
-    """Return a sentence where so many validation photos let a model refuse nothing; else none."""
+    """Return a sentence if so few validation photos let a model refuse nothing; else none."""
     if count >= FEWEST_TO_REFUSE:
         return ()
     return (

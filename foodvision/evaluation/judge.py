@@ -1,4 +1,4 @@
-"""A model judged on labelled photos: the served graph itself, not the network it came from."""
+"""Measure a model on labelled photos, by the graph that is served."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -119,7 +119,7 @@ def _splits_of_training(
 
 
 def evaluate(classifier: Classifier, photos: Sequence[LabelledPhoto]) -> Figures:
-    """Answer every photo and compare with its label.
+    """Classify photos and return the figures.
 
     Raises PhotoError at the first photo that cannot be read: no figure leaves one out.
     """
@@ -134,11 +134,11 @@ def judge(
     others: Sequence[LabelledPhoto] = (),
     most_corrupted: int = MOST_PHOTOS,
 ) -> Judgement:
-    """Measure all there is to measure.
+    """Return all that is measured of a model.
 
-    answers: what the model said of the photos.
-    others: photos of other things than its classes, if it is to be seen whether they are refused.
-    most_corrupted: on so many of the photos robustness is measured.
+    answers: the model's outputs for the photos.
+    others: photos of other things than its classes, to measure how many are refused.
+    most_corrupted: the most photos to measure robustness on.
 
     Raises PhotoError at the first photo that cannot be read.
     """
@@ -173,7 +173,7 @@ def measure_certainty(
 
 
 def answer(classifier: Classifier, photos: Sequence[LabelledPhoto]) -> Answers:
-    """Answer every photo, in order.
+    """Return the model's outputs for all photos, in order.
 
     Raises PhotoError at the first photo that cannot be read: no figure leaves one out.
     """

@@ -1,4 +1,4 @@
-"""HTML pages that open by themselves: pictures and style are inside of the file."""
+"""Self-contained HTML pages: pictures and style are inside the file."""
 
 import base64
 import io
@@ -20,9 +20,9 @@ _TEMPLATES = Environment(
 
 
 def write_document(path: Path, template: str, **values: Any) -> None:
-    """Write a page from a template of this room; it extends `base.html`.
+    """Write a page from a template of this package, which extends `base.html`.
 
-    Bytes of a file's name that are no text are written as their numbers.
+    Bytes of a file name that are not UTF-8 are written as numbers.
     """
     page = _TEMPLATES.get_template(template).render(**values)
     write_atomically(path, page.encode(errors="backslashreplace"))

@@ -22,7 +22,7 @@ from foodvision.runs.record import Row
 
 _BLUE, _ORANGE, _GREY = "#0072b2", "#d55e00", "#767676"
 
-# From so many classes on, numbers in the cells and names beside them are no longer read.
+# With more classes, numbers in the cells, or names beside them, are too small to read.
 _MOST_NUMBERED = 15
 _MOST_NAMED = 50
 
@@ -236,7 +236,7 @@ def _write_counts(axes: Axes, counts: np.ndarray, shares: np.ndarray) -> None:
 def _file(figure: Figure, kind: str) -> bytes:
     content = io.BytesIO()
     with warnings.catch_warnings():
-        # Names in scripts that the font does not have are drawn as boxes; the tables have them.
+        # Letters that the font lacks are drawn as boxes; the tables show them.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(content, format=kind, dpi=150)
     return content.getvalue()

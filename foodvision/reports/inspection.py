@@ -1,4 +1,4 @@
-"""What an inspection leaves on paper: a page with pictures, a list for `train --exclude`."""
+"""Files of an inspection: a page with pictures, and a list for `train --exclude`."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,15 +10,15 @@ from foodvision.inspection.findings import KINDS, Inspection
 from foodvision.reports.documents import thumbnail, write_document
 from foodvision.system.storage import write_atomically
 
-# A page with this many pictures of every kind still opens at once: about 5 kB each.
+# Findings shown of each kind: with pictures of about 5 kB each, the page still opens fast.
 _SHOWN = 60
 
-# Copies of one photo; the others are told by name.
+# Copies of one photo that are shown; of the others, the number.
 _SHOWN_OF_GROUP = 6
 
 
 def write_exclude_list(path: Path, inspection: Inspection, *, suspects: bool = False) -> None:
-    """Write the photos to leave out, one relative path a line, each below its reason.
+    """Write the photos to exclude, one relative path per line, each below its reason.
 
     suspects: also those whose label only looks wrong.
     """

@@ -1,4 +1,4 @@
-"""Pages that open by themselves: a run's `report.html`, two runs, a model that was judged."""
+"""Self-contained pages: a run's report, a comparison of two runs, an evaluation."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ from foodvision.system.storage import write_atomically
 
 _THUMBNAIL = 320  # twice its size on the page, for sharp screens
 
-# What the templates say numbers with.
+# Functions by which the templates format numbers.
 _WORDS = {
     "percent": percent,
     "points": points,

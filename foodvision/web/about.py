@@ -1,4 +1,4 @@
-"""The tab that says what the model knows and how well, from its checkpoint."""
+"""The tab on the model: its classes and its accuracy, from the checkpoint."""
 
 import re
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ def tell_about(model: PageModel, words: Words) -> About:
 
 
 def about_tab(models: PageModels, chosen: ModelChoice, i18n: gr.I18n, page: gr.Blocks) -> None:
-    """Lay out the tab; its words come when the page is opened, in the visitor's language."""
+    """Lay out the tab; its texts come when the page opens, in the visitor's language."""
 
     def tell(chosen: str, request: gr.Request) -> tuple[str, Any, str, str, str]:
         model = models[chosen]
@@ -106,7 +106,7 @@ def _summary(model: PageModel, words: Words) -> Markup:
 
 
 def _confused(model: PageModel, words: Words) -> Markup:
-    """Return the pairs of classes that were taken for each other most often."""
+    """Return the most frequent confusions."""
     pairs = model.classifier.config.figures.get("test", {}).get("confused", [])
     said = (
         words(
@@ -127,7 +127,7 @@ def _confused(model: PageModel, words: Words) -> Markup:
 
 
 def _card(model: PageModel) -> str:
-    """Return the card without HTML and pictures: a page shows no files of the server."""
+    """Return the card without HTML and pictures: the page shows no files of the server."""
     card = read_card(model.classifier.checkpoint)
     return without_html(re.sub(r"!\[[^\]]*\]\([^)]*\)\n*", "", card))
 
@@ -148,7 +148,7 @@ def _rows(model: PageModel, words: Words) -> list[list[str | float | None]]:
 def _share(
     figures: Mapping[str, Any] | None, key: str, count: str, words: Words
 ) -> tuple[float | None, str]:
-    """Return a share in percent, a number by which the table is sorted, and its interval."""
+    """Return a share in percent, as a number to sort by, and its interval in words."""
     interval = figures.get(f"{key}_interval") if figures else None
     if not figures or not figures.get(count) or not interval:
         return None, "-"

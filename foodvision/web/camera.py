@@ -1,4 +1,4 @@
-"""The tab with a camera that answers several times a second."""
+"""The tab with a camera, whose frames are classified several times a second."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,9 +12,9 @@ from foodvision.web.choice import ModelChoice
 from foodvision.web.uploads import Uploads, photo_input
 
 _SECONDS_BETWEEN = 0.3
-_LONGEST_SECONDS = 120  # a camera holds one of the few places to be answered; then it queues again
+_LONGEST_SECONDS = 120  # a camera holds one of few places; then it queues again
 
-# Gradio turns a camera off and ends its stream when the component goes, not when its tab is left.
+# Gradio turns a camera off when its component is removed, not when its tab is left.
 _TAKE_AWAY = """() => {
     if (document.querySelector("#%s video")) return { __type__: "update", visible: false };
 }"""
@@ -64,7 +64,7 @@ def camera_tab(
 
 
 def turn_off_when_left(camera: gr.Image, tab: gr.Tab, others: Iterable[gr.Tab]) -> None:
-    """Have a camera go off when another tab than its own is chosen."""
+    """Turn a camera off when another tab is chosen."""
     for other in others:
         other.select(None, None, camera, js=_TAKE_AWAY % camera.elem_id)
     tab.select(None, None, camera, js=_BRING_BACK % camera.elem_id)

@@ -1,4 +1,4 @@
-"""The choice between the models of a page, and what hangs on it."""
+"""The choice between the models of a page, and the events that follow it."""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -10,5 +10,5 @@ ModelChoice: TypeAlias = gr.Dropdown | gr.State
 
 
 def changes_of(photo: gr.Image, chosen: ModelChoice) -> list[Callable[..., Any]]:
-    """Return what asks for another answer: another photo, or another model."""
+    """Return the events that call for a new answer: another photo, or another model."""
     return [photo.change, *([chosen.change] if isinstance(chosen, gr.Dropdown) else [])]

@@ -9,9 +9,9 @@ _LOOPBACK = "127.0.0.1,localhost"
 
 
 def prepare_environment() -> None:
-    """Have the page reach itself by no proxy.
+    """Let the page reach itself without a proxy.
 
-    Raises SettingsError for a proxy that Gradio's HTTP client cannot use, which it would end at.
+    Raises SettingsError for a proxy that would stop Gradio's HTTP client.
     """
     known = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
     os.environ["no_proxy"] = f"{known},{_LOOPBACK}" if known else _LOOPBACK

@@ -1,4 +1,4 @@
-"""What visitors say is in their photos, kept as a dataset; only where the owner asks for it."""
+"""Visitors' corrections, saved as a dataset if the owner asks for it."""
 
 import hashlib
 import shutil
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _LONGEST_NAME = 60
 
-# Corrections that are kept while a page runs: of one visitor, by the address, and of all.
+# Corrections kept while a page runs: per visitor, by address, and in all.
 _MOST_OF_ONE, _MOST = 500, 20_000
 
 _ON_THE_HUB = "hf://"
@@ -53,9 +53,9 @@ class Feedback:
         self.folder, self._scheduler, self.only_classes = folder, scheduler, only_classes
         self._guard = ExitStack()
         if scheduler:
-            self._guard.enter_context(guarded())  # it pushes by itself, in a thread
+            self._guard.enter_context(guarded())  # it pushes in a thread of its own
         self._given: Counter[str] = Counter()
-        # Two visitors may say at once what an example is.
+        # Two visitors may correct the same example at once.
         self._lock = scheduler.lock if scheduler else Lock()
 
     def keep(self, photo: Photo, label: str, classes: Collection[str] = ()) -> Path:
@@ -87,12 +87,12 @@ class Feedback:
         return path
 
     def is_full(self, visitor: str) -> bool:
-        """Whether a visitor, or all together, gave as much as is kept; counts this time, too."""
+        """Count a correction, and return whether a visitor, or all together, gave too many."""
         self._given[visitor] += 1
         return self._given[visitor] > _MOST_OF_ONE or self._given.total() > _MOST
 
     def close(self) -> None:
-        """Bring to the Hub what is not there yet: at exit, its client could not any more.
+        """Push to the Hub what is not there yet; at exit its client no longer can.
 
         Raises HubError, naming the folder where the photos are, if the Hub does not take them.
         """
@@ -170,7 +170,7 @@ def _folder_of(label: str, classes: Iterable[str]) -> str:
 
 def _written(label: str) -> str:
     letters = unicodedata.normalize("NFC", label).lower()
-    # The marks of Thai or Hindi are vowels and tones: without them it is another word.
+    # Marks are the vowels and tones of Thai or Hindi: they belong to the word.
     kept = (char if unicodedata.category(char)[0] in "LMN" else " " for char in letters)
     return "_".join("".join(kept).split())
 
@@ -178,7 +178,7 @@ def _written(label: str) -> str:
 def feedback_form(
     feedback: Feedback, models: PageModels, chosen: ModelChoice, i18n: gr.I18n, photo: gr.Image
 ) -> None:
-    """Lay out the question, and keep what is answered."""
+    """Lay out the question for the right label, and save the answers."""
 
     def suggest(path: str | None, chosen: str) -> str | None:
         try:

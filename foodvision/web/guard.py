@@ -1,4 +1,4 @@
-"""Every request to the page passes here first: who may ask, what for, how much and how slowly."""
+"""The guard before the page: who may send which requests, how large and how slow."""
 
 import json
 import logging
@@ -26,7 +26,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[..., Awaitable[None]]
 
-# Of one request, in bytes, beside MAX_REQUEST for photos: what calls a function, and all else.
+# Bytes of a request that calls a function, and of any other; photos may have MAX_REQUEST.
 _MAX_CALL, _MAX_OTHER = 17_000_000, 100_000
 
 # Uploads at a time.
@@ -34,9 +34,9 @@ _MOST_UPLOADS, _MOST_UPLOADS_OF_ONE = 16, 8
 
 _API = "/gradio_api"
 _FILE = f"{_API}/file="
-# What foodvision.api answers, not Gradio.
+# Answered by foodvision.api, not by Gradio.
 _PLAIN_API = "/api/"
-# What the page and its programs ask for; all else that Gradio can do is not there.
+# Routes that the page and programs need; no other route of Gradio exists.
 _PAGES = frozenset({"/", "/config", "/manifest.json", "/robots.txt", "/theme.css", "/favicon.ico"})
 _BELOW = (
     *("/assets/", "/static/", "/svelte/", "/pwa_icon", "/config/", _FILE),
@@ -58,7 +58,7 @@ _ODD_REQUEST = (KeyError, TypeError, ValueError, RecursionError)
 _POLICY = "; ".join(
     (
         "default-src 'self'",
-        # Gradio makes functions of the texts of its events.
+        # Gradio evaluates the scripts of its events.
         "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:",
         "style-src 'self' 'unsafe-inline'",
         "img-src 'self' data: blob:",
@@ -82,7 +82,7 @@ _HEADERS = (
 class Guard:
     """An ASGI application before the page's own.
 
-    hosts: names that the page is asked by, beside those of this machine itself; any name if None.
+    hosts: names of the page, besides those of this machine; any name if None.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class Guard:
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
-            return  # the page speaks by no web socket
+            return  # the page uses no web sockets
         exchange = _Exchange(Request(scope), receive, send)
         counted = not exchange.path.startswith(_STREAMS)
         self._answering += counted
@@ -121,7 +121,7 @@ class Guard:
             self._hosts |= {_host(url)}
 
     def drain(self, seconds: float) -> None:
-        """Take no more photos, and wait for answers that are under way, not longer than so."""
+        """Refuse new requests, and wait up to so many seconds for those under way."""
         self._is_closing, end = True, time.monotonic() + seconds
         while self._answering and time.monotonic() < end:
             time.sleep(0.05)
@@ -182,7 +182,7 @@ class Guard:
                 del self._uploading[owners]
 
     def _note(self, answer: bytes, owners: frozenset[str]) -> bool:
-        """Note whose the files are that an upload's answer lists, and whether it lists any."""
+        """Record the owners of the files in an upload's answer; return whether it lists any."""
         try:
             self._uploads.add(map(Path, json.loads(answer)), owners)
         except (ValueError, TypeError):  # a failure's
@@ -190,7 +190,7 @@ class Guard:
         return True
 
     def _check_names(self, request: Request) -> None:
-        """Refuse what another site has a visitor's browser ask for."""
+        """Refuse requests that another site has a visitor's browser send."""
         asked = [request.headers.get(name) for name in ("host", "x-forwarded-host")]
         hosts = [f"//{name}" for name in asked if name]
         names = {_host(host) for host in hosts}
@@ -213,7 +213,7 @@ class _Exchange:
         self._is_answered = self._is_received = False
         self._failed: list[Message] = []  # an answer of status 500
         self._refused: RefusedError | None = None
-        # Called with the whole answer before its end is sent: who has it may ask at once.
+        # Called with the whole answer before its end is sent: the client may use it at once.
         self.before_answer: Callable[[bytes], bool | None] | None = None
         self.is_noted, self._answer = False, bytearray()
 
@@ -227,7 +227,7 @@ class _Exchange:
         except ClientDisconnect:
             return  # nobody waits for an answer
         except _ODD_REQUEST:
-            # Gradio fails so at what it cannot read: a function that is not there, NaN, no file.
+            # Gradio raises these for what it cannot read: an unknown function, NaN, no file.
             if self._is_answered:
                 raise
             _LOG.info("cannot read a request to %r", self.path, exc_info=True)
@@ -241,7 +241,7 @@ class _Exchange:
         await self._send_failed()
 
     async def receive(self) -> Message:
-        """Receive a part of the body, as long as it is neither too much nor too slow."""
+        """Receive a part of the body. Raises RefusedError if it is too large or too slow."""
         if self._limit is None or self._is_answered or self._is_received:
             return await self._receive()  # waits for the client to go
         try:
@@ -280,7 +280,7 @@ class _Exchange:
         await self._send(message)
 
     async def refuse(self, error: RefusedError) -> None:
-        """Answer that it is not to be had."""
+        """Send a refusal, unless an answer has begun."""
         if not self._is_answered:
             self._refused, self._failed = None, []
             response: Response = PlainTextResponse(str(error), error.status)
@@ -292,7 +292,7 @@ class _Exchange:
     def _cookie(self) -> list[tuple[bytes, bytes]]:
         if self.path != "/" or COOKIE in self.request.cookies:
             return []
-        # In a frame of another site, as a Space is shown, a cookie is kept for that site alone.
+        # In a frame of another site, such as a Space, the cookie is for that site alone.
         scheme = self.request.headers.get("x-forwarded-proto", self.request.url.scheme)
         kind = "SameSite=None; Secure; Partitioned" if scheme == "https" else "SameSite=Lax"
         value = f"{COOKIE}={secrets.token_urlsafe(16)}; HttpOnly; Path=/; {kind}"
@@ -306,7 +306,7 @@ def _path(request: Request) -> str:
 
 
 def _host(url: str) -> str:
-    """Return the host of an address in lower case, or what names none."""
+    """Return the host of an address in lower case, or the text if it has none."""
     try:
         return urlsplit(url).hostname or url
     except ValueError:
@@ -316,7 +316,7 @@ def _host(url: str) -> str:
 def _is_neighbour(origin: str, hosts: Sequence[str]) -> bool:
     """Whether a page came from another port of this machine.
 
-    Elsewhere a proxy may leave the port out, or ask by one of its own.
+    On other machines a proxy may leave the port out, or use its own.
     """
     try:
         ports = {urlsplit(host).port for host in hosts}

@@ -1,4 +1,4 @@
-"""Where the model looked, as HTML: the photo, the map over it, and how strong its colours are."""
+"""Where the model looked, as HTML: the photo, the map over it, and a slider for its strength."""
 
 from markupsafe import Markup
 from PIL import Image
@@ -8,7 +8,7 @@ from foodvision.page.words import Words
 from foodvision.reports.documents import data_uri, jpeg
 
 STRENGTH = 60
-"""How strong the colours are before anybody changes it, in percent."""
+"""The strength of the colours at first, in percent."""
 
 _LOOKED = Markup(
     '<p class="soft">{text}</p><div class="stack">{inside}</div>'

@@ -1,4 +1,4 @@
-"""The link of the page to what makes it an app that can be installed."""
+"""The link to the manifest, which makes the page an app to install."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -6,16 +6,13 @@ from typing import Any
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 
-# Gradio's template links to the top of the host, which is another site's below a proxy's sub-path.
-# Both have the same length, so that the length that the answer declares stays right.
+# Gradio links to the top of the host, which is another site if a proxy serves a sub-path.
+# Both have the same length: the declared length of the answer stays right.
 _ABSOLUTE, _RELATIVE = b'href="/manifest.json" />', b'href="./manifest.json"/>'
 
 
 def link_manifest_relatively(app: Any) -> None:
-    """Have Gradio's application link to the manifest beside the page.
-
-    It is changed before Gradio compresses it.
-    """
+    """Change Gradio's pages to link to the manifest beside them, before they are compressed."""
     answer = app.router.middleware_stack
 
     async def linked(scope: Message, receive: Any, send: Send) -> None:

@@ -1,4 +1,4 @@
-"""The tab for many photos: answered one after the other, filtered, taken home as CSV."""
+"""The tab for many photos: classified one by one, filtered, downloaded as CSV."""
 
 import csv
 import io
@@ -40,7 +40,7 @@ _GALLERY = Markup(
 
 @dataclass(frozen=True)
 class Answered:
-    """A photo of many: its name, what the model said or why it could not, and a small picture."""
+    """A photo's name, its prediction or error, and its thumbnail."""
 
     name: str
     prediction: Prediction | None
@@ -49,17 +49,17 @@ class Answered:
 
     @property
     def group(self) -> str:
-        """What the filter finds it by."""
+        """The filter's group: the label, or `_UNKNOWN`."""
         known = self.prediction is not None and self.prediction.known
         return self.prediction.label if known and self.prediction else _UNKNOWN
 
 
 class _Events:
-    """What happens on the tab when somebody does something there."""
+    """The handlers of the tab's events."""
 
     def __init__(self, models: PageModels) -> None:
         self._models = models
-        self._running: set[str | None] = set()  # sessions whose photos are being answered
+        self._running: set[str | None] = set()  # sessions whose photos are being classified
 
     def answer_all(
         self, photos: list[str] | None, chosen: str, request: gr.Request
@@ -84,7 +84,7 @@ class _Events:
         yield done, *_outcome(done, photos, words)
 
     def stop(self, request: gr.Request) -> None:
-        # Gradio's `cancels` would end the generator, and what it did not show yet would be lost.
+        # Gradio's `cancels` would end the generator, and lose the results not shown yet.
         self._running.discard(request.session_hash)
 
     def show(self, done: list[Answered], group: str, chosen: str, request: gr.Request) -> Any:
@@ -131,7 +131,7 @@ def many_tab(models: PageModels, chosen: ModelChoice, i18n: gr.I18n) -> gr.File:
 
 
 def answer_one(model: PageModel, photo: str) -> Answered:
-    """Answer a photo, or say why it cannot be."""
+    """Return a photo's prediction, or why there is none."""
     name = Path(photo).name
     try:
         prediction, picture = model.predict(photo), model.decoded(photo).picture
@@ -141,7 +141,7 @@ def answer_one(model: PageModel, photo: str) -> Answered:
 
 
 def _is_shown(count: int) -> bool:
-    """Whether the pictures are shown after so many: at 8, 16, 32..., as all are sent each time."""
+    """Whether to show the pictures now: at 8, 16, 32..., because each time all are sent."""
     return count >= _FIRST_SHOWN and count & (count - 1) == 0
 
 
@@ -165,7 +165,7 @@ def _count(done: Sequence[Answered], photos: Sequence[str], words: Words) -> Mar
 
 
 def _download_link(done: Sequence[Answered], words: Words) -> Markup:
-    """Return the link to all answers, and the names of the files that have none."""
+    """Return the download link, and the files that could not be read."""
     failed = [Markup("<li>{}</li>").format(photo.error) for photo in done if photo.error]
     bad = _BAD.format(title=words("bad_files"), failed=Markup().join(failed)) if failed else ""
     # Spreadsheets ask for the BOM.

@@ -39,8 +39,8 @@ from foodvision.web.programs import add_endpoints, refuse_addresses_of_assistant
 from foodvision.web.theme import CSS, THEME, script
 from foodvision.web.uploads import MAX_UPLOAD, Uploads, programs_uploads, protect_functions
 
-# Visitors who are answered at a time; photos wait for a decoder, which is another matter. Gradio
-# takes the lowest of the events that wait in one line: it is said once.
+# Visitors answered at a time, not counting photos that wait for a decoder. Gradio takes the lowest
+# limit of the events in one queue, so it is set once.
 _AT_ONCE = 8
 _MOST_HEAVY_WAITING = 4
 
@@ -49,17 +49,17 @@ _PORTS = 7860, 7960
 # Gradio keeps about 150 kB for each visit, and for each call of a program.
 _SESSIONS = 1_000
 
-# What `gr.Markdown` shows; other texts are labels and buttons, which are shown as they are.
+# Texts shown by `gr.Markdown`; others are labels and buttons, shown as they are.
 _MARKDOWN = (
     *("feedback_kept", "introduction", "offline"),
     *("privacy", "privacy_feedback"),
 )
-# How long answers that are under way may take when the page is ended.
+# How long answers under way may take when the page stops.
 _DRAIN_SECONDS = 8
 _SECONDS_BETWEEN_DELETING = 600
 
 
-# What Gradio is launched with, whatever a caller asks for.
+# Options for Gradio that no caller changes.
 _LAUNCH: Mapping[str, Any] = MappingProxyType(
     {
         "theme": THEME,
@@ -80,7 +80,7 @@ _LAUNCH: Mapping[str, Any] = MappingProxyType(
 
 @dataclass
 class Services:
-    """What works behind a page, which Gradio knows nothing of."""
+    """What a page needs besides Gradio."""
 
     i18n: gr.I18n
     models: Mapping[str, Classifier]
@@ -206,7 +206,7 @@ def _guarding(services: Services, names: frozenset[str] | None) -> Callable[[Any
 
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
-        # Here all of Gradio's middleware is there, and no request has come.
+        # Here all of Gradio's middleware is in place, and no request has come.
         link_manifest_relatively(app)
         api = plain_api(
             Service(services.models, _api_folder(), services.decoder), keys_of_environment()
@@ -220,7 +220,7 @@ def _guarding(services: Services, names: frozenset[str] | None) -> Callable[[Any
 
 @cache
 def _api_folder() -> Path:
-    """Return where photos to the API of all pages of this program lie while they are answered."""
+    """Return the folder for photos sent to the API of this program's pages."""
     return TemporaryFolder("api").path
 
 
@@ -229,7 +229,7 @@ def _launch(
 ) -> tuple[Any, str, str]:
     """Launch on a port, or else on the first one from 7860 on that is free.
 
-    Gradio would look for it, too, but starts its server for each one, which MCP allows only once.
+    Gradio would search too, but it starts its server for each port, which MCP allows only once.
     """
     chosen = port or "GRADIO_SERVER_PORT" in os.environ
     ports = [port] if chosen else range(*_PORTS)
@@ -259,12 +259,12 @@ class _StopRequest:
 
     def _ask(self, *_: object) -> None:
         if self.is_made:
-            raise KeyboardInterrupt  # who asks twice waits for nobody
+            raise KeyboardInterrupt  # a second Ctrl-C stops at once
         self.is_made = True
 
 
 def _wait_until_stopped(services: Services, stop: _StopRequest) -> None:
-    """Delete old uploads until the page is stopped, then let answers that are under way come."""
+    """Delete old uploads until the page is stopped, then wait for answers under way."""
     with suppress(KeyboardInterrupt):
         deleted = time.monotonic()
         while not stop.is_made:

@@ -1,4 +1,4 @@
-"""What programs call: `/predict` and `/predict_many`."""
+"""The endpoints for programs: `/predict` and `/predict_many`."""
 
 from typing import Any
 
@@ -14,9 +14,9 @@ _MOST_AT_ONCE = 500
 def add_endpoints(
     models: PageModels, chosen: ModelChoice, photo: gr.Image, photos: gr.File
 ) -> None:
-    """Add the endpoints to the page under construction; they take what its inputs take.
+    """Add the endpoints to the page; they take the same inputs.
 
-    Where there are several models, their last argument says which.
+    With several models, the last argument chooses one.
     """
 
     def predict(photo: str | None, model: str) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def add_endpoints(
             )
         return [_try(models[model], photo) for photo in photos or []]
 
-    # The page's own events answer in words and bars; programs get the numbers.
+    # The page's own events return HTML; programs get numbers.
     for answer, given in ((predict, photo), (predict_many, photos)):
         gr.Button(visible=False).click(
             answer,
@@ -55,7 +55,7 @@ def add_endpoints(
 
 
 def refuse_addresses_of_assistants(page: gr.Blocks) -> None:
-    """Have photos that come by the Model Context Protocol be data, not addresses to fetch from."""
+    """Refuse addresses sent by the Model Context Protocol: photos must come as data."""
     if page.mcp_server_obj is None:
         return
     read_by_gradio = page.mcp_server_obj.convert_strings_to_filedata

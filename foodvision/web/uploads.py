@@ -1,4 +1,4 @@
-"""What visitors send: where it is kept, whose it is, how much, and what a function may read."""
+"""Visitors' uploads: where they are, whose they are, how many, and what a function may read."""
 
 import base64
 import binascii
@@ -25,19 +25,19 @@ MAX_UPLOAD = 50_000_000
 """The largest photo that may be uploaded, in bytes."""
 
 KEPT_SECONDS = 3600
-"""How long an upload stays: it is deleted by the second time that is looked for older ones."""
+"""Age from which an upload is deleted when old ones are looked for."""
 
 _MAX_SENT_WITHIN = 12_000_000  # of a photo inside of a request, as base64
 _MAX_TEXT = 10_000
 
 
 class RefusedError(Exception):
-    """A request names what is not for the visitor to read."""
+    """Raised for a request that names a file the visitor may not read."""
 
 
 @dataclass(frozen=True)
 class Caps:
-    """How much is kept at a time, in bytes and files; the oldest goes first."""
+    """Limits of all uploads together and of one visitor's; the oldest are deleted first."""
 
     visitor_bytes: int = 500_000_000
     visitor_files: int = 1_000
@@ -52,9 +52,9 @@ class _Kept:
 
 
 class Uploads:
-    """The files of visitors, in one private folder, which nothing else of the disk is read through.
+    """The files of visitors, in one private folder; no other file of the disk can be read.
 
-    A file belongs to who sent it: to a browser by its cookie, to a program by its address.
+    A file belongs to its sender: a browser by its cookie, a program by its address.
     """
 
     def __init__(self, folder: Path, caps: Caps | None = None) -> None:
@@ -65,15 +65,15 @@ class Uploads:
         self._lock = Lock()
 
     def publish_what_is_there(self) -> None:
-        """Let every visitor read what lies in the folder now and nobody sent: the examples."""
+        """Let every visitor read the files that nobody sent: the examples."""
         with self._lock:
             self._public = frozenset(self._files()) - self._kept.keys()
 
     def add(self, paths: Iterable[Path], owners: frozenset[str]) -> None:
-        """Note whose files are, and delete the oldest of what is too much.
+        """Record the owners of files, and delete the oldest beyond the limits.
 
-        Gradio writes the same photo of the same name to the same path: an example that a visitor
-        sends stays everybody's, and what two send is both's.
+        Gradio writes the same photo of the same name to the same path: a copy of an example stays
+        everybody's, and what two visitors send belongs to both.
         """
         with self._lock:
             for path in map(Path.resolve, paths):
@@ -89,7 +89,7 @@ class Uploads:
             self._make_room(list(self._kept), caps.total_bytes, caps.total_files)
 
     def keep(self, content: bytes, owners: frozenset[str]) -> Path:
-        """Write a photo that came inside of a request, and return its file."""
+        """Write a photo that came inside a request, and return its file."""
         folder = self.folder / secrets.token_hex(16)
         folder.mkdir()
         path = folder / "photo"
@@ -103,17 +103,17 @@ class Uploads:
             self._delete(path)
 
     def delete_old(self, seconds: float = KEPT_SECONDS) -> None:
-        """Delete what is older, but for what is public."""
+        """Delete older files, except public ones."""
         self._delete_older(self._files(), seconds)
 
     def delete_unfinished(self, seconds: float) -> None:
-        """Delete what uploads that were cut off left, and that has not grown for so long."""
+        """Delete the files of interrupted uploads that have not grown for so long."""
         self._delete_older((path for path in self.folder.iterdir() if path.is_file()), seconds)
 
     def may_read(self, path: Path, owners: frozenset[str]) -> bool:
         """Whether a visitor may read a file: a regular one in the folder, theirs or everybody's.
 
-        The page's own pictures of an answer are found by a name that nobody guesses.
+        The page's own pictures have names that nobody can guess.
         """
         with suppress(OSError, ValueError):
             real = Path(os.path.realpath(path))
@@ -127,11 +127,11 @@ class Uploads:
     def admit(
         self, inputs: Sequence[Any], blocks: Sequence[Any], owners: frozenset[str]
     ) -> list[Any]:
-        """Return what a request gives to a function, in the form that Gradio reads safely.
+        """Return a request's inputs to a function, in a form that Gradio reads safely.
 
         blocks: the components that the inputs belong to.
 
-        Raises RefusedError for a file that is not the visitor's upload, there or not.
+        Raises RefusedError for a file that is not the visitor's, whether it exists or not.
         """
         if len(inputs) < len(blocks):
             raise RefusedError
@@ -171,7 +171,7 @@ class Uploads:
         return {"path": str(place), "orig_name": place.name, "meta": meta}
 
     def _make_room(self, paths: Sequence[Path], most_bytes: int, most_files: int) -> None:
-        """Delete the first of some files, until the others are few and small enough."""
+        """Delete files, the first ones first, until the rest is within the limits."""
         total, count = sum(self._kept[path].size for path in paths), len(paths)
         for path in paths:
             if total <= most_bytes and count <= most_files:
@@ -202,7 +202,7 @@ class Uploads:
 def protect_functions(
     page: gr.Blocks, uploads: Uploads, words: Callable[[gr.Request | None], Words]
 ) -> None:
-    """Have every function of a page, with a name or without, get what `Uploads.admit` lets in.
+    """Pass the inputs of every function of a page through `Uploads.admit`.
 
     words: returns the texts in a visitor's language.
     """
@@ -211,7 +211,7 @@ def protect_functions(
     async def process_admitted(
         block_fn: Any, inputs: list[Any], *states: Any, **rest: Any
     ) -> dict[str, Any]:
-        if rest.get("iterator") is None:  # a generator that goes on reads no inputs
+        if rest.get("iterator") is None:  # a generator that continues reads no inputs
             function = page.fns[block_fn] if isinstance(block_fn, int) else block_fn
             request = rest.get("request")
             try:
@@ -221,7 +221,7 @@ def protect_functions(
                 raise gr.Error(escape(text), print_exception=False) from None
         try:
             return await process(block_fn, inputs, *states, **rest)
-        except gr.Error as error:  # a choice that is none of a list, say
+        except gr.Error as error:  # such as a choice that is not in the list
             error.print_exception = False
             raise
 
@@ -229,10 +229,10 @@ def protect_functions(
 
 
 def photo_input(**options: Any) -> gr.Image:
-    """Return a component that hands a photo on as the file it came in.
+    """Return an image component that passes on the uploaded file.
 
-    Gradio would open it, with any of Pillow's decoders, before our function sees it. (A subclass
-    would do the same, but Gradio writes a stub file beside the module of each subclass.)
+    Gradio would open it first, with any of Pillow's decoders. (A subclass would do, too, but Gradio
+    writes a stub file beside the module of each subclass.)
     """
     photo = gr.Image(type="filepath", image_mode=None, **options)
     photo.preprocess = _path_of  # type: ignore[method-assign]
@@ -245,9 +245,9 @@ def _path_of(payload: ImageData | None) -> str | None:
 
 @cache
 def programs_uploads() -> Uploads:
-    """Return the uploads to all pages of this program, in a private folder that Gradio is told of.
+    """Return the uploads of all pages of this program, in a private folder for Gradio.
 
-    Gradio's own, shared by all programs and users of a machine, may belong to somebody else.
+    Gradio's default is shared by all users of a machine, and may belong to another one.
     """
     folder = TemporaryFolder("page").path
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
@@ -255,7 +255,7 @@ def programs_uploads() -> Uploads:
 
 
 def owners_of(request: Any) -> frozenset[str]:
-    """Return by what a visitor is known: the cookie of a browser, else the address."""
+    """Return what identifies a visitor: the browser's cookie, or else the address."""
     if request is None:
         return frozenset()
     visitor = request.cookies.get(COOKIE)

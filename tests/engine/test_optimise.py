@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from foodvision.data import find_photos
 from foodvision.engine.features import FeatureCache
-from foodvision.engine.finder import find_learning_rate
+from foodvision.engine.finder import find_learning_rate, steepest
 from foodvision.engine.optimise import (
     EarlyStopping,
     EMAModel,
