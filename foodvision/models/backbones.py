@@ -423,5 +423,5 @@ def _out_of_reach(name: str, error: Exception) -> FoodVisionError:
 def _did_you_mean(name: str) -> str:
     ours = ["tinyvgg", *_PACKAGED]
     theirs = [_TORCHVISION + model for model in _torchvision_names()]
-    near = difflib.get_close_matches(name, [*ours, *timm.list_models(), *theirs], n=3)
+    near = difflib.get_close_matches(name, {*ours, *timm.list_models(), *theirs}, n=3)
     return f": did you mean {' or '.join(near)}?" if near else ": try efficientnet_lite0"

@@ -299,13 +299,13 @@ def test_package_that_is_another_one_is_refused(mirror, monkeypatch, tmp_path):
 
 def test_registry_that_does_not_have_it_is_told(mirror, monkeypatch):
     monkeypatch.setenv("npm_config_registry", f"{mirror}/elsewhere")
-    with pytest.raises(SiteError, match=r"could not be downloaded .*404.* or use --cdn"):
+    with pytest.raises(SiteError, match=r"could not download .*404.* or use --cdn"):
         fetch_runtime()
 
 
 def test_download_that_the_registry_cuts_off_is_told(mirror, monkeypatch):
     monkeypatch.setenv("npm_config_registry", f"{mirror}/cut_off")
-    with pytest.raises(SiteError, match=r"could not be downloaded .*1 more.* or use --cdn"):
+    with pytest.raises(SiteError, match=r"could not download .*1 more.* or use --cdn"):
         fetch_runtime()
 
 

@@ -109,7 +109,7 @@ def test_file_that_does_not_fit_is_one_error(folder):
     (folder / WEIGHTS).write_bytes(save(weights | {name: torch.zeros(1)}))
     with pytest.raises(CheckpointError, match=rf"{name} is \[1\] instead of") as raised:
         load_network(read_checkpoint(folder))
-    assert str(raised.value).startswith(f"{folder / WEIGHTS} does not fit tinyvgg (")
+    assert str(raised.value).startswith(f"{folder / WEIGHTS} does not match tinyvgg (")
 
 
 @pytest.mark.parametrize("units", [0, 10**12, 2.5, "ten", None, [1]])
@@ -123,7 +123,7 @@ def test_width_out_of_range_is_one_error(units, folder):
 
 def test_huge_network_for_few_weights_is_one_error(folder):
     change(folder, architecture="eva_giant_patch14_560")
-    with pytest.raises(CheckpointError, match="does not fit eva_giant_patch14_560"):
+    with pytest.raises(CheckpointError, match="does not match eva_giant_patch14_560"):
         load_network(read_checkpoint(folder))
 
 

@@ -81,7 +81,7 @@ def test_file_that_ultralytics_pickled_is_known_by_its_content(tmp_path, monkeyp
     sys.modules["ultralytics.nn.tasks"].ClassificationModel = Model
     torch.save({"model": Model()}, tmp_path / "best.pt")
     torch.save({"model": 1}, tmp_path / "mine.pt")
-    with pytest.raises(SettingsError, match="is a model of Ultralytics"):
+    with pytest.raises(SettingsError, match="is an Ultralytics model"):
         find_start(str(tmp_path / "best.pt"))
     with pytest.raises(SettingsError, match="is a weights file of another library"):
         find_start(str(tmp_path / "mine.pt"))

@@ -288,7 +288,7 @@ def two_of_a_name(changed):
 def test_graph_with_odd_parts_is_refused(change):
     changed = model()
     change(changed)
-    with pytest.raises(GraphFault, match=r"is no (ONNX graph|graph of a)"):
+    with pytest.raises(GraphFault, match=r"is not (an ONNX graph|the graph of a)"):
         examine(changed.SerializeToString(), SIZE, CLASSES)
 
 

@@ -237,7 +237,7 @@ def test_photo_above_the_limit_is_refused_before_decoding(tmp_path):
 def test_other_formats_have_a_lower_limit(tmp_path):
     path = tmp_path / "wide.png"
     path.write_bytes(png_header(8001, 8000))
-    with pytest.raises(PhotoError, match="the limit is 52 megapixels for a PNG of this kind, make"):
+    with pytest.raises(PhotoError, match="the limit is 52 megapixels for a PNG of this kind: make"):
         load_image(path)
 
 
