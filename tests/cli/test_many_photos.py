@@ -131,7 +131,9 @@ def test_file_whose_name_looks_like_a_pattern_is_itself(predict, tmp_path):
 
 def test_pattern_without_matches_is_one_line(predict, tmp_path, capsys):
     assert predict(tmp_path / "*.jpg") == 2
-    assert capsys.readouterr().err == f"foodvision: {tmp_path / '*.jpg'}: no file matches\n"
+    assert capsys.readouterr().err == (
+        f"foodvision: {tmp_path / '*.jpg'} matches no file: check the path\n"
+    )
 
 
 def test_list_on_standard_input(photos, fruit_checkpoint, tmp_path):

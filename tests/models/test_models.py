@@ -123,7 +123,9 @@ def test_weights_out_of_reach_name_the_ways(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("build", [lambda name: create_model(name, 3), preprocess_for])
 def test_unknown_name_suggests_a_near_one(build):
-    with pytest.raises(SettingsError, match=r"'efficientnet_lit0': did you mean efficientnet_lite0 or (?!.*lite0)"):
+    with pytest.raises(
+        SettingsError, match=r"'efficientnet_lit0': did you mean efficientnet_lite0 or (?!.*lite0)"
+    ):
         build("efficientnet_lit0")
     with pytest.raises(SettingsError, match=r"model 'resnet18\.foo': did you mean resnet18"):
         build("resnet18.foo")

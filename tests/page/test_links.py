@@ -115,7 +115,9 @@ def test_link_by_way_of_another_link_is_refused(folder, secret, tmp_path):
 def test_run_whose_checkpoint_lies_elsewhere_is_refused(folder, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "checkpoint").symlink_to(folder)
-    with pytest.raises(CheckpointError, match="checkpoint: is a link that leaves the folder; give the folder"):
+    with pytest.raises(
+        CheckpointError, match="checkpoint: is a link that leaves the folder; give the folder"
+    ):
         read_checkpoint(tmp_path / "run")
 
 
