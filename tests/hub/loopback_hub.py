@@ -217,6 +217,15 @@ def plain(path: str) -> str:
     return path if path.split("/")[1] in known else f"/models{path}"
 
 
+class Nobody:
+    """A Hub out of reach."""
+
+    url = "http://127.0.0.1:9"
+
+    def environment(self, home, token):
+        return {"HF_ENDPOINT": self.url, "HF_HOME": str(home), "HF_TOKEN": ""}
+
+
 def make_app(hub: LoopbackHub) -> FastAPI:
     app = FastAPI(openapi_url=None)
     app.state.hub = hub

@@ -6,7 +6,7 @@ import sys
 import pytest
 import timm
 import torch
-from loopback_hub import LoopbackHub
+from loopback_hub import LoopbackHub, Nobody
 from safetensors.torch import save
 
 from foodvision.checkpoint import read_checkpoint
@@ -150,15 +150,6 @@ def build(client_at):
             return str(error)
 
     return build
-
-
-class Nobody:
-    """A Hub out of reach."""
-
-    url = "http://127.0.0.1:9"
-
-    def environment(self, home, token):
-        return {"HF_ENDPOINT": self.url, "HF_HOME": str(home), "HF_TOKEN": ""}
 
 
 def test_weights_of_timm_come_from_the_hub_and_then_from_the_cache(hub, build):
