@@ -232,10 +232,18 @@ PAPER = 250  # lightness, of 255
     ("language", "headline"),
     [
         ("en", "A soup of everything that was left over on Sunday, with bread"),
-        ("en", "Donaudampfschifffahrtsgesellschaftskapitaenskajuetenfruehstuecksei" * 2),
-        ("ko", "거의 확실히 시금치와 리코타 치즈를 넣은 통밀 라비올리, 98%"),
+        pytest.param(
+            "en",
+            "Donaudampfschifffahrtsgesellschaftskapitaenskajuetenfruehstuecksei" * 2,
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "ko",
+            "거의 확실히 시금치와 리코타 치즈를 넣은 통밀 라비올리, 98%",
+            marks=pytest.mark.slow,
+        ),
         ("ja", "ほぼ確実にほうれん草とリコッタチーズの全粒粉ラビオリのバター焼き、98%"),
-        ("ja", "パ" * 200),
+        pytest.param("ja", "パ" * 200, marks=pytest.mark.slow),
     ],
 )
 def test_card_folds_what_is_long_and_cuts_nothing(page, language, headline):
@@ -544,6 +552,7 @@ def test_page_is_kept_though_the_host_puts_a_script_into_it(newcomer, own_host):
     expect(newcomer.locator("#kept")).to_contain_text("works offline")
 
 
+@pytest.mark.slow
 def test_page_whose_script_does_not_come_says_so(newcomer, own_host):
     del own_host.files["js/csv.js"]
     newcomer.goto(f"{own_host.url}/index.html")
@@ -551,6 +560,7 @@ def test_page_whose_script_does_not_come_says_so(newcomer, own_host):
     assert newcomer.locator("#broken").inner_text().startswith("The page did not load")
 
 
+@pytest.mark.slow
 def test_page_whose_configuration_does_not_come_says_so(newcomer, host):
     newcomer.route("**/config.json", lambda route: None)  # it hangs
     newcomer.goto(f"{host.url}/index.html")

@@ -215,6 +215,7 @@ def git(folder, *arguments):
     ).stdout
 
 
+@pytest.mark.slow
 def test_new_file_takes_a_place_without_writing_through_a_link(checkpoint, tmp_path):
     folder = write_site(checkpoint, tmp_path / "site")
     elsewhere = tmp_path / "elsewhere"
@@ -226,6 +227,7 @@ def test_new_file_takes_a_place_without_writing_through_a_link(checkpoint, tmp_p
     assert (folder / "icons" / "192.png").read_bytes() != b"mine"
 
 
+@pytest.mark.slow
 def test_crash_while_exporting_again_leaves_the_old_folder(checkpoint, tmp_path, monkeypatch):
     folder = write_site(checkpoint, tmp_path / "site")
     (folder / "CNAME").write_text("dishes.example")

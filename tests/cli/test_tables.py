@@ -137,6 +137,7 @@ def test_data_and_its_option_for_all(tmp_path, capsys):
     assert classes_in(out) == list(range(31))
 
 
+@pytest.mark.slow
 @pytest.mark.thorough
 def test_evaluate_names_its_option_for_all(tmp_path, capsys):
     for number, name in enumerate(load().classes[:31]):

@@ -40,6 +40,7 @@ def command(program, *arguments, env, cwd):
     )
 
 
+@pytest.mark.slow
 def test_no_home_and_no_user_are_needed(fruit, tmp_path):
     ask = partial(command, NOBODY, env=environment(TMPDIR=str(tmp_path)), cwd=tmp_path)
     trained = ask("train", fruit, *TINY, "--output", "run")
@@ -51,6 +52,7 @@ def test_no_home_and_no_user_are_needed(fruit, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
 
 
+@pytest.mark.slow
 def test_home_that_cannot_be_written_is_one_line(fruit, tmp_path):
     (tmp_path / "home").touch()
     program = NOBODY.partition("pwd.getpwuid")[0] + NOBODY[NOBODY.index("from foodvision") :]
@@ -73,6 +75,7 @@ def moving(photo, to):
     return listen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_photo_that_vanishes_while_training_is_named_and_the_run_goes_on(split, tmp_path):
     make_split(tmp_path / "photos" / "train", 8)

@@ -145,6 +145,7 @@ def test_checkpoint_from_before_reads_16_bits_as_it_did(fruit_checkpoint, tmp_pa
     assert np.abs(difference).max() <= 1
 
 
+@pytest.mark.slow
 def test_floats_are_scaled_by_their_range_over_the_set(tmp_path):
     photos = make_set(tmp_path / "photos", save_float, 0.9, ".tif")
     run = foodvision.train(photos, **SMALL, output=tmp_path / "run")

@@ -94,6 +94,7 @@ def test_middle_of_a_long_strip_is_in_register():
     assert distance(SQUARE(image), expected) < 0.5 * distance(SQUARE(plain(image)), expected)
 
 
+@pytest.mark.slow
 def test_heic_that_comes_out_smaller_is_in_register():
     content, sides = io.BytesIO(), (6241, 2565)
     fast = {"enc_params": {"preset": "ultrafast"}}

@@ -140,6 +140,7 @@ def test_file_that_cannot_be_read_says_where_and_why(name, content, message, tmp
     assert message in error
 
 
+@pytest.mark.slow
 def test_runs_own_file_repeats_it(tmp_path):
     make_split(tmp_path / "photos", 10)
     small = ["--model", "tinyvgg", "--image-size", "16", "--epochs", "2", "--weight-decay", "0.5"]

@@ -120,12 +120,14 @@ def test_trackio_holds_epochs_figures_and_settings(tmp_path, environment):
     ]
 
 
+@pytest.mark.slow
 def test_trackio_tells_two_runs_of_one_name_apart(tmp_path, environment):
     track("trackio", tmp_path / "a" / "run", environment)
     track("trackio", tmp_path / "b" / "run", environment)
     assert [len(run["logs"]) for run in read_trackio(environment)] == [3, 3]
 
 
+@pytest.mark.slow
 def test_run_that_is_taken_up_again_goes_on_in_trackio(tmp_path, environment):
     track("trackio", tmp_path / "run", environment, "stopped")
     track("trackio", tmp_path / "run", environment, "finished", resume=True)
@@ -152,6 +154,7 @@ def test_tensorboard_holds_epochs_figures_and_settings(tmp_path, environment):
     assert yaml.safe_load(settings.read_text())["model"] == "tinyvgg"
 
 
+@pytest.mark.slow
 def test_wandb_writes_to_this_machine_alone_unless_its_own_settings_say_otherwise(
     tmp_path, environment
 ):
@@ -184,6 +187,7 @@ def test_dashboard_without_tracked_runs_says_how_to_track(fruit, tmp_path, capsy
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="Windows has no groups of processes")
 @pytest.mark.parametrize("name", ["tensorboard", "trackio"])
 def test_dashboard_answers_on_this_machine(name, tmp_path, environment):

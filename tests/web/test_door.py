@@ -348,6 +348,7 @@ def predicted(client, path):
     return client.stream("GET", f"/gradio_api/call/predict/{event}")
 
 
+@pytest.mark.slow
 def test_two_pages_side_by_side_leave_each_other_alone(tmp_path):
     with running_page(TMPDIR=str(tmp_path)) as (_, url), httpx.Client(base_url=url) as client:
         ramen = upload(client, EXAMPLES / "ramen.jpg")
@@ -375,6 +376,7 @@ def test_answer_under_way_comes_before_the_page_ends(tmp_path):
     assert list(tmp_path.glob("foodvision-page-*")) == []
 
 
+@pytest.mark.slow
 def test_page_that_was_killed_leaves_nothing_when_the_next_one_starts(tmp_path):
     for _ in range(2):
         with running_page(TMPDIR=str(tmp_path)) as (app, url):

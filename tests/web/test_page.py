@@ -329,6 +329,7 @@ def test_assistants_get_the_answer_as_a_tool(url):
     assert ask_as_an_assistant(url, EXAMPLES / "pizza.jpg").startswith("{'label': 'pizza'")
 
 
+@pytest.mark.slow
 def test_photos_of_assistants_are_deleted_with_the_others(tmp_path):
     photo = make_photo(tmp_path / "kiwi.jpg", COLOURS["kiwi"], seed=4)
 
