@@ -26,6 +26,7 @@ _GUESS = Markup(
     "</span></span><span>{confidence}</span></li>"
 )
 _OFFERS, _LINE = Markup('<ul class="offers">{}</ul>'), Markup("<li>{}</li>")
+_TIME = Markup('<span class="time">{}</span>')
 _AGAIN = Markup('<a href="{link}">{text}</a>')
 
 
@@ -38,7 +39,8 @@ def answer_html(
     measured: the checkpoint's figures `certainty`: how many test photos with each were right.
     """
     sentence = sentence_of(prediction, words, measured)
-    time = words("time", milliseconds=f"{1000 * prediction.seconds:.0f}")
+    # page.js and the page without a server leave it out of what they copy.
+    time = _TIME.format(words("time", milliseconds=f"{1000 * prediction.seconds:.0f}"))
     guesses = Markup().join(
         _GUESS.format(
             name=words.name(guess.label),
@@ -54,7 +56,7 @@ def answer_html(
     )
     return _html(
         Markup().join(parts),
-        f"{sentence} {time}".strip(),
+        Markup("{} {}").format(sentence, time).strip(),
         _GUESSES.format(guesses=guesses, again=again),
         "known" if prediction.known else "unknown",
     )

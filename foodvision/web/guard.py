@@ -246,6 +246,13 @@ class _Exchange:
             return await self._receive()  # waits for the client to go
         try:
             message = await self._limit.wait(self._receive())
+        except RefusedError as error:
+            if self._is_answered or self._is_received:
+                # Two waited, and one has the body or the answer has begun, which must not be cut.
+                return await self._receive()
+            self._refused = error
+            raise
+        try:
             self._limit.count(len(message.get("body", b"")))
         except RefusedError as error:
             self._refused = error

@@ -25,13 +25,8 @@ from foodvision.web.feedback import Feedback, feedback_form
 from foodvision.web.looked import looked_html
 from foodvision.web.uploads import photo_input
 
-# Where a page may not write to the clipboard, and over plain http none may, by hand.
-_COPY = """() => {
-    const answer = document.querySelector("#answer .answer");
-    const select = () => getSelection().selectAllChildren(answer);
-    if (!navigator.clipboard) return select();
-    navigator.clipboard.writeText(answer.innerText).catch(select);
-}"""
+# page.js copies, and draws the card
+_COPY = "() => window.foodvision.copy()"
 
 # page.js draws it, in the fonts of the visitor's device.
 _SAVE = "(card) => card && window.foodvision.saveCard(JSON.parse(card))"
@@ -84,6 +79,11 @@ class _PredictionWidgets:
     card: gr.Button
     looked: gr.HTML
 
+    @property
+    def answered(self) -> list[gr.HTML | gr.Button]:
+        """What an answer changes: its text, and the buttons that need one."""
+        return [self.headline, self.copy, self.card]
+
 
 def _lay_out_answer(models: PageModels, i18n: gr.I18n) -> _PredictionWidgets:
     first = next(iter(models.values()))
@@ -91,8 +91,9 @@ def _lay_out_answer(models: PageModels, i18n: gr.I18n) -> _PredictionWidgets:
         empty_html(first.wording.choose(None), refuses=first.refuses), elem_id="answer"
     )
     with gr.Row(elem_id="take"):
-        copy = gr.Button(i18n("copy_button"), size="sm")
-        picture = gr.Button(i18n("card_button"), size="sm")
+        copy = gr.Button(i18n("copy_button"), size="sm", interactive=False, elem_id="copy")
+        picture = gr.Button(i18n("card_button"), size="sm", interactive=False)
+        gr.Button(i18n("copied"), visible="hidden", elem_id="copied")  # page.js takes its text
     with gr.Accordion(i18n("looked_label"), open=True):
         looked = gr.HTML(looked_html(first.wording.choose(None)), elem_id="looked")
     return _PredictionWidgets(headline, copy, picture, looked)
@@ -103,16 +104,18 @@ def _connect_answer(
 ) -> None:
     """Answer a photo when there is a new one, or another model is chosen."""
 
-    def answer(photo: str | None, chosen: str, request: gr.Request) -> str:
+    def answer(photo: str | None, chosen: str, request: gr.Request) -> tuple[Any, ...]:
         model = models[chosen]
         words = model.words(request)
+        nothing, something = gr.update(interactive=False), gr.update(interactive=True)
         if photo is None:
-            return empty_html(words, refuses=model.refuses)
+            return empty_html(words, refuses=model.refuses), nothing, nothing
         try:
             link = _link(models, model, photo)
-            return answer_html(model.predict(photo), words, link, model.measured)
+            said = answer_html(model.predict(photo), words, link, model.measured)
         except PhotoError as error:
-            return failure_html(str(error), words)
+            return failure_html(str(error), words), nothing, nothing
+        return said, something, something
 
     def show_where(photo: str | None, chosen: str, request: gr.Request) -> str:
         model = models[chosen]
@@ -130,8 +133,9 @@ def _connect_answer(
         changes_of(photo, chosen),
         answer,
         [photo, chosen],
-        widgets.headline,
+        widgets.answered,
         show_progress="minimal",
+        show_progress_on=widgets.headline,
         api_visibility="private",
         concurrency_id="answer",
     ).then(

@@ -1,4 +1,4 @@
-(drawCard) => {
+(drawCard, textOf) => {
   let captions = {};
   const nameExample = (button) => {
     const source = button.querySelector("img")?.src.split("/").pop();
@@ -73,10 +73,31 @@
       for (const track of stream.getTracks()) track.stop();
       throw new DOMException("The camera's tab was left.", "AbortError");
     };
+  // The text node alone: the button is Svelte's.
+  const tellCopied = () => {
+    const label = [...document.querySelector("#copy").childNodes].find((node) => node.data?.trim());
+    const copied = document.querySelector("#copied").textContent.trim();
+    const before = label.data;
+    if (before.trim() === copied) return;
+    label.data = copied;
+    setTimeout(() => (label.data = before), 3000);
+  };
   window.foodvision = {
     caption: (said) => {
       captions = said;
       mend();
+    },
+    // Where a page may not write to the clipboard, and over plain http none may, the old way.
+    copy: async () => {
+      const answer = document.querySelector("#answer .answer");
+      const byHand = () => {
+        getSelection().selectAllChildren(answer);
+        return document.execCommand("copy");
+      };
+      const isCopied = navigator.clipboard
+        ? await navigator.clipboard.writeText(textOf(answer)).then(() => true, byHand)
+        : byHand();
+      if (isCopied) tellCopied();
     },
     saveCard: async ({ photo, ...said }) => {
       const image = new Image();

@@ -29,11 +29,13 @@ THEME = gr.themes.Base(
 CSS = LOOKS, Path(__file__).parent / "page.css"
 SCRIPT = Path(__file__).parent / "page.js"
 
-# The page without a server draws its card by the same module.
-_CARD = Path(__file__).parents[1] / "browser" / "page" / "js" / "card.js"
+# The page without a server draws its card, and copies, by the same modules.
+_MODULES = Path(__file__).parents[1] / "browser" / "page" / "js"
+_SHARED = "card.js", "copying.js"
 
 
 def script() -> str:
     """Return what a page runs when it is opened: a function, as Gradio wants it."""
-    card = _CARD.read_text("utf-8").replace("export function", "function")
-    return f"() => {{\n{card}\n({SCRIPT.read_text('utf-8').rstrip()})(drawCard);\n}}"
+    modules = "\n".join((_MODULES / name).read_text("utf-8") for name in _SHARED)
+    shared = modules.replace("export function", "function")
+    return f"() => {{\n{shared}\n({SCRIPT.read_text('utf-8').rstrip()})(drawCard, textOf);\n}}"

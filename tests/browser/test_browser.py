@@ -325,7 +325,9 @@ def test_answer_that_may_not_be_copied_is_selected_to_copy_by_hand(page):
         }"""
     )
     page.get_by_role("button", name="Copy result").click()
-    assert "waffles" in page.evaluate("getSelection().toString()")
+    selected = page.evaluate("getSelection().toString()")
+    assert "waffles" in selected
+    assert "Answered in" not in selected
 
 
 @pytest.mark.parametrize("arrives", [True, False], ids=["slow", "failing"])

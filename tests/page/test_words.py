@@ -45,7 +45,7 @@ def test_folder_names_become_words(label, name):
 )
 def test_answer_says_dish_certainty_and_time(certainty, confidence, said):
     html = answer_html(prediction(certainty=certainty, confidence=confidence), WORDS)
-    assert f"<h2>{said}</h2><p>Answered in 31 ms.</p>" in html
+    assert f'<h2>{said}</h2><p><span class="time">Answered in 31 ms.</span></p>' in html
 
 
 @pytest.mark.parametrize(
@@ -64,9 +64,9 @@ def test_answer_fits_its_confidence_in_every_language(language, said):
 def test_answer_says_how_often_such_answers_were_right():
     measured = {"likely": {"n": 268, "value": 0.832}, "sure": {"n": 0, "value": 0}}
     html = answer_html(prediction(), WORDS, measured=measured)
-    assert "<p>Of 268 test photos answered this way, 83% were right. Answered" in html
+    assert "<p>Of 268 test photos answered this way, 83% were right. <span" in html
     html = answer_html(prediction(certainty="sure"), WORDS, measured=measured)
-    assert "<p>Answered in 31 ms.</p>" in html
+    assert '<p><span class="time">Answered in 31 ms.</span></p>' in html
 
 
 @pytest.mark.parametrize("kind", ["page", "browser"])

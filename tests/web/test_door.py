@@ -1,5 +1,6 @@
 """What visitors, programs and other sites cannot get from the page's functions and routes."""
 
+import asyncio
 import base64
 import contextlib
 import http.client
@@ -16,7 +17,9 @@ from conftest import COLOURS, EXAMPLES, REPOSITORY, make_photo, run_python, runn
 from visiting import as_uploaded, ask, functions, named, upload
 
 import foodvision
+from foodvision.api import bodies
 from foodvision.web import Feedback, build_page, launch_page
+from foodvision.web.guard import Guard
 from foodvision.web.uploads import Caps, RefusedError, Uploads, programs_uploads
 
 GONE = "This photo is no longer here. Choose it again."
@@ -271,6 +274,43 @@ def test_body_of_unknown_length_is_bounded_too(page):
     with contextlib.suppress(ConnectionResetError):
         assert connection.getresponse().status == 413
     connection.close()
+
+
+def test_answer_that_has_begun_is_not_cut_by_the_time_for_the_body(monkeypatch):
+    monkeypatch.setattr(bodies, "_GRACE_SECONDS", 0)
+    sent, waits_on, gone = [], asyncio.Event(), asyncio.Event()
+    calls = 0
+    arrived = [{"type": "http.request", "body": b"", "more_body": False}]
+
+    async def receive():
+        nonlocal calls
+        calls += 1
+        if arrived:
+            return arrived.pop()
+        if calls == 3:  # the guard waits on after the time for the body
+            waits_on.set()
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message):
+        sent.append(message)
+
+    async def stream(scope, receive, send):
+        # Two wait for the client to go, as in Starlette and Gradio.
+        waiting = [asyncio.create_task(receive()) for _ in range(2)]
+        await waiting[0]
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        over = asyncio.create_task(waits_on.wait())
+        await asyncio.wait([waiting[1], over], return_when=asyncio.FIRST_COMPLETED)
+        await send({"type": "http.response.body", "body": b"a frame"})
+        gone.set()
+        assert (await waiting[1])["type"] == "http.disconnect"
+
+    scope = {"type": "http", "method": "GET", "path": "/gradio_api/queue/data", "headers": []}
+    scope |= {"query_string": b"", "client": None, "server": None, "scheme": "http"}
+    guard = Guard(stream, stream, None, None, None)
+    asyncio.run(guard(scope, receive, send))
+    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
 
 
 def test_upload_that_was_cut_off_leaves_nothing(page, caplog):

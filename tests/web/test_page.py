@@ -118,6 +118,27 @@ def test_answer_comes_with_where_it_looked_and_a_card(page):
         assert card.width == 1080
 
 
+def test_answer_is_copied_and_shared_when_there_is_one(page):
+    buttons = [page.get_by_role("button", name=name) for name in ("Copy result", "Share as a card")]
+    for button in buttons:
+        expect(button).to_be_disabled()
+    page.locator("#examples button:has(img[src*='waffles'])").click()
+    for button in buttons:
+        expect(button).to_be_enabled(timeout=20_000)
+    expect(page.get_by_role("link", name="Link to this example")).to_be_visible()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    buttons[0].click()
+    expect(page.get_by_role("button", name="Copied.")).to_be_visible()
+    headline, measured, *guesses = page.evaluate("navigator.clipboard.readText()").splitlines()
+    assert "waffles" in headline
+    assert measured.endswith(" were right.")
+    assert len(guesses) == 5
+    assert all(re.fullmatch(r"\S.* (over |under )?\d+%", guess) for guess in guesses)
+    clear(page)
+    for button in buttons:
+        expect(button).to_be_disabled()
+
+
 def test_answer_can_be_copied_by_hand_where_the_page_may_not(page):
     upload(page, EXAMPLES / "pizza.jpg")
     expect(page.locator(".guesses li")).to_have_count(5, timeout=20_000)

@@ -12,25 +12,25 @@ export function showAnswer(place, prediction, words, config, link = "") {
   const guesses = prediction.top.map((guess) => showGuess(guess, words));
   const more = [element("ol", { class: "guesses" }, ...guesses)];
   if (link) more.push(element("a", { href: link }, words.say("example_link")));
-  show(place, parts, `${sentence} ${time}`.trim(), more);
+  show(place, parts, [`${sentence} `, element("span", { class: "time" }, time)], more);
   place.classList.toggle("unknown", !prediction.known);
 }
 
 /** Show what stands in place of an answer. */
 export function showFailure(place, reason, words) {
-  show(place, [words.say("failed_title")], reason);
+  show(place, [words.say("failed_title")], [reason]);
 }
 
 /** Show what stands there before there is a photo, and what the page offers. */
 export function showEmpty(place, text, words, { refuses }) {
   const offers = ["offer_names", "offer_where", ...(refuses ? ["offer_unknown"] : [])];
   const lines = offers.map((key) => element("li", {}, words.say(key)));
-  show(place, [words.say("ask_title")], text, [element("ul", { class: "offers" }, ...lines)]);
+  show(place, [words.say("ask_title")], [text], [element("ul", { class: "offers" }, ...lines)]);
 }
 
 /** Show what stands there until the answer comes. */
 export function showWaiting(place, text, words) {
-  show(place, [words.say("ask_title")], text);
+  show(place, [words.say("ask_title")], [text]);
 }
 
 /** An answer in words: the headline in parts, of which names stand out, and a sentence below it.
@@ -70,5 +70,5 @@ function showGuess(guess, words) {
 
 function show(place, headline, sentence, more = []) {
   place.classList.remove("unknown");
-  place.replaceChildren(element("h2", {}, ...headline), element("p", {}, sentence), ...more);
+  place.replaceChildren(element("h2", {}, ...headline), element("p", {}, ...sentence), ...more);
 }

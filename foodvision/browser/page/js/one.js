@@ -2,6 +2,7 @@
 
 import { describe, showAnswer, showEmpty, showFailure, showWaiting } from "./answers.js";
 import { drawCard } from "./card.js";
+import { textOf } from "./copying.js";
 import { element, find, save, takeDrops } from "./dom.js";
 import { clear, drawLooked } from "./pictures.js";
 
@@ -158,7 +159,7 @@ class OneTab {
 
   async #copy() {
     try {
-      await navigator.clipboard.writeText(this.answer.innerText);
+      await navigator.clipboard.writeText(textOf(this.answer));
     } catch {
       getSelection().selectAllChildren(this.answer); // not permitted: then by hand
       return;
