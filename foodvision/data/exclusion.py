@@ -2,10 +2,11 @@
 
 import difflib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from foodvision.data.names import file_named
+from foodvision.data.names import a_few, file_named
 from foodvision.data.photos import Photos
 from foodvision.errors import DataError, first_line
 from foodvision.system.packed import plain_path
@@ -18,22 +19,41 @@ def exclude(photos: Photos, file: Path) -> Photos:
         where empty lines and those that begin with # are passed over; or JSON, an object
         whose `exclude` is the list, as `foodvision data --json` writes it.
 
-    Raises DataError for a file that cannot be read, and for a line that names no photo.
+    A line that names no photo is passed over, and noted: the photo may be deleted since.
+
+    Raises DataError for a file that cannot be read, and for one none of whose lines names a photo.
     """
     known = {file_named("", Path(plain_path(photo.path))): photo.path for photo in photos.members}
-    unwanted = [_find(known, photos, name, f"{file}, {place}") for place, name in _listed(file)]
-    return photos.without(unwanted, "excluded")
-
-
-def _find(known: dict[Path, Path], photos: Photos, name: str, place: str) -> Path:
-    as_it_is, stripped = (file_named(of, photos.root) for of in (name, name.strip()))
-    path = known.get(as_it_is) or known.get(stripped)
-    if path is None:
+    listed = [(place, name, _find(known, photos.root, name)) for place, name in _listed(file)]
+    missing = [(place, name) for place, name, path in listed if path is None]
+    if missing and len(missing) == len(listed):
+        place, name = missing[0]
         names = list(photos.paths())
         near = difflib.get_close_matches(name, names, n=1) or names[:1]
         hint = f"did you mean {near[0]}?" if near else "there are none"
-        raise DataError(f"{place}: {photos.root} has no photo {name}: {hint}")
-    return path
+        others = ", nor any other that it lists" if missing[1:] else ""
+        raise DataError(f"{file}, {place}: {photos.root} has no photo {name}{others}: {hint}")
+    kept = photos.without([path for *_, path in listed if path is not None], "excluded")
+    return replace(kept, notes=(*kept.notes, *_missing_in_words(file, missing, len(listed))))
+
+
+def _missing_in_words(
+    file: Path, missing: Sequence[tuple[str, str]], listed: int
+) -> tuple[str, ...]:
+    """Return a sentence for lines that name no photo; none where there are none."""
+    if not missing:
+        return ()
+    one = len(missing) == 1
+    names = a_few([name for _, name in missing])
+    return (
+        f"{file}: {len(missing):,} of {listed:,} lines {'names' if one else 'name'} no photo "
+        f"({names}). {'It is' if one else 'They are'} skipped.",
+    )
+
+
+def _find(known: Mapping[Path, Path], root: Path, name: str) -> Path | None:
+    as_it_is, stripped = (file_named(of, root) for of in (name, name.strip()))
+    return known.get(as_it_is) or known.get(stripped)
 
 
 def _listed(file: Path) -> Iterator[tuple[str, str]]:

@@ -61,6 +61,16 @@ def test_empty_list_leaves_nothing_out(photos, listed):
     assert exclude(photos, listed("")) == photos
 
 
+def test_lines_of_photos_that_are_gone_are_counted_and_skipped(photos, listed):
+    (photos.root / "train" / "pizza" / "2.jpg").unlink()
+    file = listed("train/pizza/2.jpg\ntrain/pizza/1.jpg\n")
+    kept = exclude(find_photos(photos.root), file)
+    assert names_of(kept) == ["test/pizza/3.jpg"]
+    assert kept.notes == (
+        f"{file}: 1 of 2 lines names no photo (train/pizza/2.jpg). It is skipped.",
+    )
+
+
 def test_photos_of_a_list_are_named_from_its_folder(tmp_path, listed):
     fill(tmp_path, "photos/a.jpg", "photos/b.jpg")
     (tmp_path / "lists").mkdir()
@@ -82,8 +92,8 @@ def test_photos_of_a_list_are_named_from_its_folder(tmp_path, listed):
         ("zzz", ", line 1: {root} has no photo zzz: did you mean train/pizza/1.jpg?"),
         ("test/pizza/.hidden", ", line 1: {root} has no photo test/pizza/.hidden: did you mean"),
         (
-            '{"exclude": ["train/pizza/1.jpg", "3.jpg"]}',
-            ", entry 2 of exclude: {root} has no photo 3.jpg: did you mean",
+            '{"exclude": ["2.jpg", "3.jpg"]}',
+            ", entry 1 of exclude: {root} has no photo 2.jpg, nor any other that it lists: did",
         ),
         (
             '{"exclude": ',
