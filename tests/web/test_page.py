@@ -209,7 +209,9 @@ def test_many_photos_are_answered_filtered_and_taken_home(page, tmp_path):
     page.locator("input[type=file]").last.set_input_files([*photos, tmp_path / "menu.mpo"])
     expect(page.get_by_role("button", name="Remove this file")).to_have_count(5, timeout=20_000)
     page.get_by_role("button", name="Classify photos").click()
-    expect(page.locator("#status")).to_contain_text("5 of 5 photos classified.", timeout=30_000)
+    expect(page.locator("#status")).to_contain_text(
+        "5 photos: 4 classified, 1 could not be read.", timeout=30_000
+    )
     expect(page.locator("#status li")).to_have_text(re.compile("^menu.mpo is not a readable photo"))
     expect(page.locator("#gallery figure")).to_have_count(4)
     page.screenshot(path=SCREENSHOTS / "many.png", full_page=True)
@@ -220,6 +222,10 @@ def test_many_photos_are_answered_filtered_and_taken_home(page, tmp_path):
     assert [row["label"] for row in rows][:3] == ["pizza", "pizza", "sushi"]
     assert rows[3]["certainty"] == "not known"
     assert rows[4]["error"].startswith("menu.mpo is not a readable photo")
+    page.get_by_text("As a table").click()
+    expect(page.locator("#gallery tr:last-child td")).to_have_text(
+        ["menu.mpo", "could not be read", ""]
+    )
     page.get_by_label("Show").click()
     page.get_by_role("option", name="Pizza").click()
     expect(page.locator("#gallery figure")).to_have_count(2)
