@@ -67,7 +67,10 @@ class _Events:
     ) -> Iterator[tuple[Any, ...]]:
         words = self._models[chosen].words(request)
         if not photos:
-            raise gr.Error(escape(words("many_empty")), print_exception=False)
+            # An error would lie over each of the four outputs besides.
+            gr.Warning(escape(words("many_empty")), title=escape(words("many_tab")))
+            yield tuple(gr.skip() for _ in range(4))
+            return
         done: list[Answered] = []
         yield done, _count(done, photos, words), "", gr.update(choices=_choices(done, words))
         self._running.add(request.session_hash)

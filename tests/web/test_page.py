@@ -205,6 +205,9 @@ def test_page_speaks_the_browsers_language(browser, url, locale, tab, title):
 def test_many_photos_are_answered_filtered_and_taken_home(page, tmp_path):
     (tmp_path / "menu.mpo").write_text("pizza 8.50")
     page.get_by_role("tab", name="Many photos").click()
+    page.get_by_role("button", name="Classify photos").click()
+    expect(page.get_by_test_id("toast-body")).to_contain_text("Choose photos first.")
+    expect(page.get_by_text("Error", exact=True)).to_have_count(0)
     photos = [EXAMPLES / f"{name}.jpg" for name in ("pizza", "pizza_dad", "sushi", "not_food_cat")]
     page.locator("input[type=file]").last.set_input_files([*photos, tmp_path / "menu.mpo"])
     expect(page.get_by_role("button", name="Remove this file")).to_have_count(5, timeout=20_000)
