@@ -211,6 +211,8 @@ def test_many_photos_are_answered_filtered_and_taken_home(page, tmp_path):
     photos = [EXAMPLES / f"{name}.jpg" for name in ("pizza", "pizza_dad", "sushi", "not_food_cat")]
     page.locator("input[type=file]").last.set_input_files([*photos, tmp_path / "menu.mpo"])
     expect(page.get_by_role("button", name="Remove this file")).to_have_count(5, timeout=20_000)
+    # A key of Gradio's without a translation.
+    expect(page.locator("[title^='common.'], [aria-label^='common.']")).to_have_count(0)
     page.get_by_role("button", name="Classify photos").click()
     expect(page.locator("#status")).to_contain_text(
         "5 photos: 4 classified, 1 could not be read.", timeout=30_000
@@ -274,6 +276,8 @@ def test_model_tab_tells_what_it_knows_and_how_well(page):
     expect(chart.get_by_text("Share right")).to_be_visible()
     expect(page.get_by_text("How to read this")).to_have_count(3)
     expect(page.get_by_text("Baklava", exact=True).first).to_be_visible()
+    expect(page.locator("footer")).to_be_visible()
+    expect(page.locator("footer .divider:visible")).to_have_count(0)
     page.screenshot(path=SCREENSHOTS / "model.png", full_page=True)
 
 
