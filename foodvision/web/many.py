@@ -48,10 +48,11 @@ class Answered:
     picture: str = ""
 
     @property
-    def group(self) -> str:
-        """The filter's group: the label, or `_UNKNOWN`."""
-        known = self.prediction is not None and self.prediction.known
-        return self.prediction.label if known and self.prediction else _UNKNOWN
+    def group(self) -> str | None:
+        """The filter's group: the label, or `_UNKNOWN`, or None for a photo that is not read."""
+        if self.prediction is None:
+            return None
+        return self.prediction.label if self.prediction.known else _UNKNOWN
 
 
 class _Events:
@@ -66,7 +67,10 @@ class _Events:
     ) -> Iterator[tuple[Any, ...]]:
         words = self._models[chosen].words(request)
         if not photos:
-            raise gr.Error(escape(words("many_empty")), print_exception=False)
+            # An error would lie over each of the four outputs besides.
+            gr.Warning(escape(words("many_empty")), title=escape(words("many_tab")))
+            yield tuple(gr.skip() for _ in range(4))
+            return
         done: list[Answered] = []
         yield done, _count(done, photos, words), "", gr.update(choices=_choices(done, words))
         self._running.add(request.session_hash)
@@ -154,14 +158,17 @@ def _outcome(
 
 
 def _choices(done: Sequence[Answered], words: Words) -> list[tuple[str, str]]:
-    groups = {photo.group for photo in done if photo.prediction}
+    groups = {photo.group for photo in done if photo.group}
     named = sorted((words.name(group), group) for group in groups - {_UNKNOWN})
     unknown = [(words("unknown_short"), _UNKNOWN)] if _UNKNOWN in groups else []
     return [(words("filter_all"), _ALL), *named, *unknown]
 
 
 def _count(done: Sequence[Answered], photos: Sequence[str], words: Words) -> Markup:
-    return Markup("<p>{}</p>").format(words("answered_count", done=len(done), all=len(photos)))
+    bad = sum(photo.prediction is None for photo in done)
+    key = "answered_unread" if bad else "answered_count"
+    said = words(key, done=len(done) - bad, bad=bad, all=len(photos))
+    return Markup("<p>{}</p>").format(said)
 
 
 def _download_link(done: Sequence[Answered], words: Words) -> Markup:
@@ -176,13 +183,12 @@ def _download_link(done: Sequence[Answered], words: Words) -> Markup:
 def _gallery(done: Sequence[Answered], words: Words) -> Markup:
     figures, rows = [], []
     for photo in done:
-        if photo.prediction is None:
-            continue
         said, confidence = _said(photo.prediction, words)
         shown = {"name": photo.name, "said": said, "confidence": confidence}
-        figures.append(_FIGURE.format(picture=photo.picture, **shown))
+        if photo.prediction:
+            figures.append(_FIGURE.format(picture=photo.picture, **shown))
         rows.append(_ROW.format(**shown))
-    if not figures:
+    if not rows:
         return Markup()
     columns = (words(key) for key in ("photo_label", "answer_label", "confidence_label"))
     return _GALLERY.format(
@@ -193,7 +199,9 @@ def _gallery(done: Sequence[Answered], words: Words) -> Markup:
     )
 
 
-def _said(prediction: Prediction, words: Words) -> tuple[str, str]:
+def _said(prediction: Prediction | None, words: Words) -> tuple[str, str]:
+    if prediction is None:
+        return words("unread_short"), ""
     if not prediction.known:
         return words("unknown_short"), ""
     return words.name(prediction.label), percent(prediction.confidence, words)

@@ -107,14 +107,16 @@ def make_newer_model(folder):
     return replace(newer, graph=graph.SerializeToString())
 
 
-def answer_many(page, photos):
-    """Give photos to the page, and return the rows of its CSV."""
+def answer_many(page, photos, bad=0):
+    """Give photos to the page, of which some are bad, and return the rows of its CSV."""
     page.get_by_role("tab", name="Many photos").click()
     page.locator("#many input[type=file]").set_input_files(photos)
     page.get_by_role("button", name="Classify photos").click()
-    expect(page.locator("#many .count")).to_have_text(
-        f"{len(photos)} of {len(photos)} photos classified.", timeout=PATIENCE
-    )
+    said = f"{len(photos)} of {len(photos)} photos classified."
+    if bad:
+        good = len(photos) - bad
+        said = f"{len(photos)} photos: {good} classified, {bad} could not be read."
+    expect(page.locator("#many .count")).to_have_text(said, timeout=PATIENCE)
     with page.expect_download() as download:
         page.get_by_role("link", name="Download as CSV").click()
     text = Path(download.value.path()).read_text("utf-8-sig")
@@ -157,15 +159,17 @@ def test_answers_and_confidences_are_pythons_on_turned_phone_photos_too(page, cl
 def test_many_photos_are_filtered_and_the_bad_one_is_named(page, tmp_path):
     (tmp_path / "menu.jpg").write_text("pizza 8.50")
     photos = [EXAMPLES / f"{name}.jpg" for name in ("pizza", "pizza_dad", "not_food_cat")]
-    rows = answer_many(page, [*photos, tmp_path / "menu.jpg"])
+    rows = answer_many(page, [*photos, tmp_path / "menu.jpg"], bad=1)
     assert [row["label"] for row in rows][:2] == ["pizza", "pizza"]
     assert rows[2]["certainty"] == "not known"
     assert rows[3]["error"].startswith("menu.jpg is not a photo that this browser can read")
     expect(page.locator("#many .bad li")).to_have_text(re.compile("^menu.jpg is not a photo"))
     expect(page.locator("#many figure")).to_have_count(3)
+    page.get_by_text("As a table").click()
+    unread = page.locator("#many tbody tr").last.locator("td")
+    expect(unread).to_have_text(["menu.jpg", "could not be read", ""])
     page.locator("#many select").select_option("Pizza")
     expect(page.locator("#many figure:visible")).to_have_count(2)
-    page.get_by_text("As a table").click()
     expect(page.locator("#many tbody tr:visible td:first-child")).to_have_text(
         ["pizza.jpg", "pizza_dad.jpg"]
     )

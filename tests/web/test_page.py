@@ -205,11 +205,18 @@ def test_page_speaks_the_browsers_language(browser, url, locale, tab, title):
 def test_many_photos_are_answered_filtered_and_taken_home(page, tmp_path):
     (tmp_path / "menu.mpo").write_text("pizza 8.50")
     page.get_by_role("tab", name="Many photos").click()
+    page.get_by_role("button", name="Classify photos").click()
+    expect(page.get_by_test_id("toast-body")).to_contain_text("Choose photos first.")
+    expect(page.get_by_text("Error", exact=True)).to_have_count(0)
     photos = [EXAMPLES / f"{name}.jpg" for name in ("pizza", "pizza_dad", "sushi", "not_food_cat")]
     page.locator("input[type=file]").last.set_input_files([*photos, tmp_path / "menu.mpo"])
     expect(page.get_by_role("button", name="Remove this file")).to_have_count(5, timeout=20_000)
+    # A key of Gradio's without a translation.
+    expect(page.locator("[title^='common.'], [aria-label^='common.']")).to_have_count(0)
     page.get_by_role("button", name="Classify photos").click()
-    expect(page.locator("#status")).to_contain_text("5 of 5 photos classified.", timeout=30_000)
+    expect(page.locator("#status")).to_contain_text(
+        "5 photos: 4 classified, 1 could not be read.", timeout=30_000
+    )
     expect(page.locator("#status li")).to_have_text(re.compile("^menu.mpo is not a readable photo"))
     expect(page.locator("#gallery figure")).to_have_count(4)
     page.screenshot(path=SCREENSHOTS / "many.png", full_page=True)
@@ -220,6 +227,10 @@ def test_many_photos_are_answered_filtered_and_taken_home(page, tmp_path):
     assert [row["label"] for row in rows][:3] == ["pizza", "pizza", "sushi"]
     assert rows[3]["certainty"] == "not known"
     assert rows[4]["error"].startswith("menu.mpo is not a readable photo")
+    page.get_by_text("As a table").click()
+    expect(page.locator("#gallery tr:last-child td")).to_have_text(
+        ["menu.mpo", "could not be read", ""]
+    )
     page.get_by_label("Show").click()
     page.get_by_role("option", name="Pizza").click()
     expect(page.locator("#gallery figure")).to_have_count(2)
@@ -265,6 +276,8 @@ def test_model_tab_tells_what_it_knows_and_how_well(page):
     expect(chart.get_by_text("Share right")).to_be_visible()
     expect(page.get_by_text("How to read this")).to_have_count(3)
     expect(page.get_by_text("Baklava", exact=True).first).to_be_visible()
+    expect(page.locator("footer")).to_be_visible()
+    expect(page.locator("footer .divider:visible")).to_have_count(0)
     page.screenshot(path=SCREENSHOTS / "model.png", full_page=True)
 
 

@@ -73,7 +73,10 @@ class ManyTab {
   }
 
   #tellCount(all) {
-    this.count.textContent = this.words.say("answered_count", { done: this.#answered.length, all });
+    const done = this.#answered.filter(({ prediction }) => prediction).length;
+    const bad = this.#answered.length - done;
+    const key = bad ? "answered_unread" : "answered_count";
+    this.count.textContent = this.words.say(key, { done, bad, all });
   }
 
   async #answerOne(photo) {
@@ -107,6 +110,7 @@ class ManyTab {
     } else {
       find("ul", this.bad).append(element("li", {}, answered.error));
       this.bad.hidden = false;
+      this.#addRow(answered.name, this.words.say("unread_short"), "");
     }
   }
 
@@ -129,15 +133,16 @@ class ManyTab {
     caption.append(` ${confidence}`, element("br"), element("small", {}, name));
     const image = element("img", { src: URL.createObjectURL(picture), alt: name });
     const figure = element("figure", {}, image, caption);
-    const row = element(
-      "tr",
-      {},
-      ...[name, said, confidence].map((cell) => element("td", {}, cell)),
-    );
+    const row = this.#addRow(name, said, confidence);
     figure.dataset.group = row.dataset.group = known ? label : UNKNOWN;
     this.gallery.append(figure);
+  }
+
+  #addRow(...cells) {
+    const row = element("tr", {}, ...cells.map((cell) => element("td", {}, cell)));
     this.rows.append(row);
     this.table.hidden = false;
+    return row;
   }
 
   #offerGroups() {
