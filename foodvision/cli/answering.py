@@ -19,7 +19,7 @@ from foodvision.cli.options import (
 from foodvision.cli.places import check_place, check_table
 from foodvision.errors import SettingsError
 from foodvision.system.network import believe_proxies
-from foodvision.system.terminal import say, say_json
+from foodvision.system.terminal import complain, say, say_json
 
 if TYPE_CHECKING:
     from foodvision.runs.answers import JudgedPhoto
@@ -103,7 +103,8 @@ def evaluate(
     /,
     *,
     model: ModelName = None,
-    split: Split = "test",
+    split: Split | None = None,
+    exclude: Path | None = None,
     unknown: Path | None = None,
     html: Path | None = None,
     json: Switch = False,
@@ -123,7 +124,11 @@ def evaluate(
         The model: a checkpoint or run folder, or user/name on the Hub. The default is
         foodvision_101, which ships.
     split:
-        Which photos to use: train, val, test or all.
+        Which photos to use: train, val, test or all. The default is test, or all photos where there
+        are no splits. Of photos that the model was trained on, test and val are those that its
+        training set aside.
+    exclude:
+        A file that lists photos to leave out, as in train.
     unknown:
         Photos of other things than the model's classes: a folder, .zip or .tar.gz. Also measures
         how many of them the model refuses.
@@ -141,12 +146,16 @@ def evaluate(
         from foodvision.reports.pages import write_judgement
     from foodvision.classifier import load
     from foodvision.data import open_photos, open_unlabelled
-    from foodvision.evaluation.judge import answer, choose_split, judge
+    from foodvision.evaluation.judge import answer, judge
     from foodvision.runs.answers import list_answers
+    from foodvision.runs.photos import choose_photos
 
     classifier, name = load(model), model or "foodvision_101"
     with open_photos(data) as photos, open_unlabelled(unknown) as others:
-        chosen = choose_split(photos, split, classifier.config)
+        of_source = choose_photos(photos, split, classifier.checkpoint, data, exclude)
+        for note in of_source.notes:
+            complain(note)
+        chosen, data = of_source.photos, of_source.in_words(data)
         answers = answer(classifier, chosen)
         judgement = judge(classifier, chosen, answers, others)
         listed = list_answers(photos.root, chosen, classifier.classes, answers)

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from foodvision.cli.example_photos import publish_examples
 from foodvision.cli.options import ModelName, Names, Split, Switch
 from foodvision.errors import SettingsError
-from foodvision.system.terminal import say
+from foodvision.system.terminal import complain, say
 
 if TYPE_CHECKING:
     from foodvision.hub.push import Pushed
@@ -73,7 +73,7 @@ def say_pushed(pushed: "Pushed", name: str) -> None:
     say(f"Serve a page with it: foodvision deploy {name}-page --model {name}")
 
 
-def verify(model: str, data: str, /, *, split: Split = "test") -> int:
+def verify(model: str, data: str, /, *, split: Split | None = None) -> int:
     """Measure a published model again and check its card.
 
     The card is confirmed if its figures lie in the 95% intervals of the new measurement.
@@ -86,18 +86,23 @@ def verify(model: str, data: str, /, *, split: Split = "test") -> int:
     data:
         The test photos, as in evaluate.
     split:
-        Which photos to use: train, val, test or all.
+        Which photos to use: train, val, test or all. The default is test, or all photos where there
+        are no splits.
     """
     from foodvision.checkpoint import check_figures
     from foodvision.classifier import load
     from foodvision.cli.tables import claims_table, console
     from foodvision.data import open_photos
-    from foodvision.evaluation.judge import choose_split, evaluate
+    from foodvision.evaluation.judge import evaluate
+    from foodvision.runs.photos import choose_photos
 
     classifier = load(model)
     check_figures(classifier.checkpoint)
     with open_photos(data) as photos:
-        found = evaluate(classifier, choose_split(photos, split, classifier.config))
+        chosen = choose_photos(photos, split, classifier.checkpoint, data)
+        for note in chosen.notes:
+            complain(note)
+        found = evaluate(classifier, chosen.photos)
     table, holds = claims_table(classifier.config.figures.get("test", {}), found)
     console().print(table)
     say(f"the card of {model} is {'confirmed' if holds else 'not confirmed'}")

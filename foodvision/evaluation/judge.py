@@ -1,7 +1,7 @@
 """Measure a model on labelled photos, by the graph that is served."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -59,10 +59,17 @@ class Judgement:
         return TypeAdapter(cls).validate_python({**raw, "figures": raw})
 
 
-def choose_split(photos: Photos, split: str, config: CheckpointConfig) -> tuple[LabelledPhoto, ...]:
-    """Return the photos to judge: those of a split, or all where the folder names no splits.
+def choose_split(
+    photos: Photos,
+    split: str | None,
+    config: CheckpointConfig,
+    unwanted: Collection[Path] = (),
+) -> tuple[LabelledPhoto, ...]:
+    """Return the photos to judge.
 
-    split: train, val, test, or all for every photo there is.
+    split: train, val, test, or all for every photo there is. None is test, or all where the folder
+        names no splits.
+    unwanted: photos that are left out.
 
     If the model was trained on these photos, what the source does not name is what its training
     set aside; where photos were excluded then, their list must still be in its place for that.
@@ -75,15 +82,24 @@ def choose_split(photos: Photos, split: str, config: CheckpointConfig) -> tuple[
         chosen = photos.members
     else:
         chosen = (
-            photos.splits.get(split)
-            or _splits_of_training(photos, config).get(split)
+            photos.splits.get(split or "test")
+            or _splits_of_training(photos, config).get(split or "test")
             or photos.splits.get("all", ())
         )
+        if split and chosen and chosen == photos.splits.get("all"):
+            raise DataError(
+                f"{photos.root} has no splits, so it has no {split} photos: leave out --split to "
+                f"use all photos, or put some into {split}/"
+            )
     if not chosen:
         there = ", ".join(name for name, members in photos.splits.items() if members)
         raise DataError(
-            f"{photos.root} has no photos in {split}/, only in {there}: choose one with --split"
+            f"{photos.root} has no photos in {split or 'test'}/, only in {there}: choose one with "
+            "--split"
         )
+    chosen = tuple(photo for photo in chosen if photo.path not in unwanted)
+    if not chosen:
+        raise DataError(f"{photos.root}: all photos to use are excluded: shorten the list")
     if strange := sorted({photo.label for photo in chosen} - set(classes)):
         raise DataError(
             f"{photos.root} has the class {strange[0]}, which is not one of the model's "

@@ -67,10 +67,16 @@ class Comparison:
             ahead, behind, interval = behind, ahead, Interval(-interval.high, -interval.low)
         p_value = "p < 0.001" if self.p_value < 0.001 else f"p = {self.p_value:.3f}"
         verdict = f"{'a' if self.is_more_than_noise else 'no'} significant difference"
+        # The exact test is the stricter one: the interval never includes 0 where it rejects.
+        disagree = (
+            " The interval just excludes 0, but the exact test does not reject equal accuracy: "
+            "there are too few photos to tell."
+        )
         return (
             f"{ahead.name} is {100 * abs(self.difference):.1f} points more accurate than "
             f"{behind.name} (95% interval {points(interval.low)} to {points(interval.high)}) "
             f"{on_photos}: {verdict} (McNemar's exact test, {p_value})."
+            f"{disagree if interval.low > 0 and not self.is_more_than_noise else ''}"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -143,7 +149,10 @@ def _check_same_photos(
     names: tuple[str, str], one: Mapping[str, JudgedPhoto], two: Mapping[str, JudgedPhoto]
 ) -> None:
     both = " and ".join(names)
-    way_out = "compare runs with the same photos, seed and test-share"
+    way_out = (
+        "compare runs with the same photos, seed and test-share, and with the same --exclude list "
+        "and files"
+    )
     if one.keys() != two.keys():
         raise RunError(
             f"{both} have different test photos ({len(one)} and {len(two)}, "

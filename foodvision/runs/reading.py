@@ -13,7 +13,7 @@ from typing import Literal, TypeVar
 from foodvision.errors import RunError
 from foodvision.evaluation.judge import Judgement
 from foodvision.runs.answers import JudgedPhoto
-from foodvision.runs.record import RunRecord
+from foodvision.runs.record import RunRecord, UsedPhoto
 from foodvision.safety.escaping import from_cell
 from foodvision.safety.files import read_file, read_json
 from foodvision.safety.schema import JudgementClaims, Rows, Settings, Started
@@ -22,6 +22,8 @@ _T = TypeVar("_T")
 
 # About a million photos.
 _MOST_ANSWERS = 100_000_000
+# About ten million.
+_MOST_PHOTOS = 1_500_000_000
 
 
 def read_run(folder: Path) -> RunRecord:
@@ -68,12 +70,20 @@ def sort_runs(records: Sequence[RunRecord], by: Literal["time", "top1"]) -> list
     return sorted(records, key=key, reverse=True)
 
 
+def read_photos(folder: Path) -> tuple[UsedPhoto, ...]:
+    """Return the photos that a run used; none of a run of version 0.5 and before.
+
+    Raises RunError if the file is spoiled.
+    """
+    with _translate_errors(path := folder / "photos.csv"):
+        return tuple(
+            UsedPhoto(from_cell(photo), split, int(size), sha256)
+            for photo, split, size, sha256 in _rows(path, _MOST_PHOTOS)
+        )
+
+
 def _read_answers(path: Path) -> tuple[JudgedPhoto, ...]:
-    if not os.path.lexists(path):
-        return ()
     with _translate_errors(path):
-        content = read_file(path, path.parent, _MOST_ANSWERS).decode(errors="surrogateescape")
-        rows = list(csv.reader(io.StringIO(content, newline="")))[1:]
         return tuple(
             JudgedPhoto(
                 from_cell(photo),
@@ -82,8 +92,16 @@ def _read_answers(path: Path) -> tuple[JudgedPhoto, ...]:
                 _share(confidence),
                 _number(score),
             )
-            for photo, label, answer, confidence, score in rows
+            for photo, label, answer, confidence, score in _rows(path, _MOST_ANSWERS)
         )
+
+
+def _rows(path: Path, most: int) -> list[list[str]]:
+    """Return the rows of a CSV file below its head; none if it is not there."""
+    if not os.path.lexists(path):
+        return []
+    content = read_file(path, path.parent, most).decode(errors="surrogateescape")
+    return list(csv.reader(io.StringIO(content, newline="")))[1:]
 
 
 def _share(cell: str) -> float:

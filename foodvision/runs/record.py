@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from foodvision.evaluation.figures import Figures
 from foodvision.evaluation.judge import Judgement
@@ -27,6 +27,18 @@ State: TypeAlias = Literal["running", "finished", "stopped", "failed"]
 
 Row: TypeAlias = Mapping[str, Any]
 """An epoch: epoch, stage, train_loss, train_acc, val_loss, val_acc, learning_rate, seconds."""
+
+
+class UsedPhoto(NamedTuple):
+    """A row of `photos.csv`: a photo of a run by its path in the photos' folder, and its split.
+
+    sha256: of the file's bytes, in hexadecimal, so that a copy elsewhere is known again.
+    """
+
+    photo: str
+    split: str
+    bytes: int
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -139,6 +151,12 @@ def write_answers(folder: Path, answers: Iterable[JudgedPhoto]) -> None:
     """Write `answers.csv`: what the model said of each test photo."""
     rows = [(*map(to_cell, answer[:3]), *answer[3:]) for answer in answers]
     _write_csv(folder / "answers.csv", JudgedPhoto._fields, rows)
+
+
+def write_photos(folder: Path, photos: Iterable[UsedPhoto]) -> None:
+    """Write `photos.csv`: the photos that a run learns from and is measured on."""
+    rows = [(to_cell(photo.photo), *photo[1:]) for photo in photos]
+    _write_csv(folder / "photos.csv", UsedPhoto._fields, rows)
 
 
 def write_figures(folder: Path, judgement: Judgement) -> None:

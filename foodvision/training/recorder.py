@@ -48,6 +48,11 @@ def check_run_folder(folder: Path, resume: bool) -> None:
     """
     check_target(folder / "checkpoint")
     exists = (folder / "run.json").exists()
+    is_finished = not (folder / "state").exists() and (folder / "checkpoint").exists()
+    if exists and not resume and is_finished:
+        raise SettingsError(
+            f"{folder} already contains a finished run: choose another folder with --output"
+        )
     if exists and not resume:
         raise SettingsError(
             f"{folder} already contains a run: continue it with --resume {folder}, or choose "
@@ -55,7 +60,7 @@ def check_run_folder(folder: Path, resume: bool) -> None:
         )
     if resume and not exists:
         raise SettingsError(f"{folder} contains no run to resume: check the path")
-    if resume and not (folder / "state").exists() and (folder / "checkpoint").exists():
+    if resume and is_finished:
         raise SettingsError(f"{folder} is already finished: there is nothing to resume")
 
 

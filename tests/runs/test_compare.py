@@ -91,6 +91,22 @@ def test_noise_is_said_in_words(runs, fruit):
     )
 
 
+def test_interval_and_test_that_disagree_are_reconciled(tmp_path):
+    one, two = (
+        record(
+            tmp_path / name,
+            tuple(JudgedPhoto(str(n), "a", "b" if n < wrong else "a", 1, 1) for n in range(30)),
+        )
+        for name, wrong in (("one", 5), ("two", 0))
+    )
+    assert compare(one, two).in_words() == (
+        "two is 16.7 points more accurate than one (95% interval +0.4 to +30.9) on the same 30 "
+        "photos: no significant difference (McNemar's exact test, p = 0.062). The interval just "
+        "excludes 0, but the exact test does not reject equal accuracy: there are too few photos "
+        "to tell."
+    )
+
+
 def test_runs_that_are_equally_often_right_differ_in_which_photos(tmp_path):
     one = record(
         tmp_path / "one", (JudgedPhoto("1", "a", "a", 1, 1), JudgedPhoto("2", "a", "b", 1, 1))
@@ -126,7 +142,7 @@ def test_runs_on_other_photos_are_not_compared(tmp_path):
         compare(one, two)
     assert str(caught.value) == (
         "one and two have different test photos (5 and 4, 2 in common): compare runs with "
-        "the same photos, seed and test-share"
+        "the same photos, seed and test-share, and with the same --exclude list and files"
     )
 
 

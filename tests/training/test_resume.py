@@ -206,7 +206,7 @@ def test_second_run_into_a_folder_refuses(fruit, tmp_path):
         f"foodvision: another run is writing to {config.output}: choose another --output\n"
     )
     run_training(fruit, config)
-    with pytest.raises(SettingsError, match="contains a run: continue it with --resume"):
+    with pytest.raises(SettingsError, match="contains a finished run: choose another"):
         run_training(fruit, config)
     with pytest.raises(SettingsError, match="is already finished: there is nothing to resume"):
         run_training(fruit, config, resume=True)

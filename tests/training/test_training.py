@@ -106,9 +106,9 @@ def test_evaluation_of_the_photos_of_a_training_takes_those_it_set_aside(tmp_pat
     assert choose_split(train_alone, "val", trained.config)
     assert choose_split(train_alone, "test", trained.config) == test
     strange = replace(trained.config, training={"val_share": None, "exclude": ["a list"]})
-    assert len(choose_split(photos, "test", strange)) == 30
+    assert len(choose_split(photos, None, strange)) == 30
     make_photo(tmp_path / "photos" / "kiwi" / "new.jpg", COLOURS["kiwi"], seed=77)
-    assert len(choose_split(find_photos(tmp_path / "photos"), "test", trained.config)) == 31
+    assert len(choose_split(find_photos(tmp_path / "photos"), None, trained.config)) == 31
 
 
 @pytest.mark.slow

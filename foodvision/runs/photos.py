@@ -1,0 +1,148 @@
+"""Which photos a run was trained on, and those of a source that it was not trained on."""
+
+import hashlib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from foodvision.checkpoint import Checkpoint
+from foodvision.data import LabelledPhoto, Photos, exclude
+from foodvision.evaluation.judge import choose_split
+from foodvision.image import read_photo
+from foodvision.runs.reading import read_photos, read_run
+from foodvision.runs.record import UsedPhoto
+from foodvision.system.packed import size_of
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The photos to judge a model on, and what is to be known of that, a sentence each.
+
+    of_run: what they are called, if they are those that the model's training set aside.
+    """
+
+    photos: tuple[LabelledPhoto, ...]
+    of_run: str = ""
+    notes: tuple[str, ...] = ()
+
+    def in_words(self, source: str) -> str:
+        """Return what a title calls the photos of a source."""
+        return f"{source}, {self.of_run}" if self.of_run else source
+
+
+def used_photos(photos: Photos) -> list[UsedPhoto]:
+    """Return the photos of a run's splits, as its folder keeps them."""
+    return [
+        UsedPhoto(photos.name_of(photo.path), split, size_of(photo.path), _sha256(photo.path))
+        for split, members in photos.splits.items()
+        for photo in members
+    ]
+
+
+def choose_photos(
+    photos: Photos,
+    split: str | None,
+    checkpoint: Checkpoint,
+    source: str,
+    excluded: Path | None = None,
+) -> Chosen:
+    """Return the photos of a source that a model is judged on.
+
+    split: as `choose_split` takes it. source: the photos' name, as people gave it.
+    excluded: a list of photos to leave out, as `exclude` takes it.
+
+    Of a run's own photos they are those that it set aside, even if others were added since. Where
+    some are left that the model was trained on, a note says how many.
+
+    Raises DataError as `choose_split` and `exclude` do, and if no photo is left; RunError for a
+    spoiled run.
+    """
+    kept = exclude(photos, excluded) if excluded else photos
+    there = {photo.path for photo in kept.members}
+    unwanted = {photo.path for photo in photos.members} - there
+    notes = kept.notes[len(photos.notes) :]
+    wanted, run = split or "test", _run_of(checkpoint)
+    used = _used(run, kept, source) if run else {}
+    is_named = wanted == "all" or bool(photos.splits.get(wanted))
+    own = tuple(photo for photo in kept.members if used.get(photo.path) == wanted)
+    rest = len(kept.members) - len(own)
+    if run and own and not is_named and (_is_source(run, source) or there <= used.keys()):
+        counted = _count(len(own), wanted)
+        said = f"Evaluated on the {counted} of {run}."
+        if rest:
+            said += (
+                f" The other {rest:,} photos of {source} are left out: the model was trained on "
+                "them, or may have been."
+            )
+        return Chosen(own, counted, (*notes, said))
+    chosen = choose_split(photos, split, checkpoint.config, unwanted)
+    if wanted != "train":
+        notes += _warning(chosen, photos, used, checkpoint, source)
+    return Chosen(chosen, notes=notes)
+
+
+def _warning(
+    chosen: Collection[LabelledPhoto],
+    photos: Photos,
+    used: Mapping[Path, str],
+    checkpoint: Checkpoint,
+    source: str,
+) -> tuple[str, ...]:
+    seen = sum(used.get(photo.path) == "train" for photo in chosen)
+    if seen:
+        return (
+            f"Warning: the model was trained on {seen:,} of these {len(chosen):,} photos, so the "
+            "accuracy is too high. Use photos that it has not seen.",
+        )
+    trained_here = checkpoint.config.data.get("source") == source
+    if not used and trained_here and set(chosen) == set(photos.splits.get("all", ())):
+        return (
+            f"Warning: the model was trained on photos of {source}, but not on exactly these. "
+            "Which of them it has seen cannot be told: the accuracy may be too high.",
+        )
+    return ()
+
+
+def _run_of(checkpoint: Checkpoint) -> Path | None:
+    """Return the folder of the run whose checkpoint it is, if it lies there."""
+    folder = checkpoint.folder
+    is_in_run = folder.name == "checkpoint" and (folder.parent / "run.json").is_file()
+    return folder.parent if is_in_run else None
+
+
+def _used(run: Path, photos: Photos, source: str) -> dict[Path, str]:
+    """Return the splits of those photos that a run used.
+
+    Older runs only say which photos of their own source were test photos: the others may have
+    trained the model.
+    """
+    names = {path: name for name, path in photos.paths().items()}
+    if rows := read_photos(run):
+        # Of a photo that several splits have, the one of this name; else it was trained on.
+        splits: dict[str, str] = {row.sha256: row.split for row in reversed(rows)}
+        exact = {(row.photo, row.sha256): row.split for row in rows}
+        sizes = {row.bytes for row in rows}
+        # Only what has the size of one of them is read.
+        digests = {path: _sha256(path) for path in names if size_of(path) in sizes}
+        found = {
+            path: exact.get((names[path], digest)) or splits.get(digest)
+            for path, digest in digests.items()
+        }
+        return {path: split for path, split in found.items() if split}
+    if not _is_source(run, source):
+        return {}
+    test = {answer.photo for answer in read_run(run).answers}
+    return {path: "test" if name in test else "train" for path, name in names.items() if test}
+
+
+def _is_source(run: Path, source: str) -> bool:
+    return Path(read_run(run).data).resolve() == Path(source).resolve()
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(read_photo(path)).hexdigest()
+
+
+def _count(number: int, split: str) -> str:
+    names = {"val": "validation", "train": "training"}
+    return f"{number:,} {names.get(split, split)} photo{'' if number == 1 else 's'}"
