@@ -28,6 +28,9 @@ UNPRINTABLE = re.compile(
 The joiners of emoji and of Indic and Persian words (U+200C, U+200D) are none of them.
 """
 
+# A letter before a colon is a drive of Windows.
+_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+):/+(.*)", re.DOTALL | re.IGNORECASE)
+
 _LONGEST_LINE = 300
 
 
@@ -92,6 +95,18 @@ class SettingsError(FoodVisionError):
 
 class Stopped(FoodVisionError):  # noqa: N818 (nothing went wrong)
     """A training that was asked to stop; it can go on."""
+
+
+def absent(name: object, what: str = "photo") -> str:
+    """Return that a file or folder is not there; of an address, that it has to be downloaded.
+
+    name: as it was given; a Path has lost the second slash of an address, which comes back.
+    """
+    if address := _ADDRESS.match(str(name)):
+        scheme, rest = address.groups()
+        kind = "a web address" if scheme.lower() in ("http", "https") else "an address"
+        return f"{scheme}://{rest} is {kind}: download the {what} first"
+    return f"{name} does not exist: check the path"
 
 
 def first_line(error: BaseException) -> str:

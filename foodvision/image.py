@@ -18,7 +18,7 @@ import numpy as np
 import pillow_heif
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
-from foodvision.errors import PhotoError, first_line
+from foodvision.errors import PhotoError, absent, first_line
 from foodvision.reduced import TURNS, ReducedImage
 from foodvision.safety.photo_limits import (
     MAX_BYTES,
@@ -149,11 +149,7 @@ def read_photo(path: str | os.PathLike[str]) -> bytes:
             _check_size(of.st_size, name)
             return file.read(of.st_size)
     except FileNotFoundError:
-        if "://" in name:
-            raise PhotoError(
-                f"{name} is a web address: download the photo and give the file"
-            ) from None
-        raise PhotoError(f"{name} does not exist: check the path") from None
+        raise PhotoError(absent(name)) from None
     except IsADirectoryError:
         raise PhotoError(f"{name} is a folder, not a photo") from None
     except PermissionError:

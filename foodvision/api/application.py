@@ -35,6 +35,9 @@ _AT_ONCE, _MOST = 8, 72
 _RUNNING = 2
 _MOST_HEAVY_WAITING = 4
 
+# Others are refused: a typing error would go unseen.
+_PARAMETERS = ("model", "top", "map")
+
 _PHOTO = {"type": "string", "format": "binary"}
 _BODY = {
     "requestBody": {
@@ -183,6 +186,10 @@ class Service:
         map: Annotated[bool, Query(description="Also return a heat map")] = False,  # noqa: A002
     ) -> Predictions:
         """Say what is in one or several photos: the body itself, or a form of files."""
+        if unknown := [given for given in request.query_params if given not in _PARAMETERS]:
+            raise RefusedError(
+                422, f"unknown parameter {unknown[0]:.100}: there are model, top and map"
+            )
         name = model or next(iter(self._models))
         if name not in self._models:
             raise RefusedError(404, f"unknown model {name:.100}: /api/ready lists the models")

@@ -54,7 +54,9 @@ async def read_photos(request: Request, folder: Path) -> list[Sent]:
             size += file.write(block)
     if not size:
         raise RefusedError(
-            400, "the request contains no photo: send one as the request body, or as a form field"
+            400,
+            "the request contains no photo: send one as the request body, or as a form field "
+            "(-F photo=@a.jpg)",
         )
     return [Sent("photo", path)]
 

@@ -63,7 +63,7 @@ def answer_photos(
             write(photo.name, answer)
             count += 1
             bar.update()
-    _tell(output, count, failed, sorter)
+    _tell(output, count, failed, len(before.names), sorter)
     return 1 if failed or before.failed else 0
 
 
@@ -86,11 +86,17 @@ def _bar(output: Output, before: Written) -> tqdm:
     return progress(None, "photos", **options)
 
 
-def _tell(output: Output, count: int, failed: int, sorter: Sorter | None) -> None:
-    """Print what was written; to standard error if standard output is for programs."""
+def _tell(output: Output, count: int, failed: int, before: int, sorter: Sorter | None) -> None:
+    """Print what was written; to standard error if standard output is for programs.
+
+    before: photos that the file held already.
+    """
     show = complain if output.json else say
     if output.file:
-        show(f"{output.file}: {count:,} photos" + (f", {failed:,} unreadable" if failed else ""))
+        photos = f"{count:,} {'new ' if before else ''}{'photo' if count == 1 else 'photos'}"
+        unreadable = f", {failed:,} unreadable" if failed else ""
+        already = f", {before:,} already there" if before else ""
+        show(f"{output.file}: {photos}{unreadable}{already}")
     if sorter:
         show(sorter.in_words())
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def predict(
     *photos: str,
     model: ModelName = None,
-    top: int = 5,
+    top: Count = 5,
     json: Switch = False,
     csv: Path | None = None,
     parquet: str | None = None,
@@ -58,25 +58,25 @@ def predict(
         top2_confidence and so on, error.
     parquet:
         Write the same columns to a Parquet file. With --ray, write a folder of them, which may be
-        an address. Requires the extra datasets, or ray.
+        an address. Requires `pip install '.[datasets]'`, or `'.[ray]'`.
     resume:
         Continue an interrupted --csv file, or with --ray a --parquet folder. Photos in it are
         skipped.
     sort_into:
-        Also link each photo into DIR/label/, and unknown ones into DIR/not known/. Photos are
-        copied where links are not possible.
+        Also link each photo into this folder, under its label: with sorted/, into sorted/pizza/.
+        Unknown ones go into sorted/not known/. Photos are copied where links are not possible.
     ray:
         Predict on a Ray cluster, for millions of photos: local starts a Ray cluster on this
-        machine; HOST:PORT or auto joins a running one. Requires --parquet, and the extra ray.
+        machine; HOST:PORT or auto joins a running one. Requires --parquet, and
+        `pip install '.[ray]'`.
     ray_cpus:
         With --ray: processors per actor. Raise it to save memory: each actor loads the model once.
     """
     from foodvision.checkpoint import read_checkpoint
-    from foodvision.classifier import Classifier, check_top, find_checkpoint
+    from foodvision.classifier import Classifier, find_checkpoint
     from foodvision.cli.answer_photos import Output, answer_photos
     from foodvision.cli.many_photos import check_photos, make_decoder
 
-    check_top(top)
     if ray:
         if not parquet:
             raise SettingsError("--ray writes a folder of Parquet files: add --parquet DIR")
@@ -208,7 +208,8 @@ def demo(
     feedback_classes_only:
         With --feedback: save only photos of the model's classes.
     mcp:
-        Also offer predictions as tools of the Model Context Protocol. Requires the extra mcp.
+        Also offer predictions as tools of the Model Context Protocol. Requires
+        `pip install '.[mcp]'`.
     allow_host:
         Host name under which visitors open the page, such as food.example.org behind a proxy.
         Repeat it for several. A page on

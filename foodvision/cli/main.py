@@ -56,6 +56,12 @@ _COMMANDS = {
     "Serve": (serve,),
 }
 
+# Where the library would write ARGS for what the help explains under a name.
+_USAGE = {
+    "predict": "Usage: foodvision predict [OPTIONS] PHOTOS...",
+    "runs": "Usage: foodvision runs [OPTIONS] [FOLDER]",
+}
+
 app = App(
     name="foodvision",
     help="Recognise the food in a photo.",
@@ -68,7 +74,14 @@ for _place, (_title, _commands) in enumerate(_COMMANDS.items()):
     _group = Group(_title, sort_key=_place)
     for _order, _command in enumerate(_commands):
         _name = _command.__name__.replace("_", "-")
-        app.command(_command, _name, group=_group, sort_key=_order, help_epilogue=epilogue(_name))
+        app.command(
+            _command,
+            _name,
+            group=_group,
+            sort_key=_order,
+            help_epilogue=epilogue(_name),
+            usage=_USAGE.get(_name),
+        )
 app["--help"].group = app["--version"].group = (Group("Options", sort_key=len(_COMMANDS)),)
 app["--help"].help = "Show this help."
 app["--version"].help = "Show the version."

@@ -5,6 +5,7 @@ few photos ahead while the network runs on those before them.
 """
 
 import glob
+import io
 import os
 import re
 import sys
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from itertools import chain, groupby, islice
 from pathlib import Path
 from threading import Thread
-from typing import Any, TypeAlias
+from typing import IO, Any, TypeAlias
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from foodvision.data.archives import is_archive, open_source
 from foodvision.data.names import relative_name
 from foodvision.data.photos import photo_files
 from foodvision.decoding import Decoder
-from foodvision.errors import DataError, FoodVisionError, PhotoError, renamed
+from foodvision.errors import DataError, FoodVisionError, PhotoError, absent, renamed
 from foodvision.graph.check import BATCH
 from foodvision.preprocess import Preprocess
 from foodvision.system.processes import processors
@@ -69,10 +70,13 @@ def check_photos(photos: Sequence[str]) -> None:
     if not photos:
         raise PhotoError("give a photo or a folder of photos")
     if STANDARD_INPUT in photos:
+        if {*photos} == {STANDARD_INPUT} and not _has_lines(sys.stdin.buffer):
+            raise PhotoError("standard input is empty: write one path per line to it")
         return
     if not any(os.path.exists(path) for path in _named(photos)):  # noqa: PTH110 (any text)
-        fault = "matches no file" if _is_pattern(photos[0]) else "does not exist"
-        raise PhotoError(f"{Path(photos[0])} {fault}: check the path")
+        if _is_pattern(photos[0]):
+            raise PhotoError(f"{photos[0]} matches no file: check the path")
+        raise PhotoError(absent(photos[0]))
     if all(os.path.isdir(name) for name in photos):  # noqa: PTH112 (any text)
         empty = [next(photo_files(Path(name)), None) is None for name in photos]
         if all(empty):
@@ -226,9 +230,18 @@ def _named(photos: Iterable[str]) -> Iterator[Path]:
             yield Path(name)
 
 
+def _has_lines(stream: IO[bytes]) -> bool:
+    """Whether a stream has a line; empty ones before it are skipped, it stays to be read."""
+    if not isinstance(stream, io.BufferedReader):
+        return True
+    while (ahead := stream.peek(1)[:1]) in (b"\n", b"\r"):
+        stream.read(1)
+    return bool(ahead)
+
+
 def _is_pattern(name: str) -> bool:
     """Whether a name is a pattern that no shell has expanded."""
-    return glob.has_magic(name) and not os.path.lexists(name)
+    return glob.has_magic(name) and "://" not in name and not os.path.lexists(name)
 
 
 def _matches(pattern: str) -> Iterator[Path]:

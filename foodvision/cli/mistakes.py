@@ -11,6 +11,7 @@ from cyclopts.exceptions import (
     UnknownCommandError,
     UnknownOptionError,
     UnusedCliTokensError,
+    ValidationError,
 )
 
 from foodvision.cli.examples import EXAMPLES
@@ -19,6 +20,10 @@ from foodvision.cli.options import STANDARD_INPUT
 
 # How alike two names must be, of 1: "modle" and "model" have 0.8, "lr" and "ray" have 0.4.
 _CLOSE = 0.75
+# Of three letters, one may be wrong or two swapped: "cvs" and "csv" have 0.67.
+_CLOSE_SHORT = 0.66
+
+_IN_WORDS = {int: "a whole number", float: "a number", bool: "true or false"}
 
 
 def explain(error: CycloptsError, app: App) -> str:
@@ -87,6 +92,21 @@ def _explain(error: CycloptsError, command: str, app: App) -> str:
             return f"{command} requires {name}, as in: {EXAMPLES[command][0]}"
         case CoercionError(token=token) if token and token.keyword == "--device":
             return f"{error} {DEVICE}"
+    return _value_fault(error)
+
+
+def _value_fault(error: CycloptsError) -> str:
+    """Say what a value has to be."""
+    match error:
+        case CoercionError(token=token, target_type=kind) if token and kind in _IN_WORDS:
+            name = token.keyword or (error.argument.name if error.argument else "the value")
+            place = "" if token.source in ("", "cli") else f" in {token.source}"
+            return f'{name}{place} needs {_IN_WORDS[kind]}, not "{token.value}"'
+        case ValidationError(argument=argument) if argument and argument.tokens:
+            limit = error.exception_message.removesuffix(".")
+            for sign, words in ((">=", "at least"), ("<=", "at most")):
+                limit = limit.replace(f"Must be {sign}", words)
+            return f"{argument.name} {argument.tokens[0].value} is out of range: {limit}"
     return str(error)
 
 
@@ -125,5 +145,7 @@ def _surplus_hint(word: str, command: str, own: Iterable[str]) -> str:
 
 def _nearest(word: str, names: Iterable[str]) -> str | None:
     bare = {name.lstrip("-"): name for name in names if name.startswith("-")}
-    near = get_close_matches(word.lstrip("-"), bare, n=1, cutoff=_CLOSE)
+    word = word.lstrip("-")
+    cutoff = _CLOSE_SHORT if len(word) == 3 else _CLOSE
+    near = get_close_matches(word, bare, n=1, cutoff=cutoff)
     return bare[near[0]] if near else None

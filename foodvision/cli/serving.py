@@ -44,7 +44,7 @@ def serve(
         Do not log requests.
     ray:
         Serve on a Ray cluster: local starts a Ray cluster on this machine; HOST:PORT or auto joins
-        a running one. Requires the extra ray.
+        a running one. Requires `pip install '.[ray]'`.
     ray_cpus:
         With --ray: processors per replica.
     min_replicas:

@@ -68,9 +68,10 @@ def print_inspection(
         terminal.print(findings_table(inspection, rest))
     terminal.print(inspection.in_words())
     if (spare := len(inspection.exclude())) and not listed:
+        photos, them = ("photo is", "it") if spare == 1 else ("photos are", "them")
         terminal.print(
-            f"{spare:,} photos are best excluded from training: --write-exclude FILE lists them, "
-            "and train --exclude FILE leaves them out."
+            f"{spare:,} {photos} best excluded from training: --write-exclude FILE lists {them}, "
+            f"and train --exclude FILE leaves {them} out."
         )
 
 

@@ -20,7 +20,7 @@ from foodvision.data.members import Member
 from foodvision.data.names import DEEPEST, a_few, relative_name
 from foodvision.data.tars import BZIP2, GZIP, XZ, ZSTD, is_tar, tar_members
 from foodvision.data.zips import zip_members
-from foodvision.errors import DataError, FoodVisionError, first_line, renamed
+from foodvision.errors import DataError, FoodVisionError, absent, first_line, renamed
 from foodvision.image import SUFFIXES
 from foodvision.system.temporary import TemporaryFolder
 
@@ -134,7 +134,7 @@ def open_source(source: str | os.PathLike[str], limits: Limits = Limits()) -> It
 def _check_kind(path: Path) -> None:
     name = path.name.lower()
     if not path.exists():
-        raise DataError(f"{path} does not exist: check the path")
+        raise DataError(absent(path, what="photos"))
     if not path.is_file():
         raise _no_archive(path)
     if _PART.search(name):

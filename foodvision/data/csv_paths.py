@@ -8,7 +8,7 @@ from pathlib import Path
 
 from foodvision.data.names import relative_name
 from foodvision.data.photos import photo_files
-from foodvision.errors import DataError
+from foodvision.errors import DataError, absent
 
 
 class PhotoFinder:
@@ -37,6 +37,8 @@ class PhotoFinder:
                 return path
         found = self._below(name.replace("\\", "/"))
         if not found:
+            if "://" in name:
+                raise DataError(f"{place}: {absent(name[:300])}")
             path = Path(os.path.normpath(self._folder / name))
             raise DataError(
                 f"{place}: {path!s:.300} does not exist: paths are relative to the folder of the "

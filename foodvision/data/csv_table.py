@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from foodvision.data.names import a_few, split_named
-from foodvision.errors import DataError, first_line, one_line
+from foodvision.errors import DataError, absent, first_line, one_line
 from foodvision.image import SUFFIXES
 
 _SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab"}
@@ -84,7 +84,7 @@ def read_table(file: Path) -> Table:
         # Excel writes a byte order mark, which utf-8-sig skips.
         text = file.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        raise DataError(f"{file} does not exist: check the path") from None
+        raise DataError(absent(file, what="photos")) from None
     except OSError as error:
         raise DataError(
             f"{file} cannot be read ({error.strerror}): check the path and its permissions"

@@ -43,7 +43,7 @@ class Shards:
 
 def is_pattern(name: str) -> bool:
     """Whether a name stands for several files: shards/train-*.tar, shards/train-{00..12}.tar."""
-    is_one = os.path.lexists(name)
+    is_one = os.path.lexists(name) or "://" in name
     return not is_one and (glob.has_magic(name) or bool(_BRACES.search(name)))
 
 

@@ -11,7 +11,7 @@ from foodvision.data.food101 import food101_photos
 from foodvision.data.hub_datasets import dataset_photos
 from foodvision.data.photos import LabelledPhoto, Photos, find_photos, find_unlabelled
 from foodvision.data.shards import find_shards, is_pattern, shard_photos
-from foodvision.errors import DataError
+from foodvision.errors import DataError, absent
 
 
 def check_source(source: str | os.PathLike[str]) -> None:
@@ -29,7 +29,7 @@ def check_source(source: str | os.PathLike[str]) -> None:
     if is_pattern(name):
         find_shards(name)
     elif not os.path.exists(name):  # noqa: PTH110 (any text)
-        raise DataError(f"{name} does not exist: check the path")
+        raise DataError(absent(name, what="photos"))
 
 
 @contextmanager

@@ -38,7 +38,8 @@ def claim_port(host: str, port: int) -> socket.socket:
     try:
         return listen(host, port)
     except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
+        reason = str(getattr(error, "strerror", None) or error)
+        reason = reason.partition(" (while")[0]  # Python adds the address once more
         raise SettingsError(f"cannot listen on {host}:{port} ({reason}): choose --port") from None
 
 

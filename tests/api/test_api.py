@@ -1,5 +1,6 @@
 """The API as programs meet it, from `foodvision serve` and from the page: processes, real HTTP."""
 
+import errno
 import io
 import json
 import os
@@ -111,7 +112,13 @@ def test_map_is_where_the_model_looked(client):
 @pytest.mark.parametrize(
     ("content", "options", "status", "said"),
     [
-        (b"", {}, 400, "contains no photo"),
+        (b"", {}, 400, "contains no photo: send one as the request body, or as a form field (-F "),
+        (
+            b"x",
+            {"params": {"tpo": "1"}},
+            422,
+            "unknown parameter tpo: there are model, top and map",
+        ),
         (b"no photo", {}, 422, "photo is not a readable photo"),
         (b"x", {"params": {"model": "nobody/is"}}, 404, "unknown model nobody/is"),
         (b"x", {"params": {"top": "0"}}, 422, 'top "0": Input should be greater than or equal'),
@@ -304,8 +311,9 @@ def test_port_that_is_taken_is_one_line(fruit_checkpoint):
         port = taken.getsockname()[1]
         done = run_foodvision("serve", "--port", port)
     assert done.returncode == 2
-    assert f"cannot listen on 127.0.0.1:{port}" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    reason = os.strerror(errno.EADDRINUSE)
+    said = f"foodvision: cannot listen on 127.0.0.1:{port} ({reason}): choose --port\n"
+    assert done.stderr == said
 
 
 @pytest.mark.parametrize(

@@ -209,8 +209,8 @@ def test_part_of_the_models_classes_can_be_judged(fruit, fruit_checkpoint, tmp_p
             ["predict", "app.py", "--modle", "x"],
             'Unknown option: "--modle". Did you mean "--model"?',
         ),
-        (["predict", "app.py", "--top", "0"], "top 0 is out of range: at least 1"),
-        (["predict", "app.py", "--top", "many"], 'unable to convert "many" into int'),
+        (["predict", "app.py", "--top", "0"], "--top 0 is out of range: at least 1"),
+        (["predict", "app.py", "--top", "many"], '--top needs a whole number, not "many"'),
         (
             ["predict", "app.py", "--model", "nowhere"],
             "nowhere does not exist: give a checkpoint or run folder",
@@ -219,6 +219,19 @@ def test_part_of_the_models_classes_can_be_judged(fruit, fruit_checkpoint, tmp_p
         (["evaluate", "nowhere.csv"], "nowhere.csv does not exist: check the path"),
         (["evaluate", "hf://nowhere"], "hf://nowhere is not a dataset name: write hf://user/"),
         (["train", "nowhere"], "nowhere does not exist: check the path"),
+        (
+            ["predict", "https://example.org/a.jpg?large=1"],
+            "https://example.org/a.jpg?large=1 is a web address: download the photo first",
+        ),
+        *(
+            ([command, address], f"{address} is {kind}: download the photos first")
+            for command in ("train", "data", "evaluate")
+            for address, kind in (
+                ("https://example.org/photos.zip", "a web address"),
+                ("http://example.org/photos.csv", "a web address"),
+                ("s3://bucket/photos", "an address"),
+            )
+        ),
         (
             ["train", "nowhere", "--epochs", "0"],
             "settings out of range: epochs 0: 1 to 1,000,000,000",
@@ -230,7 +243,7 @@ def test_part_of_the_models_classes_can_be_judged(fruit, fruit_checkpoint, tmp_p
         (["train", "examples", "--image-size", "4"], "image-size 4: 8 to 2048"),
         (["train"], "train requires DATA, as in: foodvision train photos/"),
         (["demo", "--model", "nowhere"], "nowhere does not exist: give a checkpoint or run folder"),
-        (["demo", "--port", "99999"], "--port. Must be <= 65535"),
+        (["demo", "--port", "99999"], "--port 99999 is out of range: at most 65535"),
         (["predct"], 'Did you mean "predict"?'),
     ],
 )
@@ -360,6 +373,11 @@ def test_examples_are_answered_by_the_model_that_ships(capsys):
     assert main(["predict", str(EXAMPLES), "--json"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     answers = {Path(line["path"]).name: (line["label"], line["certainty"]) for line in lines}
+    shares = {Path(line["path"]).name: 100 * line["confidence"] for line in lines}
+    for page in ("README.md", "README.ko.md", "docs/guides/predict.md"):
+        text = (REPOSITORY / page).read_text()
+        for name, share in re.findall(r"examples/(\w+\.jpg): [^\n%]* ([\d.]+)%", text):
+            assert shares[name] == pytest.approx(float(share), abs=0.2), page
     # As examples/SOURCES.md says.
     assert answers.pop("steak.jpg") == ("bibimbap", "perhaps")
     assert answers.pop("french_toast.jpg") == ("grilled_cheese_sandwich", "perhaps")

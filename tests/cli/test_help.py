@@ -78,6 +78,19 @@ def test_help_ends_with_examples_that_can_be_typed(command, capsys, tmp_path, mo
 
 
 @pytest.mark.parametrize("command", COMMANDS)
+def test_usage_names_the_arguments_as_the_help_does(command, capsys):
+    usage = show_help(capsys, command).strip().splitlines()[0]
+    assert usage.startswith(f"Usage: foodvision {command}")
+    named = [
+        argument.names[0]
+        for argument in app[command].assemble_argument_collection()
+        if argument.names[0].isupper()
+    ]
+    words = [word.strip("[].") for word in usage.split()[3:]]
+    assert [word for word in words if word != "OPTIONS"] == named
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_option_is_explained_in_short_sentences(command):
     for argument in app[command].assemble_argument_collection(parse_docstring=True):
         if argument.show:

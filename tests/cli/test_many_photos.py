@@ -11,7 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import COLOURS, make_photo, make_split, run_python
+from conftest import COLOURS, make_photo, make_split, run_foodvision, run_python
 from pyarrow import parquet
 
 import foodvision
@@ -150,6 +150,15 @@ def test_list_on_standard_input(photos, fruit_checkpoint, tmp_path):
     assert [answer["path"] for answer in answers] == [*names[:2], "missing.jpg", *names[2:]]
     assert answers[2]["error"] == "missing.jpg does not exist: check the path"
     assert done.returncode == 1
+
+
+@pytest.mark.parametrize("content", ["", "\n\n"])
+def test_empty_standard_input_is_one_line(content, tmp_path):
+    table = tmp_path / "a.csv"
+    done = run_foodvision("predict", "-", "--csv", table, input=content)
+    assert done.returncode == 2
+    assert done.stderr == "foodvision: standard input is empty: write one path per line to it\n"
+    assert not table.exists()
 
 
 def test_archive_among_others_is_answered_by_its_names(photos, predict, tmp_path):
@@ -295,6 +304,16 @@ def test_resuming_keeps_the_status_of_earlier_photos(photos, predict, tmp_path):
     assert predict(photos / "kiwi", "--csv", tmp_path / "a.csv") == 1
     assert predict(photos, "--csv", tmp_path / "a.csv", "--resume") == 1
     assert sorted(paths_of(tmp_path / "a.csv")) == names_in(photos)
+
+
+def test_resuming_says_what_is_new_and_what_was_there(photos, predict, tmp_path, capsys):
+    table, folder, count = tmp_path / "a.csv", photos / "kiwi", len(names_in(photos))
+    inside = len(list(folder.iterdir()))
+    said = [f"{inside} photos", f"{count - inside} new photos, {inside} already there"]
+    said += [f"0 new photos, {count} already there"]
+    for given, words in zip((folder, photos, photos), said, strict=True):
+        assert predict(given, "--csv", table, "--resume") == 0
+        assert capsys.readouterr().out == f"{table}: {words}\n"
 
 
 def test_resuming_begins_where_nothing_was_written(photos, predict, tmp_path):

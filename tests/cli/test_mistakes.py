@@ -56,7 +56,14 @@ CASES = {
     "--learning-rate?",
     "train photos --half-storag": "Unknown option: --half-storag. See: foodvision train --help",
     "predict - --foo": "Unknown option: --foo. See: foodvision predict --help",
+    "predict x.jpg --cvs x": "Unknown option: --cvs. Did you mean --csv?",
+    "predict x.jpg --tpo 3": "Unknown option: --tpo. Did you mean --top?",
     # Values and arguments.
+    "predict x.jpg --top 0": "--top 0 is out of range: at least 1",
+    "demo --port 99999": "--port 99999 is out of range: at most 65535",
+    "serve --port many": '--port needs a whole number, not "many"',
+    "train photos --learning-rate fast": '--learning-rate needs a number, not "fast"',
+    "predict x.jpg --json=x": '--json needs true or false, not "x"',
     "train photos --epochs": "--epochs requires a value. See: foodvision train --help",
     "train": "train requires DATA, as in: foodvision train photos/",
     "train my photos": 'Unexpected argument "photos". Quote names with spaces. See: foodvision '

@@ -396,6 +396,17 @@ def test_command_for_people_names_what_is_wrong(faulty, capsys):
     )
 
 
+def test_one_photo_to_exclude_is_singular(tmp_path, capsys):
+    folder = make_split(tmp_path, 6)
+    min(folder.rglob("*.jpg")).write_text("no photo")
+    assert main(["data", str(folder)]) == 1
+    out = " ".join(capsys.readouterr().out.split())
+    assert out.endswith(
+        "1 photo is best excluded from training: --write-exclude FILE lists it, and train "
+        "--exclude FILE leaves it out."
+    )
+
+
 def test_warnings_alone_are_status_zero(tmp_path, capsys):
     assert main(["data", str(make_split(tmp_path, 6))]) == 0
     assert "18 photos in 3 classes: 3 warnings." in capsys.readouterr().out
