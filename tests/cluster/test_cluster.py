@@ -168,7 +168,7 @@ def test_run_that_was_killed_is_resumed(address, tmp_path):
         run.kill()
     before = {part: part.read_bytes() for part in out.iterdir() if is_whole(part)}
     (out / f"{'0' * 32}_000000-0.parquet").write_bytes(b"PAR1 cut off")
-    assert "exists already" in predict(*given, status=2).stderr
+    assert "already exists" in predict(*given, status=2).stderr
     assert "with this --top" in predict(*given, "--resume", "--top", 1, status=2).stderr
     predict(*given, "--resume")
     assert len(rows_of(out)) == 500
@@ -205,7 +205,7 @@ def is_whole(part: Path) -> bool:
         (["--csv", "a.csv"], "--csv cannot be used with --ray"),
         ([], "add --parquet DIR"),
         (["--parquet", "out"], "--ray 127.0.0.1:1: no Ray cluster found there"),
-        (["--parquet", "out", "--ray", "local", "--ray-cpus", "9999"], "--ray-cpus 9999: this mac"),
+        (["--parquet", "out", "--ray", "local", "--ray-cpus", "9999"], "--ray-cpus 9999 exceeds"),
     ],
 )
 def test_wrong_call_is_one_line(options, said, tmp_path):
