@@ -1,6 +1,7 @@
 """Files and folders that a crash leaves as the old one or the new one, whole."""
 
 import os
+import secrets
 import shutil
 import tempfile
 import time
@@ -35,14 +36,15 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises OSError as `write_atomically` does.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, beside = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    beside = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
     try:
-        os.close(descriptor)
-        yield Path(beside)
-        Path(beside).chmod(0o666 & ~_MASK)
-        _replace(Path(beside), path)
+        # In here: Ctrl-C right after the file was made leaves nothing behind, either.
+        beside.touch(0o600, exist_ok=False)
+        yield beside
+        beside.chmod(0o666 & ~_MASK)
+        _replace(beside, path)
     except BaseException:
-        Path(beside).unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
 
