@@ -41,10 +41,14 @@ def publish_examples(given: str, checkpoint: "Checkpoint", examples: str) -> Non
             f"--examples auto: {run.data}, the photos of the run, does not exist: give a folder "
             "of photos instead"
         )
-    chosen = {answer.photo for answer in typical_answers(run.answers)}
+    chosen = {answer.photo: answer.label for answer in typical_answers(run.answers)}
     with open_photos(run.data) as photos:
-        of_source = {photo.path for photo in photos.members}
-        found = sorted(path for path in of_source if relative_name(path, photos.root) in chosen)
+        names = {photo.path: relative_name(photo.path, photos.root) for photo in photos.members}
+        found = {
+            path: _named_by_class(path.stem, chosen[name])
+            for path, name in sorted(names.items())
+            if name in chosen
+        }
         if not found:
             raise SettingsError(
                 f"--examples auto: {run.data} no longer has the run's test photos: give a folder "
@@ -53,7 +57,12 @@ def publish_examples(given: str, checkpoint: "Checkpoint", examples: str) -> Non
         _add(checkpoint, found)
 
 
-def _add(checkpoint: "Checkpoint", photos: list[Path]) -> None:
+def _named_by_class(stem: str, label: str) -> str:
+    """Return a name that begins with the photo's class, by which the page tells mistakes."""
+    return stem if stem.startswith(label) else f"{label}_{stem}".replace("/", "_")
+
+
+def _add(checkpoint: "Checkpoint", photos: dict[Path, str]) -> None:
     from foodvision.page.examples import add_examples
 
     for photo, target in add_examples(checkpoint, photos):

@@ -22,6 +22,9 @@ _FREE_HARDWARE = (None, "cpu-basic")
 _LINES_OF_LOG, _LONGEST_LINE = 40, 1000
 _BUILD_SECONDS = 1800
 
+# A file that only the page without a server has.
+_STATIC_MARK = "release.js"
+
 
 def deploy_space(
     settings: SpaceSettings,
@@ -101,7 +104,7 @@ def deploy_static(settings: SpaceSettings) -> str:
     with tempfile.TemporaryDirectory() as temporary:
         folder = write_site(checkpoint, Path(temporary) / "page")
         _create(api, settings, "static")
-        _check_ours(api, settings, "static", mark="release.js")
+        _check_ours(api, settings, "static", mark=_STATIC_MARK)
         _upload(api, repo_id, folder)
     return f"https://huggingface.co/spaces/{repo_id}"
 
@@ -125,6 +128,10 @@ def _check_ours(api: Any, settings: SpaceSettings, sdk: str, mark: str) -> None:
     with translate_hub_errors(settings.repo_id):
         space = SpaceInfo.model_validate(api.space_info(settings.repo_id))
     files = {file.rfilename for file in space.siblings} - BEGUN_WITH
+    if (sdk, space.sdk) == ("gradio", "static") and _STATIC_MARK in files:
+        raise HubError(
+            f"{settings.repo_id} is a static Space: update it with --static, or choose another name"
+        )
     if space.sdk != sdk or (files and mark not in files):
         raise HubError(
             f"{settings.repo_id} exists but is not a {sdk} Space created by foodvision deploy: "

@@ -238,7 +238,7 @@ def _of_status(error: BaseException) -> str:
     may_not = f"was refused by the Hub ({said}): if the token is the cause, {_ANOTHER}"
     reasons = {
         400: f"was rejected by the Hub ({said})",
-        401: f"needs a valid token, and yours is not: run `hf auth login`, or see {_TOKENS}",
+        401: f"needs a valid token: run `hf auth login`, or see {_TOKENS}",
         402: f"is not free for this account ({said})",
         403: may_not if server_said else READ_ONLY,
         409: f"already exists or is being changed ({said}): choose another name, or {_AGAIN}",

@@ -1,7 +1,7 @@
 """The photos that a page offers to try: found in a checkpoint, or put there by its owner."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,8 +85,10 @@ def _shows_none(stem: str) -> bool:
     return spaced(stem).casefold().startswith("not ")
 
 
-def add_examples(checkpoint: Checkpoint, photos: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
-    """Put photos into a checkpoint for its page to offer; give each with the file that was written.
+def add_examples(checkpoint: Checkpoint, photos: Mapping[Path, str]) -> Iterator[tuple[Path, Path]]:
+    """Put photos into a checkpoint for its page to offer; yield each with its new file.
+
+    photos: what each is called in the checkpoint, without ending.
 
     They are made smaller, to 1024 pixels, and written anew as JPEG: without place, time and camera.
     One of the same name takes the other's place.
@@ -97,19 +99,19 @@ def add_examples(checkpoint: Checkpoint, photos: Sequence[Path]) -> Iterator[tup
         raise SettingsError(
             f"examples: {len(photos):,} photos are too many, choose at most {_MOST}"
         )
-    for photo in photos:
+    for photo, name in photos.items():
         image = load_image(photo, _SIDE, checkpoint.config.preprocess.white)
         image.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
         content = io.BytesIO()
         image.save(content, "JPEG", quality=_QUALITY)
-        target = checkpoint.folder / _FOLDER / f"{photo.stem}.jpg"
+        target = checkpoint.folder / _FOLDER / f"{name}.jpg"
         target.parent.mkdir(exist_ok=True)
         write_atomically(target, content.getvalue())
         yield photo, target
 
 
-def photos_to_show(source: Path) -> list[Path]:
-    """Return the photos of a folder, sorted by name; those in folders of it are left out.
+def photos_to_show(source: Path) -> dict[Path, str]:
+    """Return the photos directly in a folder, and their names without ending.
 
     Raises SettingsError if there are none.
     """
@@ -119,4 +121,4 @@ def photos_to_show(source: Path) -> list[Path]:
     )
     if not photos:
         raise SettingsError(f"examples {source}: not a folder with photos")
-    return photos
+    return {path: path.stem for path in photos}

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 import yaml
@@ -114,6 +115,8 @@ def test_static_space_is_free_and_has_the_page(hub, run, model):
     head = yaml.safe_load(space.read("README.md").decode().split("---\n")[1])
     assert head["sdk"] == "static"
     assert "cross-origin-embedder-policy" in head["custom_headers"]
+    again = run("deploy", "cook/page", "--model", model)
+    assert "cook/page is a static Space: update it with --static" in again.stderr
     hub.add("cook/other", {"README.md": b"---\nsdk: gradio\n---\n"}, "space")
     refused = run("deploy", "cook/other", "--model", model, "--static")
     assert "cook/other exists but is not a static Space created by" in refused.stderr
@@ -256,6 +259,7 @@ def test_freshly_trained_model_comes_to_a_link_without_a_stop(hub, run_apart, fr
     offered = [line for line in pushed.stdout.splitlines() if " is an example now: " in line]
     assert 0 < len(offered) <= len(COLOURS), pushed.stderr
     assert all(f"{fruit / 'test'}{os.sep}" in line for line in offered)
+    assert all(Path(line.split(": ")[-1]).name.startswith(tuple(COLOURS)) for line in offered)
     named = pushed.stdout.splitlines()[-1].removeprefix("Serve a page with it: foodvision ").split()
     assert named == ["deploy", "cook/fruit-page", "--model", "cook/fruit"], pushed.stderr
     hub.stages = ["RUNNING"]
