@@ -349,7 +349,7 @@ def test_model_that_is_not_public_is_deployed_with_a_token_alone(hub, run, model
     # A Space that was given one is renewed without.
     hub.create("cook/page", "space", Space("gradio")).space.secrets["HF_TOKEN"] = "hf_cook"
     hub.stages = ["BUILD_ERROR"]
-    assert "cook/page has its files" in run(*command).stdout
+    assert "Uploaded the files of cook/page" in run(*command).stdout
 
 
 def test_zero_gpu_has_its_function_and_answers_on_the_cpu(model, tmp_path):
