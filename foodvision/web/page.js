@@ -26,7 +26,8 @@
     for (const outer of document.querySelectorAll("button:not([role]):has(button)")) {
       const inner = outer.querySelector("button");
       inner.ariaLabel = outer.closest(".block")?.querySelector("label")?.innerText || "+";
-      for (const name of ["aria-label", "aria-haspopup", "title"]) outer.removeAttribute(name);
+      for (const name of ["aria-label", "aria-haspopup"]) outer.removeAttribute(name);
+      outer.title = inner.ariaLabel; // Gradio's is the key of a text that it does not have
       outer.role = "group";
       outer.tabIndex = -1;
     }
