@@ -273,6 +273,12 @@ def violations(page, impacts=("serious", "critical")):
     """Return what axe-core finds on a page: of each kind the rule and the first element."""
     from axe_playwright_python.sync_playwright import Axe
 
+    # A colour that is fading in has the contrast of neither end.
+    page.evaluate(
+        """() => Promise.all(document.getAnimations()
+            .filter((animation) => animation.effect.getComputedTiming().endTime !== Infinity)
+            .map((animation) => animation.finished.catch(() => {})))"""
+    )
     return [
         (violation["id"], violation["impact"], violation["nodes"][0]["html"])
         for violation in Axe().run(page).response["violations"]
