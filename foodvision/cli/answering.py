@@ -148,14 +148,14 @@ def evaluate(
     from foodvision.data import open_photos, open_unlabelled
     from foodvision.evaluation.judge import answer, judge
     from foodvision.runs.answers import list_answers
-    from foodvision.runs.photos import choose_photos
+    from foodvision.runs.photos import photos_to_judge
 
     classifier, name = load(model), model or "foodvision_101"
     with open_photos(data) as photos, open_unlabelled(unknown) as others:
-        of_source = choose_photos(photos, split, classifier.checkpoint, data, exclude)
-        for note in of_source.notes:
+        found = photos_to_judge(photos, split, classifier.checkpoint, data, exclude)
+        for note in found.notes:
             complain(note)
-        chosen, data = of_source.photos, of_source.in_words(data)
+        chosen, data = found.photos, found.in_words(data)
         answers = answer(classifier, chosen)
         judgement = judge(classifier, chosen, answers, others)
         listed = list_answers(photos.root, chosen, classifier.classes, answers)

@@ -94,12 +94,12 @@ def verify(model: str, data: str, /, *, split: Split | None = None) -> int:
     from foodvision.cli.tables import claims_table, console
     from foodvision.data import open_photos
     from foodvision.evaluation.judge import evaluate
-    from foodvision.runs.photos import choose_photos
+    from foodvision.runs.photos import photos_to_judge
 
     classifier = load(model)
     check_figures(classifier.checkpoint)
     with open_photos(data) as photos:
-        chosen = choose_photos(photos, split, classifier.checkpoint, data)
+        chosen = photos_to_judge(photos, split, classifier.checkpoint, data)
         for note in chosen.notes:
             complain(note)
         found = evaluate(classifier, chosen.photos)

@@ -5,7 +5,7 @@ import os
 import random
 import unicodedata
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, MutableSequence
+from collections.abc import Iterable, Iterator, Mapping, MutableSequence, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +22,7 @@ from foodvision.data.names import (
 )
 from foodvision.decoding import Decoder
 from foodvision.errors import DataError, PhotoError
-from foodvision.image import DICOM_WAY_OUT, SUFFIXES, begins_like_photo, is_dicom
+from foodvision.image import DICOM_WAY_OUT, SUFFIXES, begins_like_photo, is_dicom, read_photo
 from foodvision.safety.files import is_plain
 from foodvision.safety.schema import LONGEST_NAME, MOST_CLASSES
 from foodvision.system.packed import packed, size_of
@@ -367,3 +367,16 @@ def _agreed(
             notes.append(f"{split}/ has no photos of {a_few(missing)}.")
         agreed[split] = kept
     return agreed, tuple(left_out), tuple(notes)
+
+
+def digests(paths: Sequence[Path]) -> list[str]:
+    """Return the SHA-256 of each photo's file, in hexadecimal.
+
+    Raises PhotoError at the first photo that cannot be read.
+    """
+    with ThreadPoolExecutor() as threads:
+        return list(threads.map(_sha256, paths))
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(read_photo(path)).hexdigest()

@@ -14,11 +14,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 
-from foodvision.data import LabelledPhoto
+from foodvision.data import LabelledPhoto, digests
 from foodvision.data.batches import seeded
 from foodvision.data.transforms import augmentation, normalise
 from foodvision.errors import CacheWarning
-from foodvision.image import load_image, read_photo
+from foodvision.image import load_image
 from foodvision.preprocess import Preprocess
 from foodvision.system.progress import progress
 from foodvision.system.storage import cache_folder, write_atomically
@@ -49,8 +49,7 @@ class FeatureCache:
         that cannot be read.
         """
         names = sorted({photo.path for photo in photos})
-        with ThreadPoolExecutor() as threads:
-            contents = "".join(threads.map(_sha256, names))
+        contents = "".join(digests(names))
         columns = [self._view(names, contents, view) for view in range(views)]
         rows = {path: row for row, path in enumerate(names)}
         order = torch.tensor([rows[photo.path] for photo in photos])
@@ -156,7 +155,3 @@ def _sha256_of(features: torch.Tensor) -> str:
     digest = hashlib.sha256(f"{features.dtype} {tuple(features.shape)}".encode())
     digest.update(features.contiguous().numpy().data)
     return digest.hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(read_photo(path)).hexdigest()

@@ -1,24 +1,23 @@
 """Which photos a run was trained on, and those of a source that it was not trained on."""
 
-import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from foodvision.checkpoint import Checkpoint
-from foodvision.data import LabelledPhoto, Photos, exclude
+from foodvision.data import LabelledPhoto, Photos, digests, exclude
 from foodvision.evaluation.judge import choose_split
-from foodvision.image import read_photo
 from foodvision.runs.reading import read_photos, read_run
-from foodvision.runs.record import UsedPhoto
+from foodvision.runs.record import RunRecord, UsedPhoto
 from foodvision.system.packed import size_of
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """The photos to judge a model on, and what is to be known of that, a sentence each.
+    """The photos to judge a model on.
 
-    of_run: what they are called, if they are those that the model's training set aside.
+    of_run: their number and split, if they are the photos that the model's training set aside.
+    notes: sentences for the user: which photos were chosen, and whether they trained the model.
     """
 
     photos: tuple[LabelledPhoto, ...]
@@ -31,28 +30,28 @@ class Chosen:
 
 
 def used_photos(photos: Photos) -> list[UsedPhoto]:
-    """Return the photos of a run's splits, as its folder keeps them."""
+    """Return the photos of a run's splits, as rows of its `photos.csv`. All of them are read."""
+    used = [(photo.path, split) for split, members in photos.splits.items() for photo in members]
     return [
-        UsedPhoto(photos.name_of(photo.path), split, size_of(photo.path), _sha256(photo.path))
-        for split, members in photos.splits.items()
-        for photo in members
+        UsedPhoto(photos.name_of(path), split, size_of(path), digest)
+        for (path, split), digest in zip(used, digests([path for path, _ in used]), strict=True)
     ]
 
 
-def choose_photos(
+def photos_to_judge(
     photos: Photos,
     split: str | None,
     checkpoint: Checkpoint,
     source: str,
     excluded: Path | None = None,
 ) -> Chosen:
-    """Return the photos of a source that a model is judged on.
+    """Return the photos of a source to judge a model on.
 
-    split: as `choose_split` takes it. source: the photos' name, as people gave it.
+    split: as `choose_split` takes it. source: the name of the photos, as the user gave it.
     excluded: a list of photos to leave out, as `exclude` takes it.
 
-    Of a run's own photos they are those that it set aside, even if others were added since. Where
-    some are left that the model was trained on, a note says how many.
+    For the photos that a run was trained on, these are the ones that it set aside, even if the
+    folder has changed since. If some of the photos trained the model, a note says how many.
 
     Raises DataError as `choose_split` and `exclude` do, and if no photo is left; RunError for a
     spoiled run.
@@ -66,7 +65,7 @@ def choose_photos(
     is_named = wanted == "all" or bool(photos.splits.get(wanted))
     own = tuple(photo for photo in kept.members if used.get(photo.path) == wanted)
     rest = len(kept.members) - len(own)
-    if run and own and not is_named and (_is_source(run, source) or there <= used.keys()):
+    if run and own and not is_named and (_is_of(read_run(run), source) or there <= used.keys()):
         counted = _count(len(own), wanted)
         said = f"Evaluated on the {counted} of {run}."
         if rest:
@@ -111,36 +110,33 @@ def _run_of(checkpoint: Checkpoint) -> Path | None:
 
 
 def _used(run: Path, photos: Photos, source: str) -> dict[Path, str]:
-    """Return the splits of those photos that a run used.
+    """Return the splits of the photos that a run used.
 
-    Older runs only say which photos of their own source were test photos: the others may have
-    trained the model.
+    A run without `photos.csv` lists only its test photos. All others of its source count as
+    training photos, because they may have trained the model.
     """
     names = {path: name for name, path in photos.paths().items()}
     if rows := read_photos(run):
-        # Of a photo that several splits have, the one of this name; else it was trained on.
+        # A photo may be in several splits. Its name decides, or else the first split: training.
         splits: dict[str, str] = {row.sha256: row.split for row in reversed(rows)}
         exact = {(row.photo, row.sha256): row.split for row in rows}
         sizes = {row.bytes for row in rows}
-        # Only what has the size of one of them is read.
-        digests = {path: _sha256(path) for path in names if size_of(path) in sizes}
+        # No other photo needs to be read.
+        alike = [path for path in names if size_of(path) in sizes]
         found = {
             path: exact.get((names[path], digest)) or splits.get(digest)
-            for path, digest in digests.items()
+            for path, digest in zip(alike, digests(alike), strict=True)
         }
         return {path: split for path, split in found.items() if split}
-    if not _is_source(run, source):
+    record = read_run(run)
+    if not _is_of(record, source):
         return {}
-    test = {answer.photo for answer in read_run(run).answers}
+    test = {answer.photo for answer in record.answers}
     return {path: "test" if name in test else "train" for path, name in names.items() if test}
 
 
-def _is_source(run: Path, source: str) -> bool:
-    return Path(read_run(run).data).resolve() == Path(source).resolve()
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(read_photo(path)).hexdigest()
+def _is_of(run: RunRecord, source: str) -> bool:
+    return Path(run.data).resolve() == Path(source).resolve()
 
 
 def _count(number: int, split: str) -> str:

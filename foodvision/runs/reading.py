@@ -13,7 +13,7 @@ from typing import Literal, TypeVar
 from foodvision.errors import RunError
 from foodvision.evaluation.judge import Judgement
 from foodvision.runs.answers import JudgedPhoto
-from foodvision.runs.record import RunRecord, UsedPhoto
+from foodvision.runs.record import PHOTOS, RunRecord, UsedPhoto
 from foodvision.safety.escaping import from_cell
 from foodvision.safety.files import read_file, read_json
 from foodvision.safety.schema import JudgementClaims, Rows, Settings, Started
@@ -75,7 +75,7 @@ def read_photos(folder: Path) -> tuple[UsedPhoto, ...]:
 
     Raises RunError if the file is spoiled.
     """
-    with _translate_errors(path := folder / "photos.csv"):
+    with _translate_errors(path := folder / PHOTOS):
         return tuple(
             UsedPhoto(from_cell(photo), split, int(size), sha256)
             for photo, split, size, sha256 in _rows(path, _MOST_PHOTOS)

@@ -25,6 +25,9 @@ from foodvision.system.storage import write_atomically
 State: TypeAlias = Literal["running", "finished", "stopped", "failed"]
 """Where a run stands; one whose process was killed is left as running."""
 
+PHOTOS = "photos.csv"
+"""The list of a run's photos, in its folder."""
+
 Row: TypeAlias = Mapping[str, Any]
 """An epoch: epoch, stage, train_loss, train_acc, val_loss, val_acc, learning_rate, seconds."""
 
@@ -156,7 +159,7 @@ def write_answers(folder: Path, answers: Iterable[JudgedPhoto]) -> None:
 def write_photos(folder: Path, photos: Iterable[UsedPhoto]) -> None:
     """Write `photos.csv`: the photos that a run learns from and is measured on."""
     rows = [(to_cell(photo.photo), *photo[1:]) for photo in photos]
-    _write_csv(folder / "photos.csv", UsedPhoto._fields, rows)
+    _write_csv(folder / PHOTOS, UsedPhoto._fields, rows)
 
 
 def write_figures(folder: Path, judgement: Judgement) -> None:

@@ -39,7 +39,7 @@ from foodvision.reports.pages import write_report
 from foodvision.runs.answers import list_answers
 from foodvision.runs.photos import used_photos
 from foodvision.runs.reading import read_run
-from foodvision.runs.record import write_answers, write_figures, write_photos
+from foodvision.runs.record import PHOTOS, write_answers, write_figures, write_photos
 from foodvision.training.config import TrainConfig
 from foodvision.training.events import (
     ClassesKnown,
@@ -115,7 +115,8 @@ def run_training(
         with record_run(folder, data, pinned, accelerator, tell, resume=resume) as recorder:
             run = Run(pinned, photos, preprocess, folder, accelerator, start, recorder)
             network = start_network(run)
-            if accelerator.is_main_process:
+            # All photos are read for the list, which a resumed run has already.
+            if accelerator.is_main_process and not (resume and (folder / PHOTOS).is_file()):
                 write_photos(folder, used_photos(photos))
             if known := _known_classes(run):
                 tell(ClassesKnown(config.model, len(known)))

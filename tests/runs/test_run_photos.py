@@ -10,7 +10,7 @@ from foodvision.checkpoint import BUNDLED, Checkpoint, read_checkpoint
 from foodvision.cli.main import main
 from foodvision.data import find_photos, split_photos
 from foodvision.runs.answers import JudgedPhoto
-from foodvision.runs.photos import choose_photos, used_photos
+from foodvision.runs.photos import photos_to_judge, used_photos
 from foodvision.runs.record import write_answers, write_photos, write_start
 
 
@@ -34,7 +34,7 @@ def chosen(run):
     checkpoint = Checkpoint(run / "checkpoint", config, b"")
 
     def choose(folder, split=None, excluded=None):
-        found = choose_photos(find_photos(folder), split, checkpoint, str(folder), excluded)
+        found = photos_to_judge(find_photos(folder), split, checkpoint, str(folder), excluded)
         return len(found.photos), found.notes
 
     return choose
