@@ -3,7 +3,6 @@
 import os
 import secrets
 import shutil
-import tempfile
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -36,9 +35,9 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises OSError as `write_atomically` does.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
+    beside = _beside(path)
     try:
-        # In here: Ctrl-C right after the file was made leaves nothing behind, either.
+        # Inside, so that Ctrl-C right after the file was made leaves nothing behind.
         beside.touch(0o600, exist_ok=False)
         yield beside
         beside.chmod(0o666 & ~_MASK)
@@ -60,8 +59,9 @@ def write_folder(target: Path, files: Mapping[str, bytes], *, replaced: Collecti
     """
     target = target.resolve()  # a link stays one
     target.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    beside = _beside(target)
     try:
+        beside.mkdir(0o700)  # inside, as in `replacing`
         for name, content in files.items():
             (beside / name).parent.mkdir(parents=True, exist_ok=True)
             write_durably(beside / name, content)
@@ -77,6 +77,11 @@ def write_folder(target: Path, files: Mapping[str, bytes], *, replaced: Collecti
         shutil.rmtree(spare, ignore_errors=True)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def _beside(path: Path) -> Path:
+    """Return a path in the same folder, hidden, of a name that nobody has or guesses."""
+    return path.with_name(f".{path.name}-{secrets.token_hex(8)}")
 
 
 def recover_folder(folder: Path) -> None:
