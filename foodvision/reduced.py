@@ -1,7 +1,7 @@
-"""A photo decoded at a part of its size, which knows where in its pixels the photo lies.
+"""A photo decoded at a reduced scale, with the box that the photo fills.
 
-A decoder that makes 4001 pixels smaller by 4 gives 1001, of which the last stands for one pixel,
-not four. Resized as if they were equal, the photo comes out too small, and shifted.
+A decoder that reduces 4001 pixels by 4 returns 1001, of which the last covers one pixel instead of
+four. Resized as if all were equal, the photo comes out too small, and shifted.
 """
 
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -24,7 +24,7 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""EXIF's orientation, and what undoes it."""
+"""How to turn a photo upright, by EXIF's orientation."""
 
 # The orientations whose stored first column, or row, is the last one of the upright photo.
 _FROM_RIGHT, _FROM_BELOW, _ON_ITS_SIDE = {2, 3, 6, 7}, {3, 4, 7, 8}, {5, 6, 7, 8}
@@ -33,13 +33,13 @@ _FROM_RIGHT, _FROM_BELOW, _ON_ITS_SIDE = {2, 3, 6, 7}, {3, 4, 7, 8}, {5, 6, 7, 8
 class ReducedImage(Image.Image):
     """A photo at 1/2, 1/4 or 1/8 of its size: `resize` and `thumbnail` are in register.
 
-    It is upright. Turning the pixels takes longer than turning what is resized of them, so they are
-    turned when they are asked for.
+    The image is upright. Its pixels are turned only when they are needed, because turning the
+    resized image is faster.
 
     photo_size: the photo's width and height, in its own pixels.
-    box: what of this image the photo fills, in pixels of this image.
+    box: the part of this image that the photo fills, in pixels of this image.
 
-    Anything else that Pillow makes of it, as a crop, is a plain image.
+    Other methods of Pillow, such as `crop`, return plain images.
     """
 
     _stored: Image.Image | None = None
@@ -48,10 +48,11 @@ class ReducedImage(Image.Image):
     def __init__(
         self, image: Image.Image, photo_size: tuple[int, int], by: int, orientation: int = 1
     ) -> None:
-        """Take an image, and its photo's size, as they lie in the file.
+        """Take an image and its photo's size, as stored in the file.
 
-        by: how many pixels of the photo lie along a side of one of the image. What is over of the
-            photo is where the file ends.
+        by: the photo's pixels along one side of a pixel of the image. The last row and column of
+            the file may cover fewer.
+        orientation: EXIF's, 1 to 8.
         """
         super().__init__()
         self._stored, self._orientation = image, orientation
@@ -65,7 +66,7 @@ class ReducedImage(Image.Image):
 
     @property
     def by(self) -> int:
-        """How many of the photo's pixels lie along a side of one of these."""
+        """The photo's pixels along one side of a pixel of this image."""
         return round(self.photo_size[0] / (self.box[2] - self.box[0]))
 
     def load(self) -> "PixelAccess | None":
@@ -103,7 +104,7 @@ class ReducedImage(Image.Image):
         return left, top, right, bottom
 
     def thumbnail(self, *arguments: Any, **options: Any) -> None:
-        """Make this image smaller in place, as Pillow does; the photo fills it then."""
+        """Make this image smaller in place, as Pillow does. The photo then fills it."""
         size = self.size
         super().thumbnail(*arguments, **options)
         if self.size != size:

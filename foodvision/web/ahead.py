@@ -1,4 +1,4 @@
-"""Answers that are ready before anybody asks: those of the examples."""
+"""Predictions of the example photos, made before the first visitor comes."""
 
 from collections.abc import Iterable
 from threading import Event, Thread
@@ -7,27 +7,27 @@ from foodvision.page.models import PageModel
 
 
 class ExamplesAhead:
-    """A thread that answers the examples while the page starts.
+    """A thread that predicts the examples while the page starts.
 
-    The first visitor's captions would else wait for all of them.
+    Otherwise the first visitor would wait for all of them, because captions need them.
     """
 
     def __init__(self, models: Iterable[PageModel]) -> None:
-        """Take the models; `start` begins."""
+        """Take the models. `start` starts the thread."""
         self._models, self._is_ended = list(models), Event()
         # A daemon, so that a program that ends does not wait for it.
         self._thread = Thread(target=self._answer, name="examples", daemon=True)
 
     def start(self) -> None:
-        """Begin, and return at once."""
+        """Start the thread and return."""
         self._thread.start()
 
     def wait(self) -> None:
-        """Wait until all examples are answered."""
+        """Wait until all examples are predicted."""
         self._thread.join()
 
     def stop(self) -> None:
-        """End after the example that is being answered."""
+        """Stop after the current example."""
         self._is_ended.set()
         self._thread.join()
 

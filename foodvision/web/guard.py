@@ -248,7 +248,7 @@ class _Exchange:
             message = await self._limit.wait(self._receive())
         except RefusedError as error:
             if self._is_answered or self._is_received:
-                # Two waited, and one has the body or the answer has begun, which must not be cut.
+                # Another caller got the body meanwhile, or the answer has begun: do not cut it off.
                 return await self._receive()
             self._refused = error
             raise

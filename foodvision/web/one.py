@@ -25,7 +25,7 @@ from foodvision.web.feedback import Feedback, feedback_form
 from foodvision.web.looked import looked_html
 from foodvision.web.uploads import photo_input
 
-# page.js copies, and draws the card
+# page.js copies.
 _COPY = "() => window.foodvision.copy()"
 
 # page.js draws it, in the fonts of the visitor's device.

@@ -27,7 +27,7 @@
       const inner = outer.querySelector("button");
       inner.ariaLabel = outer.closest(".block")?.querySelector("label")?.innerText || "+";
       for (const name of ["aria-label", "aria-haspopup"]) outer.removeAttribute(name);
-      outer.title = inner.ariaLabel; // Gradio's is the key of a text that it does not have
+      outer.title = inner.ariaLabel; // Gradio shows the key of a missing text
       outer.role = "group";
       outer.tabIndex = -1;
     }
@@ -88,7 +88,7 @@
       captions = said;
       mend();
     },
-    // Where a page may not write to the clipboard, and over plain http none may, the old way.
+    // Over plain http no page may use the clipboard: select the text and let the browser copy it.
     copy: async () => {
       const answer = document.querySelector("#answer .answer");
       const byHand = () => {
@@ -108,7 +108,7 @@
       link.href = URL.createObjectURL(await drawCard(image, { ...said, language: navigator.language }));
       link.download = "answer.jpg";
       link.click();
-      setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // some browsers ask first where to
+      setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // a browser may ask first where to save it
     },
   };
   const tellConnection = () => document.body.classList.toggle("offline", !navigator.onLine);

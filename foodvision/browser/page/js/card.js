@@ -1,9 +1,9 @@
-/** A card to share: a photo, under it what the model says. Both pages draw it here, in the browser,
- * which has the letters of its visitor's language. */
+/** A card to share: a photo, and below it the prediction. Both pages draw it in the browser, which
+ * has fonts for its visitor's language. */
 
 const [WIDTH, MARGIN] = [1080, 64];
 const ROOM = WIDTH - 2 * MARGIN;
-// A photo's height, as a share of the width: what is wider or higher is cut, as the model cuts it.
+// A photo's height as a share of its width. Photos beyond are cut at their ends, as for the model.
 const [FLATTEST, TALLEST] = [2 / 3, 1];
 const FONT = "system-ui, sans-serif";
 const [LARGEST, SMALLEST, SENTENCE, FOOT] = [88, 44, 34, 32];
@@ -45,7 +45,7 @@ export function drawCard(photo, { headline, sentence, title, language }) {
   return canvas.convertToBlob({ type: "image/jpeg", quality: 0.9 });
 }
 
-/** Where the page is, for people, or nothing if it is on this machine alone.
+/** The page's address, as people write it; empty for a page on this machine.
  * @param {{hostname: string, host: string, pathname: string}} of */
 export function addressOf({ hostname, host, pathname }) {
   if (/^(localhost|127\..*|\[::1\]|)$/.test(hostname)) return "";
@@ -70,7 +70,7 @@ function fit(context, parts, language) {
   return { lines: balance(context, parts, SMALLEST, language, true), size: SMALLEST };
 }
 
-/** The narrowest lines that are no more than the widest: none has a single word at the end. */
+/** Lines as narrow as possible without one more line, so that none has a single word at the end. */
 function balance(context, parts, size, language, anywhere = false) {
   let best = fold(context, parts, size, language, { anywhere });
   for (let room = ROOM - 40; room > ROOM / 2; room -= 40) {
@@ -81,8 +81,8 @@ function balance(context, parts, size, language, anywhere = false) {
   return best;
 }
 
-/** Lines of letters with their style; they end between units that stay together, or anywhere in
- * one that is wider than the card.
+/** Break letters with their style into lines, between units, or inside a unit that is wider than the
+ * card.
  * @returns {{letter: string, isName: boolean}[][]} */
 function fold(context, parts, size, language, { room = ROOM, anywhere = false } = {}) {
   const letters = parts.flatMap(({ text, isName }) =>
@@ -104,7 +104,7 @@ function fold(context, parts, size, language, { room = ROOM, anywhere = false } 
   return line.length ? [...lines, line] : lines;
 }
 
-/** What a line may end after: words with their spaces; Japanese has no spaces. */
+/** Units that a line may end after: words with their spaces. Japanese has no spaces. */
 function unitsOf(letters, language) {
   const text = letters.map(({ letter }) => letter).join("");
   let words = text.match(/\s*\S+\s*/g) ?? [];
@@ -158,7 +158,7 @@ function write(pen, lines, top, size, colourOf) {
   }
 }
 
-/** The product's name and where it is, under a line; what is long is smaller. */
+/** Draw a line, and below it the product's name and address; long ones are smaller. */
 function sign(pen, top, title) {
   pen.fillStyle = LINE;
   pen.fillRect(MARGIN, top, ROOM, 2);

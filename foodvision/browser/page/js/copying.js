@@ -1,7 +1,7 @@
-/** What is copied of an answer. Both pages copy it here. */
+/** The text that "Copy result" copies, on both pages. */
 
 /** @param {Element} answer
- * @returns {string} without the time that it took, and without its link */
+ * @returns {string} its text, without the time it took and without links */
 export function textOf(answer) {
   const [headline, sentence] = ["h2", "p"].map((name) =>
     answer.querySelector(name).cloneNode(true),
