@@ -9,6 +9,7 @@ from conftest import COLOURS, make_photo, make_split
 from foodvision.checkpoint import BUNDLED, Checkpoint, read_checkpoint
 from foodvision.cli.main import main
 from foodvision.data import find_photos, split_photos
+from foodvision.errors import RunError
 from foodvision.runs.answers import JudgedPhoto
 from foodvision.runs.photos import photos_to_judge, used_photos
 from foodvision.runs.record import write_answers, write_photos, write_start
@@ -65,6 +66,13 @@ def test_run_that_kept_no_list_of_photos_tells_them_by_its_answers(run, heap, ch
     (run / "photos.csv").unlink()
     write_answers(run, [JudgedPhoto(f"kiwi/{n}.jpg", "kiwi", "kiwi", 1, 1) for n in range(4)])
     assert chosen(heap)[0] == 4
+
+
+@pytest.mark.parametrize("row", ["kiwi/1.jpg", "kiwi/1.jpg,test,much,0"])
+def test_spoiled_list_of_photos_is_one_error(row, run, heap, chosen):
+    (run / "photos.csv").write_text(f"photo,split,bytes,sha256\n{row}\n")
+    with pytest.raises(RunError, match=r"photos\.csv: .*; restore it"):
+        chosen(heap)
 
 
 def test_listed_photos_are_left_out_of_an_evaluation(fruit, tmp_path, chosen):
