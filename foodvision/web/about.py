@@ -1,5 +1,6 @@
 """The tab on the model: its classes and its accuracy, from the checkpoint."""
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -18,19 +19,20 @@ _FIGURE = Markup(
     '<figure class="reliability"><h3>{title}</h3>{drawing}'
     '<figcaption class="soft">{text}</figcaption></figure>'
 )
-_SOFT = Markup('<p class="soft">{}</p>')
-_COLUMNS: Mapping[str, Any] = {
-    "class_label": "str",
-    "count_label": "number",
-    "found_label": "number",
-    "found_interval": "str",
-    "right_label": "number",
-    "right_interval": "str",
-}
+_CONFUSED = Markup('<h3>{title}</h3><ul id="confused">{lines}</ul><p class="soft">{text}</p>')
+# `page.js` makes the table of it: one of Gradio's takes ten times as long to appear.
+_TABLE = Markup(
+    '<h3>{title}</h3><div class="sortable" data-table="{table}"></div><p class="soft">{text}</p>'
+)
+_COLUMNS = (
+    *("class_label", "count_label"),
+    *("found_label", "found_interval"),
+    *("right_label", "right_interval"),
+)
 
 
 class About(NamedTuple):
-    """What is told of a model: HTML, a row of the table for each class, and the card's Markdown."""
+    """What is told of a model: HTML, a row of the table for each class, HTML, and Markdown."""
 
     summary: Markup
     rows: list[list[str | float | None]]
@@ -46,35 +48,18 @@ def tell_about(model: PageModel, words: Words) -> About:
 def about_tab(models: PageModels, chosen: ModelChoice, i18n: gr.I18n, page: gr.Blocks) -> None:
     """Lay out the tab; its texts come when the page opens, in the visitor's language."""
 
-    def tell(chosen: str, request: gr.Request) -> tuple[str, Any, str, str, str]:
+    def tell(chosen: str, request: gr.Request) -> tuple[str, str]:
         model = models[chosen]
         words = model.words(request)
-        headers = [words(key) for key in _COLUMNS]
         said = tell_about(model, words)
-        table = gr.update(value={"headers": headers, "data": said.rows})
-        how = _SOFT.format(words("table_text"))
-        return said.summary, table, how, said.confused, said.card
+        return said.summary + _table(said.rows, words) + said.confused, said.card
 
-    summary = gr.HTML("")
-    classes = gr.Dataframe(
-        headers=[""] * len(_COLUMNS),
-        datatype=list(_COLUMNS.values()),
-        interactive=False,
-        show_search="search",
-        wrap=True,
-        label=i18n("dishes_title"),
-        max_height=480,
-        column_widths=["160px", "90px", "100px", "130px", "110px", "170px"],
-        elem_id="classes",
-    )
-    how = gr.HTML("")
-    confused = gr.HTML("", elem_id="confused")
+    about = gr.HTML("")
     with gr.Accordion(i18n("card_open"), open=False):
         card = gr.Markdown("")
-    told = [summary, classes, how, confused, card]
-    page.load(tell, chosen, told, api_visibility="private")
+    page.load(tell, chosen, [about, card], api_visibility="private")
     if isinstance(chosen, gr.Dropdown):
-        chosen.change(tell, chosen, told, api_visibility="private")
+        chosen.change(tell, chosen, [about, card], api_visibility="private")
 
 
 def _summary(model: PageModel, words: Words) -> Markup:
@@ -121,15 +106,24 @@ def _confused(model: PageModel, words: Words) -> Markup:
     lines = Markup().join(map(Markup("<li>{}</li>").format, said))
     if not lines:
         return Markup()
-    return Markup("<h3>{}</h3><ul>{}</ul>").format(words("confused_title"), lines) + _SOFT.format(
-        words("confused_text")
-    )
+    return _CONFUSED.format(title=words("confused_title"), lines=lines, text=words("confused_text"))
 
 
 def _card(model: PageModel) -> str:
     """Return the card without HTML and pictures: the page shows no files of the server."""
     card = read_card(model.classifier.checkpoint)
     return without_html(re.sub(r"!\[[^\]]*\]\([^)]*\)\n*", "", card))
+
+
+def _table(rows: list[list[str | float | None]], words: Words) -> Markup:
+    title = words("dishes_title")
+    table = {
+        "heads": [words(key) for key in _COLUMNS],
+        "rows": rows,
+        "label": title,
+        "search": words("search_label"),
+    }
+    return _TABLE.format(title=title, table=json.dumps(table), text=words("table_text"))
 
 
 def _rows(model: PageModel, words: Words) -> list[list[str | float | None]]:

@@ -1,4 +1,4 @@
-(drawCard, textOf) => {
+(drawCard, textOf, sortableTable) => {
   let captions = {};
   const nameExample = (button) => {
     const source = button.querySelector("img")?.src.split("/").pop();
@@ -31,8 +31,10 @@
       outer.role = "group";
       outer.tabIndex = -1;
     }
-    for (const input of document.querySelectorAll("input.search-input:not([aria-label])"))
-      input.ariaLabel = input.placeholder;
+    for (const place of document.querySelectorAll(".sortable:empty")) {
+      const { heads, rows, ...said } = JSON.parse(place.dataset.table);
+      place.append(...sortableTable(heads, rows, { ...said, language: navigator.language }));
+    }
     if (chosenStrength)
       for (const slider of document.querySelectorAll(".strength input")) slider.value = chosenStrength;
     for (const nothing of document.querySelectorAll("div.empty[aria-label]:not([role])"))

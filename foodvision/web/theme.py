@@ -1,5 +1,6 @@
 """How the page looks: colours that keep their contrast, the device's own fonts, no other host."""
 
+import re
 from pathlib import Path
 
 import gradio as gr
@@ -29,13 +30,14 @@ THEME = gr.themes.Base(
 CSS = LOOKS, Path(__file__).parent / "page.css"
 SCRIPT = Path(__file__).parent / "page.js"
 
-# The page without a server draws its card, and copies, by the same modules.
+# The page without a server draws its card, copies, and sorts its table by the same modules.
 _MODULES = Path(__file__).parents[1] / "browser" / "page" / "js"
-_SHARED = "card.js", "copying.js"
+_SHARED = "dom.js", "card.js", "copying.js", "table.js"
 
 
 def script() -> str:
     """Return what a page runs when it is opened: a function, as Gradio wants it."""
     modules = "\n".join((_MODULES / name).read_text("utf-8") for name in _SHARED)
-    shared = modules.replace("export function", "function")
-    return f"() => {{\n{shared}\n({SCRIPT.read_text('utf-8').rstrip()})(drawCard, textOf);\n}}"
+    shared = re.sub(r"^import .*\n|^export ", "", modules, flags=re.MULTILINE)
+    own = SCRIPT.read_text("utf-8").rstrip()
+    return f"() => {{\n{shared}\n({own})(drawCard, textOf, sortableTable);\n}}"

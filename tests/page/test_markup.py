@@ -178,7 +178,9 @@ def test_exported_page_runs_no_script_of_a_checkpoint(language, hostile, photos,
     page.locator("#many input[type=file]").set_input_files(photos)
     page.locator("#many .start").click()
     expect(page.locator("#many .bad li")).to_have_count(1, timeout=30_000)
-    expect(page.locator("#many tbody tr")).to_have_count(len(photos))  # the one that is no photo, too
+    expect(page.locator("#many tbody tr")).to_have_count(
+        len(photos)
+    )  # the one that is no photo, too
     page.locator("#about-tab").click()
     expect(page.locator("#about tbody tr")).to_have_count(3)
     check(page)
