@@ -13,6 +13,7 @@ from foodvision.errors import SettingsError
 from foodvision.system.terminal import complain, say
 
 if TYPE_CHECKING:
+    from foodvision.checkpoint import Checkpoint
     from foodvision.hub.push import Pushed
 
 
@@ -64,13 +65,27 @@ def push(
         say(f"would be pushed to {name}")
         return
     pushed = push_checkpoint(found, name, private=private, revision=revision, license=license)
-    say_pushed(pushed, name)
+    say_pushed(pushed, found, name if revision is None else f"{name}@{revision}")
 
 
-def say_pushed(pushed: "Pushed", name: str) -> None:
-    """Say where a model is now, and the next command."""
-    say(f"Pushed to {pushed.url} (commit {pushed.commit})")
-    say(f"Serve a page with it: foodvision deploy {name}-page --model {name}")
+def say_pushed(pushed: "Pushed", checkpoint: "Checkpoint", model: str) -> None:
+    """Say where a model is now, and the next command, which every account may run.
+
+    model: where it was pushed to, as user/name or user/name@revision.
+    """
+    if pushed.changed:
+        say(f"Pushed to {pushed.url} (commit {pushed.commit})")
+    else:
+        say(f"{pushed.url} already has this checkpoint (commit {pushed.commit}), nothing changed")
+    if checkpoint.config.preprocess.white:  # which no page in the browser takes
+        say(f"Serve a page with it: foodvision demo --model {model}")
+        return
+    # A page in the browser contains the model, so it shows it to everybody who sees the page.
+    private = " --private" if pushed.private else ""
+    say(
+        "Create a page with it, free for every account: foodvision deploy "
+        f"{model.partition('@')[0]}-page --model {model} --static{private}"
+    )
 
 
 def verify(model: str, data: str, /, *, split: Split | None = None) -> int:

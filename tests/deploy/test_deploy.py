@@ -250,7 +250,7 @@ def test_space_has_what_belongs_to_the_model_and_nothing_else_of_its_folder(mode
 
 @pytest.mark.slow
 def test_freshly_trained_model_comes_to_a_link_without_a_stop(hub, run_apart, fruit, tmp_path):
-    """Train, push, deploy, check: each command is the one that the last one named."""
+    """Train, push, deploy, check: each command is the one that the last one named, on Gradio."""
     small = ("--model", "tinyvgg", "--image-size", "32", "--epochs", "6")
     run_folder = tmp_path / "runs" / "one"
     trained = run_apart("train", fruit, *small, "--output", run_folder)
@@ -260,8 +260,9 @@ def test_freshly_trained_model_comes_to_a_link_without_a_stop(hub, run_apart, fr
     assert 0 < len(offered) <= len(COLOURS), pushed.stderr
     assert all(f"{fruit / 'test'}{os.sep}" in line for line in offered)
     assert all(Path(line.split(": ")[-1]).name.startswith(tuple(COLOURS)) for line in offered)
-    named = pushed.stdout.splitlines()[-1].removeprefix("Serve a page with it: foodvision ").split()
+    *named, static = pushed.stdout.splitlines()[-1].partition(": foodvision ")[2].split()
     assert named == ["deploy", "cook/fruit-page", "--model", "cook/fruit"], pushed.stderr
+    assert static == "--static"
     hub.stages = ["RUNNING"]
     run_apart(*named)  # the Space has no address yet
     space = hub.repo("cook/fruit-page", "space")
