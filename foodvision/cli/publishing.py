@@ -1,6 +1,7 @@
 """A model made public: pushed to the Hub, shown as a page, exported, and verified."""
 
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -62,7 +63,10 @@ def push(
     if dry_run:
         for path, content in files_to_push(found, name, license).items():
             say(f"{len(content):>12,} bytes  {path}")
-        say(f"would be pushed to {name}")
+        options = {"--revision": revision, "--license": license}
+        words = ["push", checkpoint, name, *(["--private"] if private else [])]
+        words += [f"{option}={value}" for option, value in options.items() if value]
+        say(f"Upload these files: foodvision {shlex.join(words)}")
         return
     pushed = push_checkpoint(found, name, private=private, revision=revision, license=license)
     say_pushed(pushed, found, name if revision is None else f"{name}@{revision}")
@@ -185,7 +189,7 @@ def deploy(
         say(f"{deploy_static(settings)} now runs in the visitor's browser")
         return
     if dry_run:
-        try_space(settings, (*secrets, *variables))
+        try_space(settings, list(secrets), variables)
         return
     checked = (
         check_space(space)

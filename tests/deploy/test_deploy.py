@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shlex
 import shutil
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def test_space_is_filled_and_answers_as_the_model_does_here(hub, run_apart, mode
     said = f"http://127.0.0.1:{port} gives the same predictions as the model here, for 3 photos\n"
     assert checked.stdout == said, checked.stderr
     assert again.stdout.endswith(said)
-    assert again.stdout.split("\n")[0] == f"Uploaded the files of cook/page (commit {head})"
+    assert again.stdout.split("\n")[0] == f"cook/page already has these files (commit {head})"
     assert "cook/page answers blueberry.jpg with blueberry" in differing.stderr
     assert "but the model here gives tomato" in differing.stderr
 
@@ -231,6 +232,35 @@ def test_dry_run_writes_the_folder_and_asks_nobody(hub, run, model, tmp_path):
     assert "gradio" not in asked
     assert "torch" not in asked
     assert not list(folder.rglob("*.safetensors"))
+
+
+def test_dry_run_ends_with_the_command_to_run_next(hub, run, model):
+    command = ("--model", model, "--private", "--variable", "TITLE=A b")
+    done = run("deploy", "cook/page", *command, "--dry-run")
+    free, last = [line.partition(": foodvision ") for line in done.stdout.splitlines()[-2:]]
+    assert free[0] == "On a free account, create a static Space"
+    assert last[0] == "Create or update it"
+    hub.stages = ["BUILD_ERROR"]
+    assert "Uploaded the files of cook/page" in run(*shlex.split(last[2])).stdout
+    space = hub.repo("cook/page", "space")
+    assert (space.private, space.space.variables["TITLE"]) == (True, "A b")
+    hub.accounts["hf_cook"] = Account("cook")
+    words = shlex.split(free[2].replace("cook/page", "cook/free"))
+    assert run(*words).returncode == 0
+    assert hub.repo("cook/free", "space").private
+
+
+def test_dry_run_of_a_space_that_free_accounts_may_have_names_no_other(run, model):
+    hardware = ("--hardware", "zero-a10g")
+    done = run("deploy", "cook/page", "--model", model, *hardware, "--dry-run")
+    assert "--static" not in done.stdout
+    assert done.stdout.endswith(f"--model {model} --hardware=zero-a10g\n")
+
+
+def test_space_that_has_the_files_already_is_said_to_have_them(hub, run, model):
+    command = ("deploy", "cook/page", "--model", model, "--static")
+    assert "Uploaded the files of cook/page" in run(*command).stdout
+    assert "cook/page already has these files (commit " in run(*command).stdout
 
 
 def test_space_has_what_belongs_to_the_model_and_nothing_else_of_its_folder(model, tmp_path):

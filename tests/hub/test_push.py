@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 from dataclasses import replace
 
@@ -137,10 +138,16 @@ def test_card_names_the_dataset_that_others_can_have(source, datasets):
 
 
 def test_dry_run_lists_and_asks_nobody(hub, run, fruit_checkpoint):
-    done = run("push", fruit_checkpoint, "cook/fruit", "--dry-run", token=None)
+    options = ("--private", "--license", "mit")
+    done = run("push", fruit_checkpoint, "cook/fruit", *options, "--dry-run", token=None)
     assert "model.onnx" in done.stdout
-    assert "would be pushed to cook/fruit" in done.stdout
     assert hub.requests == []
+    last = done.stdout.splitlines()[-1]
+    assert last.startswith("Upload these files: foodvision push ")
+    pushed = run(*shlex.split(last.partition(": foodvision ")[2]))
+    assert pushed.returncode == 0, pushed.stderr
+    assert hub.repo("cook/fruit").private
+    assert "license: mit" in hub.repo("cook/fruit").read("README.md").decode()
 
 
 def test_what_serving_downloads_is_not_pushed(hub, run, fruit_checkpoint):
