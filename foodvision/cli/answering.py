@@ -201,7 +201,7 @@ def demo(
     port:
         Port to listen on. The default is 7860, or the next free one.
     share:
-        Also create a public link to send to others.
+        Also create a public link to send to others, which works while the program runs.
     feedback:
         Ask visitors for the right label, and save photos and labels as a dataset for training, in
         this folder or a private hf://user/dataset. By default nothing is saved.

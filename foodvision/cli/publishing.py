@@ -1,6 +1,7 @@
 """A model made public: pushed to the Hub, shown as a page, exported, and verified."""
 
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +14,7 @@ from foodvision.errors import SettingsError
 from foodvision.system.terminal import complain, say
 
 if TYPE_CHECKING:
+    from foodvision.checkpoint import Checkpoint
     from foodvision.hub.push import Pushed
 
 
@@ -61,16 +63,33 @@ def push(
     if dry_run:
         for path, content in files_to_push(found, name, license).items():
             say(f"{len(content):>12,} bytes  {path}")
-        say(f"would be pushed to {name}")
+        options = {"--revision": revision, "--license": license}
+        words = ["push", checkpoint, name, *(["--private"] if private else [])]
+        words += [f"{option}={value}" for option, value in options.items() if value]
+        say(f"Upload these files: foodvision {shlex.join(words)}")
         return
     pushed = push_checkpoint(found, name, private=private, revision=revision, license=license)
-    say_pushed(pushed, name)
+    say_pushed(pushed, found, name if revision is None else f"{name}@{revision}")
 
 
-def say_pushed(pushed: "Pushed", name: str) -> None:
-    """Say where a model is now, and the next command."""
-    say(f"Pushed to {pushed.url} (commit {pushed.commit})")
-    say(f"Serve a page with it: foodvision deploy {name}-page --model {name}")
+def say_pushed(pushed: "Pushed", checkpoint: "Checkpoint", model: str) -> None:
+    """Say where a model is now, and the next command, which every account may run.
+
+    model: where it was pushed to, as user/name or user/name@revision.
+    """
+    if pushed.changed:
+        say(f"Pushed to {pushed.url} (commit {pushed.commit})")
+    else:
+        say(f"{pushed.url} already has this checkpoint (commit {pushed.commit}), nothing changed")
+    if checkpoint.config.preprocess.white:  # which no page in the browser takes
+        say(f"Serve a page with it: foodvision demo --model {model}")
+        return
+    # A page in the browser contains the model, so it shows it to everybody who sees the page.
+    private = " --private" if pushed.private else ""
+    say(
+        "Create a page with it, free for every account: foodvision deploy "
+        f"{model.partition('@')[0]}-page --model {model} --static{private}"
+    )
 
 
 def verify(model: str, data: str, /, *, split: Split | None = None) -> int:
@@ -170,7 +189,7 @@ def deploy(
         say(f"{deploy_static(settings)} now runs in the visitor's browser")
         return
     if dry_run:
-        try_space(settings, (*secrets, *variables))
+        try_space(settings, list(secrets), variables)
         return
     checked = (
         check_space(space)

@@ -69,8 +69,8 @@ def train(
     if push and is_first():
         from foodvision.checkpoint import read_checkpoint
 
-        pushed = push_checkpoint(read_checkpoint(folder), push, private=private)
-        say_pushed(pushed, push)
+        checkpoint = read_checkpoint(folder)
+        say_pushed(push_checkpoint(checkpoint, push, private=private), checkpoint, push)
 
 
 def find_lr(

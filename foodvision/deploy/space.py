@@ -1,5 +1,6 @@
 """A Space of the Hub: created, filled, waited for."""
 
+import shlex
 import tempfile
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from foodvision.classifier import find_checkpoint
 from foodvision.deploy.checking import SpaceCheck, check_space, wait_for_stage
 from foodvision.deploy.folder import DESCRIPTION, ZERO_GPU, SpaceSettings, write_space
 from foodvision.errors import HubError, SettingsError, one_line
-from foodvision.hub.answers import Account, SpaceInfo, SpaceRuntime, commit_of
+from foodvision.hub.answers import Account, RepoState, SpaceInfo, SpaceRuntime, commit_of
 from foodvision.hub.client import BEGUN_WITH, check_private, status_of, translate_hub_errors
 from foodvision.system.terminal import say
 
@@ -66,10 +67,14 @@ def deploy_space(
     return check_space(repo_id)
 
 
-def try_space(settings: SpaceSettings, named: Sequence[str] = ()) -> Path:
+def try_space(
+    settings: SpaceSettings,
+    secrets: Sequence[str] = (),
+    variables: Mapping[str, str] = MappingProxyType({}),
+) -> Path:
     """Write the folder of a Space beside the work at hand, and say what would happen to it.
 
-    named: secrets and variables that would be set.
+    secrets: names of those that would be set. variables: that would be set, by name.
 
     Returns the folder. Raises SettingsError if there is something of its name already.
     """
@@ -79,17 +84,30 @@ def try_space(settings: SpaceSettings, named: Sequence[str] = ()) -> Path:
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         written = Path(temporary) / folder.name
         written.mkdir()
-        write_space(written, settings, has_token="HF_TOKEN" in named)
+        write_space(written, settings, has_token="HF_TOKEN" in {*secrets, *variables})
         written.rename(folder)
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     size = sum(path.stat().st_size for path in files) / 1e6
     hardware = settings.hardware or "cpu-basic"
     say(f"Wrote {folder}: {len(files)} files to upload, {size:.1f} MB")
     say(f"{settings.repo_id} would be created as a Gradio Space on {hardware}, or updated")
-    for name in named:
+    for name in (*secrets, *variables):
         say(f"{name} would be set in the Space")
-    say("then foodvision would wait for the build, and test the page with example photos")
+    say("Then foodvision would wait for the build, and test the page with example photos")
+    if settings.hardware != ZERO_GPU:
+        say(f"On a free account, create a static Space: {_command(settings)} --static")
+    options = [f"--hardware={settings.hardware}"] if settings.hardware else []
+    options += [f"--secret={name}" for name in secrets]
+    options += [f"--variable={name}={value}" for name, value in variables.items()]
+    say(f"Create or update it: {_command(settings, *options)}")
     return folder
+
+
+def _command(settings: SpaceSettings, *options: str) -> str:
+    """Return the command that deploys a Space; options as they are before a shell reads them."""
+    private = ["--private"] if settings.private else []
+    words = ["deploy", settings.repo_id, "--model", settings.model, *private, *options]
+    return f"foodvision {shlex.join(words)}"
 
 
 def deploy_static(settings: SpaceSettings) -> str:
@@ -168,6 +186,7 @@ def _create_gradio(api: Any, settings: SpaceSettings) -> None:
 
 def _upload(api: Any, repo_id: str, folder: Path) -> None:
     with translate_hub_errors(repo_id):
+        before = RepoState.model_validate(api.space_info(repo_id)).sha
         uploaded = api.upload_folder(
             repo_id=repo_id,
             repo_type="space",
@@ -175,7 +194,11 @@ def _upload(api: Any, repo_id: str, folder: Path) -> None:
             commit_message="Deploy with foodvision",
             delete_patterns="*",
         )
-        say(f"Uploaded the files of {repo_id} (commit {commit_of(uploaded)})")
+        commit = commit_of(uploaded)
+    if commit == before:
+        say(f"{repo_id} already has these files (commit {commit})")
+    else:
+        say(f"Uploaded the files of {repo_id} (commit {commit})")
 
 
 def _may_have(account: Account, repo_id: str, hardware: str | None) -> bool:
@@ -186,7 +209,7 @@ def _may_have(account: Account, repo_id: str, hardware: str | None) -> bool:
 
 
 def _not_free(settings: SpaceSettings) -> str:
-    again = f"foodvision deploy {settings.repo_id} --model {settings.model}"
+    again = _command(settings)
     return (
         f"{settings.repo_id}: this account cannot create a Gradio Space on "
         f"{settings.hardware or 'cpu-basic'}. Free alternatives are a page that runs in the "

@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from foodvision.checkpoint import FILES, FOLDERS, Checkpoint, check_figures, checkpoint_files
 from foodvision.errors import CheckpointError, HubError, one_line
@@ -19,16 +19,25 @@ from foodvision.hub.client import (
 from foodvision.hub.session import shown_endpoint
 from foodvision.safety.files import FileError, read_json
 
+if TYPE_CHECKING:
+    from foodvision.hub.answers import RepoInfo
+
 REPLACED = [*FILES, *(f"{name}/*" for name in FOLDERS)]
 """What a push replaces, as patterns: what the last one had and this one has not is removed."""
 
 
 @dataclass(frozen=True)
 class Pushed:
-    """Where a checkpoint went."""
+    """Where a checkpoint is on the Hub.
+
+    changed: False if the repository had the same files already, so there is no new commit.
+    private: whether the repository is private or gated.
+    """
 
     url: str
     commit: str
+    changed: bool
+    private: bool
 
 
 def push_checkpoint(
@@ -65,7 +74,7 @@ def push_checkpoint(
             api.create_repo(repo_id, private=private or None, exist_ok=True)
             # A new branch begins as the main one is.
             is_there = revision and api.revision_exists(repo_id, revision)
-        _check_target(api, repo_id, revision if is_there else None, private=private)
+        before = _check_target(api, repo_id, revision if is_there else None, private=private)
         with translate_hub_errors(repo_id):
             if revision:
                 api.create_branch(repo_id, branch=revision, exist_ok=True)
@@ -76,15 +85,23 @@ def push_checkpoint(
                 commit_message="Push a foodvision checkpoint",
                 delete_patterns=REPLACED,
             )
-            return Pushed(f"{shown_endpoint()}/{repo_id}", commit_of(commit))
+            made = commit_of(commit)
+    return Pushed(
+        f"{shown_endpoint()}/{repo_id}",
+        made,
+        # If no file differs, the client makes no commit and answers with the last one.
+        changed=made != before.sha or bool(revision and not is_there),
+        private=before.private or bool(before.gated),
+    )
 
 
 def _check_target(
     api: Any, repo_id: str, revision: str | None = None, *, private: bool = False
-) -> None:
-    """Raise HubError for a repository that holds something else, or shows what should be private.
+) -> "RepoInfo":
+    """Return what the Hub says of a repository.
 
-    A job's unfinished run is not something else.
+    Raises HubError if it holds something else, or shows what should be private. A job's unfinished
+    run is not something else.
     """
     from foodvision.hub.answers import RepoInfo
 
@@ -99,6 +116,7 @@ def _check_target(
             f"{repo_id} contains other files ({one_line(others[0])}): choose another name, or "
             "remove it"
         )
+    return info
 
 
 def _is_ours(api: Any, repo_id: str, commit: str) -> bool:

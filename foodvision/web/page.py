@@ -156,7 +156,7 @@ def launch_page(
     hosts: names by which the page may be asked for, beside those of this machine itself. Without
         them a page that listens on this machine alone answers to no others, one that listens to
         the network to all.
-    share: also make a public link, valid for some days, through Gradio's relay.
+    share: also make a public link through Gradio's relay, valid while this runs, a week at most.
     root_path: the path below which a proxy shows the page, such as /food; the proxy may strip it or
         not. GRADIO_ROOT_PATH, or else none, if None.
     mcp: also serve `/predict` and `/predict_many` as tools of the Model Context Protocol.

@@ -200,6 +200,28 @@ def test_what_the_dockerfile_copies_is_not_ignored():
     assert all((REPOSITORY / name).exists() for name in copied)
 
 
+def compose():
+    """The command of Docker Compose, which needs no Docker to check its file; skip without it."""
+    if shutil.which("docker"):
+        asked = subprocess.run(["docker", "compose", "version"], capture_output=True)
+        if asked.returncode == 0:
+            return ["docker", "compose"]
+    if shutil.which("docker-compose"):
+        return ["docker-compose"]
+    pytest.skip("Docker Compose is not here: apt-get install docker-compose")
+
+
+def test_compose_reads_its_file_and_puts_domain_and_model_in():
+    command = [*compose(), "--file", str(REPOSITORY / "compose.yaml"), "config"]
+    environment = os.environ | {"DOMAIN": "food.example.org", "MODEL": "cook/food"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    services = yaml.safe_load(done.stdout)["services"]
+    assert "--allow-host=food.example.org" in services["page"]["command"]
+    assert "--model=cook/food" in services["page"]["command"]
+    assert services["proxy"]["environment"]["DOMAIN"] == "food.example.org"
+
+
 def test_compose_gives_options_that_there_are():
     page = yaml.safe_load((REPOSITORY / "compose.yaml").read_text())["services"]["page"]
     command, *options = page["command"]

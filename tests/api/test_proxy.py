@@ -117,6 +117,8 @@ def test_photo_is_uploaded_below_a_path(browser, tmp_path, proxy):
         with front as url:
             visit(browser, f"{url}/food/")
             ask(url)
+            if proxy == "caddy":
+                assert httpx.get(url, verify=False).headers["location"] == "/food/"
 
 
 def visit(browser, url):

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shlex
 import shutil
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def test_space_is_filled_and_answers_as_the_model_does_here(hub, run_apart, mode
     said = f"http://127.0.0.1:{port} gives the same predictions as the model here, for 3 photos\n"
     assert checked.stdout == said, checked.stderr
     assert again.stdout.endswith(said)
-    assert again.stdout.split("\n")[0] == f"Uploaded the files of cook/page (commit {head})"
+    assert again.stdout.split("\n")[0] == f"cook/page already has these files (commit {head})"
     assert "cook/page answers blueberry.jpg with blueberry" in differing.stderr
     assert "but the model here gives tomato" in differing.stderr
 
@@ -233,6 +234,35 @@ def test_dry_run_writes_the_folder_and_asks_nobody(hub, run, model, tmp_path):
     assert not list(folder.rglob("*.safetensors"))
 
 
+def test_dry_run_ends_with_the_command_to_run_next(hub, run, model):
+    command = ("--model", model, "--private", "--variable", "TITLE=A b")
+    done = run("deploy", "cook/page", *command, "--dry-run")
+    free, last = [line.partition(": foodvision ") for line in done.stdout.splitlines()[-2:]]
+    assert free[0] == "On a free account, create a static Space"
+    assert last[0] == "Create or update it"
+    hub.stages = ["BUILD_ERROR"]
+    assert "Uploaded the files of cook/page" in run(*shlex.split(last[2])).stdout
+    space = hub.repo("cook/page", "space")
+    assert (space.private, space.space.variables["TITLE"]) == (True, "A b")
+    hub.accounts["hf_cook"] = Account("cook")
+    words = shlex.split(free[2].replace("cook/page", "cook/free"))
+    assert run(*words).returncode == 0
+    assert hub.repo("cook/free", "space").private
+
+
+def test_dry_run_of_a_space_that_free_accounts_may_have_names_no_other(run, model):
+    hardware = ("--hardware", "zero-a10g")
+    done = run("deploy", "cook/page", "--model", model, *hardware, "--dry-run")
+    assert "--static" not in done.stdout
+    assert done.stdout.endswith(f"--model {model} --hardware=zero-a10g\n")
+
+
+def test_space_that_has_the_files_already_is_said_to_have_them(hub, run, model):
+    command = ("deploy", "cook/page", "--model", model, "--static")
+    assert "Uploaded the files of cook/page" in run(*command).stdout
+    assert "cook/page already has these files (commit " in run(*command).stdout
+
+
 def test_space_has_what_belongs_to_the_model_and_nothing_else_of_its_folder(model, tmp_path):
     folder = shutil.copytree(model, tmp_path / "orchard")
     (folder / "hf_token.txt").write_text("hf_secret")
@@ -250,7 +280,7 @@ def test_space_has_what_belongs_to_the_model_and_nothing_else_of_its_folder(mode
 
 @pytest.mark.slow
 def test_freshly_trained_model_comes_to_a_link_without_a_stop(hub, run_apart, fruit, tmp_path):
-    """Train, push, deploy, check: each command is the one that the last one named."""
+    """Train, push, deploy, check: each command is the one that the last one named, on Gradio."""
     small = ("--model", "tinyvgg", "--image-size", "32", "--epochs", "6")
     run_folder = tmp_path / "runs" / "one"
     trained = run_apart("train", fruit, *small, "--output", run_folder)
@@ -260,8 +290,9 @@ def test_freshly_trained_model_comes_to_a_link_without_a_stop(hub, run_apart, fr
     assert 0 < len(offered) <= len(COLOURS), pushed.stderr
     assert all(f"{fruit / 'test'}{os.sep}" in line for line in offered)
     assert all(Path(line.split(": ")[-1]).name.startswith(tuple(COLOURS)) for line in offered)
-    named = pushed.stdout.splitlines()[-1].removeprefix("Serve a page with it: foodvision ").split()
+    *named, static = pushed.stdout.splitlines()[-1].partition(": foodvision ")[2].split()
     assert named == ["deploy", "cook/fruit-page", "--model", "cook/fruit"], pushed.stderr
+    assert static == "--static"
     hub.stages = ["RUNNING"]
     run_apart(*named)  # the Space has no address yet
     space = hub.repo("cook/fruit-page", "space")

@@ -23,6 +23,7 @@ def name():
 def test_checkpoint_goes_there_and_back(name, fruit, fruit_checkpoint):
     classifier = foodvision.load(fruit_checkpoint)
     first = classifier.push_to_hub(name, private=True)
-    assert classifier.push_to_hub(name, private=True) == first
+    again = classifier.push_to_hub(name, private=True)
+    assert (again.commit, first.changed, again.changed) == (first.commit, True, False)
     assert foodvision.load(name, revision=first.commit).classes == classifier.classes
     assert main(["verify", name, str(fruit)]) == 0

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 from dataclasses import replace
 
@@ -18,9 +19,13 @@ from foodvision.checkpoint import BUNDLED, read_checkpoint
 from foodvision.hub.card import hub_card
 from foodvision.runs.reading import read_run
 
-PUSHED = re.compile(
-    r"Pushed to (\S+) \(commit ([0-9a-f]{40})\)\n"
-    r"Serve a page with it: foodvision deploy (\S+)-page --model \3\n"
+NEXT = (
+    r"Create a page with it, free for every account: "
+    r"foodvision (deploy (\S+)-page --model (\4(?:@\S+)?) --static(?: --private)?)\n"
+)
+PUSHED = re.compile(r"Pushed to (\S+) \(commit ([0-9a-f]{40})\)\n" + NEXT)
+UNCHANGED = re.compile(
+    r"(\S+) already has this checkpoint \(commit ([0-9a-f]{40})\), nothing changed\n" + NEXT
 )
 
 
@@ -48,9 +53,33 @@ def test_pushed_checkpoint_answers_under_its_name(hub, run_apart, fruit_checkpoi
 
 
 def test_pushed_again_nothing_changes(hub, run, fruit_checkpoint):
-    first = PUSHED.fullmatch(run("push", fruit_checkpoint, "cook/fruit").stdout).group(2)
-    again = PUSHED.fullmatch(run("push", fruit_checkpoint, "cook/fruit").stdout).group(2)
-    assert first == again == hub.repo("cook/fruit").head.oid
+    first = PUSHED.fullmatch(run("push", fruit_checkpoint, "cook/fruit").stdout)
+    again = UNCHANGED.fullmatch(run("push", fruit_checkpoint, "cook/fruit").stdout)
+    assert first.groups() == again.groups()
+    assert again.group(2) == hub.repo("cook/fruit").head.oid
+
+
+@pytest.mark.parametrize("options", [(), ("--private",), ("--revision", "trial")])
+def test_next_command_works_on_a_free_account_and_shows_nobody_what_is_private(
+    hub, run, fruit_checkpoint, options
+):
+    hub.accounts["hf_cook"] = Account("cook")
+    pushed = PUSHED.fullmatch(run("push", fruit_checkpoint, "cook/fruit", *options).stdout)
+    done = run(*pushed.group(3).split())
+    assert done.returncode == 0, done.stderr
+    assert pushed.group(5) == ("cook/fruit@trial" if "trial" in options else "cook/fruit")
+    assert hub.repo("cook/fruit-page", "space").private == ("--private" in options)
+
+
+def test_model_that_no_page_in_the_browser_takes_is_offered_the_page_here(
+    hub, run, fruit_checkpoint, tmp_path
+):
+    deep = shutil.copytree(fruit_checkpoint, tmp_path / "deep")
+    config = json.loads((deep / "config.json").read_text())
+    config["preprocess"]["white"] = 4095
+    (deep / "config.json").write_text(json.dumps(config))
+    done = run("push", deep, "cook/fruit")
+    assert done.stdout.endswith("Serve a page with it: foodvision demo --model cook/fruit\n")
 
 
 def test_card_is_read_by_the_hub_and_used_as_it_says(hub, run, fruit_checkpoint, tmp_path):
@@ -109,10 +138,16 @@ def test_card_names_the_dataset_that_others_can_have(source, datasets):
 
 
 def test_dry_run_lists_and_asks_nobody(hub, run, fruit_checkpoint):
-    done = run("push", fruit_checkpoint, "cook/fruit", "--dry-run", token=None)
+    options = ("--private", "--license", "mit")
+    done = run("push", fruit_checkpoint, "cook/fruit", *options, "--dry-run", token=None)
     assert "model.onnx" in done.stdout
-    assert "would be pushed to cook/fruit" in done.stdout
     assert hub.requests == []
+    last = done.stdout.splitlines()[-1]
+    assert last.startswith("Upload these files: foodvision push ")
+    pushed = run(*shlex.split(last.partition(": foodvision ")[2]))
+    assert pushed.returncode == 0, pushed.stderr
+    assert hub.repo("cook/fruit").private
+    assert "license: mit" in hub.repo("cook/fruit").read("README.md").decode()
 
 
 def test_what_serving_downloads_is_not_pushed(hub, run, fruit_checkpoint):
@@ -139,6 +174,7 @@ def test_training_pushes_what_it_made_for_its_owner_alone(hub, run, fruit, tmp_p
     assert done.returncode == 0, done.stderr
     assert PUSHED.search(done.stdout).group(2) == hub.repo("cook/fruit").head.oid
     assert hub.repo("cook/fruit").private
+    assert done.stdout.endswith("--static --private\n")
     graph = (tmp_path / "run" / "checkpoint" / "model.onnx").read_bytes()
     assert hub.repo("cook/fruit").read("model.onnx") == graph
 
@@ -234,7 +270,9 @@ def test_figures_of_another_model_are_refused(hub, run, fruit_checkpoint, tmp_pa
 def test_branch_is_created_and_read(hub, run, fruit_checkpoint, tmp_path):
     run("push", fruit_checkpoint, "cook/fruit")
     done = run("push", fruit_checkpoint, "cook/fruit", "--revision", "trial")
-    assert done.returncode == 0, done.stderr
+    assert PUSHED.fullmatch(done.stdout), done  # the branch is new
+    again = run("push", fruit_checkpoint, "cook/fruit", "--revision", "trial")
+    assert UNCHANGED.fullmatch(again.stdout), again
     photo = make_photo(tmp_path / "kiwi.jpg", (60, 190, 60), seed=5)
     assert run("predict", photo, "--model", "cook/fruit@trial").returncode == 0
 

@@ -25,6 +25,16 @@ def test_notebooks_have_the_same_code_in_both_languages():
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_notebook_says_how_to_install_and_open_it_as_its_page_does(path):
+    lines = (REPOSITORY / "docs" / "lecture.md").read_text().splitlines()
+    install = next(line for line in lines if line.startswith("pip install"))
+    _, first = cells(path, "markdown")[0]
+    assert "jupyterlab" in install.split()
+    assert f"`{install}`" in first
+    assert f"`jupyter lab docs/{path.name}`" in first
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 def test_notebook_is_stored_small_and_without_outputs(path):
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
