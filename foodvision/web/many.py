@@ -78,7 +78,7 @@ class _Events:
             for photo in photos:
                 if request.session_hash not in self._running:
                     break
-                done.append(answer_one(self._models[chosen], photo))
+                done.append(answer_one(self._models[chosen], photo, words))
                 if _is_shown(len(done)) and len(done) < len(photos):
                     yield done, *_outcome(done, photos, words)
                 else:
@@ -134,13 +134,13 @@ def many_tab(models: PageModels, chosen: ModelChoice, i18n: gr.I18n) -> gr.File:
     return photos
 
 
-def answer_one(model: PageModel, photo: str) -> Answered:
-    """Return a photo's prediction, or why there is none."""
+def answer_one(model: PageModel, photo: str, words: Words) -> Answered:
+    """Return a photo's prediction, or in the visitor's words why there is none."""
     name = Path(photo).name
     try:
         prediction, picture = model.predict(photo), model.decoded(photo).picture
     except PhotoError as error:
-        return Answered(name, None, str(error))
+        return Answered(name, None, words.fault(error, photo))
     return Answered(name, prediction, picture=thumbnail(picture, 240))
 
 
