@@ -12,7 +12,6 @@ from markupsafe import Markup, escape
 
 from foodvision.classifier import Prediction
 from foodvision.errors import PhotoError
-from foodvision.image import SUFFIXES
 from foodvision.page.models import PageModel, PageModels
 from foodvision.page.prediction_html import percent
 from foodvision.page.words import Words
@@ -107,8 +106,8 @@ def many_tab(models: PageModels, chosen: ModelChoice, i18n: gr.I18n) -> gr.File:
     photos = gr.File(
         label=i18n("many_label"),
         file_count="multiple",
-        file_types=["image", *SUFFIXES],  # not every system takes all of them for images
         height=180,
+        elem_id="photos",  # page.js tells browsers which files to offer; Gradio would refuse others
     )
     with gr.Row():
         start = gr.Button(i18n("many_start"), variant="primary")

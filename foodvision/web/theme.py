@@ -4,6 +4,7 @@ from pathlib import Path
 
 import gradio as gr
 
+from foodvision.image import SUFFIXES
 from foodvision.page.looks import LOOKS
 
 THEME = gr.themes.Base(
@@ -33,9 +34,13 @@ SCRIPT = Path(__file__).parent / "page.js"
 _MODULES = Path(__file__).parents[1] / "browser" / "page" / "js"
 _SHARED = "card.js", "copying.js"
 
+# Not every system takes all of them for images.
+_OFFERED = ",".join(("image/*", *SUFFIXES))
+
 
 def script() -> str:
     """Return what a page runs when it is opened: a function, as Gradio wants it."""
     modules = "\n".join((_MODULES / name).read_text("utf-8") for name in _SHARED)
     shared = modules.replace("export function", "function")
-    return f"() => {{\n{shared}\n({SCRIPT.read_text('utf-8').rstrip()})(drawCard, textOf);\n}}"
+    function = SCRIPT.read_text("utf-8").rstrip()
+    return f"() => {{\n{shared}\n({function})(drawCard, textOf, '{_OFFERED}');\n}}"

@@ -21,7 +21,7 @@ import foodvision
 from foodvision.classifier import Guess, Prediction
 from foodvision.data import find_photos
 from foodvision.errors import CheckpointError, PhotoError, SettingsError
-from foodvision.image import SUFFIXES, load_image
+from foodvision.image import load_image
 from foodvision.page.colours import colour_table
 from foodvision.page.models import PageModel, name_of
 from foodvision.page.pictures import SIDE, draw_thumbnail, where_it_looked
@@ -29,7 +29,6 @@ from foodvision.page.words import LANGUAGES, read_wording
 from foodvision.web import build_page, launch_page, many
 from foodvision.web.ahead import ExamplesAhead
 from foodvision.web.feedback import Feedback, open_feedback
-from foodvision.web.theme import SCRIPT
 
 
 def places(text):
@@ -340,11 +339,6 @@ def test_last_photo_decides_where_the_page_shows_that_it_looked(fruit_checkpoint
     (shown,) = (fn for fn in page.fns.values() if fn.name == "show_where")
     assert shown.trigger_mode == "always_last"
     page.close()
-
-
-def test_script_of_the_page_knows_every_suffix_of_a_photo():
-    (pattern,) = re.findall(r"const photo = /(.+)/i;", SCRIPT.read_text("utf-8"))
-    assert [suffix for suffix in SUFFIXES if not re.search(pattern, suffix)] == []
 
 
 @pytest.fixture
