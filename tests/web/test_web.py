@@ -334,6 +334,23 @@ def test_eight_visitors_are_answered_at_a_time(served, monkeypatch):
     assert counts == [8, 16]
 
 
+def test_description_of_the_endpoints_names_inputs_and_outputs(fruit_checkpoint):
+    classifier = foodvision.load(fruit_checkpoint)
+    page = build_page({"orchard": classifier, "garden": classifier})
+    launch_page(page, wait=False)
+    info = httpx.get(f"{page.local_url}gradio_api/info", timeout=60).json()["named_endpoints"]
+    page.close(verbose=False)
+    page.services.decoder.close()
+    labels = {
+        name: [part["label"] for part in (*endpoint["parameters"], *endpoint["returns"])]
+        for name, endpoint in info.items()
+    }
+    assert labels == {
+        "/predict": ["Photo", "Model", "Prediction"],
+        "/predict_many": ["Photos", "Model", "Prediction"],
+    }
+
+
 def test_last_photo_decides_where_the_page_shows_that_it_looked(fruit_checkpoint):
     page = build_page(foodvision.load(fruit_checkpoint))
     (shown,) = (fn for fn in page.fns.values() if fn.name == "show_where")
