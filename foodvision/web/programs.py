@@ -71,7 +71,7 @@ def name_inputs(page: gr.Blocks, words: Words) -> None:
                     part["label"] = words(part["label"].key)
         return info
 
-    page.get_api_info = describe_named  # type: ignore[method-assign]
+    page.get_api_info = describe_named  # type: ignore[method-assign, assignment]
 
 
 def refuse_addresses_of_assistants(page: gr.Blocks) -> None:
