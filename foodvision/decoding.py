@@ -147,7 +147,9 @@ class Decoder:
     def _decode_heavy(self, asked: dict[str, Any]) -> Decoded:
         name = plain_path(asked["path"])
         if self._places and not self._places.acquire(blocking=False):
-            raise BusyError(f"{name} must wait for other large photos: try again in a moment")
+            raise BusyError(
+                f"{name} must wait for other large photos: try again in a moment", "must_wait"
+            )
         try:
             with _lent(self._heavy) as process:
                 answer = process.ask(asked)
@@ -156,7 +158,8 @@ class Decoder:
                 self._places.release()
         if answer is None:
             raise PhotoError(
-                f"{name} needs too much time or memory to decode: save it again in another program"
+                f"{name} needs too much time or memory to decode: save it again in another program",
+                "too_heavy",
             )
         return answer
 
@@ -261,9 +264,12 @@ def _answer(asked: dict[str, Any], answers: IO[bytes], *, quick: bool) -> None:
             signal.setitimer(signal.ITIMER_PROF, _HEIC_SECONDS)
         del content
         _send_decoded(answers, _decode(asked))
-    except (PhotoError, MemoryError) as error:
+    except MemoryError:
+        _send(answers, {"heavy": True})
+    except PhotoError as error:
         # Short of memory, decoders say that a photo is damaged: the other process knows better.
-        _send(answers, {"heavy": True} if quick else {"error": str(error)})
+        told = {"error": str(error), "fault": error.fault, "values": error.values}
+        _send(answers, {"heavy": True} if quick else told)
 
 
 def _decode(asked: dict[str, Any]) -> Decoded:
@@ -301,7 +307,7 @@ def _receive(answers: IO[bytes]) -> Decoded | None:
         raise EOFError
     header = json.loads(line)
     if "error" in header:
-        raise PhotoError(header["error"])
+        raise PhotoError(header["error"], header["fault"], **header["values"])
     if "heavy" in header:
         return None
     size, (width, height), (across, down) = header["square"], header["picture"], header["file"]

@@ -18,6 +18,7 @@ A FoodVisionWarning is no error: what was asked for is there, but not as the Hub
 """
 
 import re
+from typing import Literal, TypeAlias
 
 UNPRINTABLE = re.compile(
     r"[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
@@ -39,6 +40,24 @@ def printable(text: object) -> str:
     return UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode(), str(text))
 
 
+PhotoFault: TypeAlias = Literal[
+    "unreadable",
+    "not_photo",
+    "cut_off",
+    "too_large",
+    "too_long",
+    "too_many_bytes",
+    "too_heavy",
+    "dicom",
+    "no_range",
+    "gone",
+    "must_wait",
+    "bad_name",
+    "no_class",
+]
+"""Why a photo is not taken. Each is the key of a text in `foodvision/page/texts`."""
+
+
 class FoodVisionError(Exception):
     """What went wrong, with which file or value, and the way out, in one line."""
 
@@ -47,7 +66,18 @@ class FoodVisionError(Exception):
 
 
 class PhotoError(FoodVisionError):
-    """A photo that cannot be read: no image, cut off, or too large."""
+    """A photo that cannot be read: no image, cut off, or too large.
+
+    Command line and API show the message. The page shows the text of the fault in the visitor's
+    language, and fills in the values and the photo's name.
+    """
+
+    def __init__(
+        self, message: object = "", fault: PhotoFault = "unreadable", **values: object
+    ) -> None:
+        """Take the message, and for the page the fault and what its text needs."""
+        super().__init__(message)
+        self.fault, self.values = fault, values
 
 
 class BusyError(PhotoError):

@@ -161,7 +161,11 @@ def read_photo(path: str | os.PathLike[str]) -> bytes:
 def _check_size(size: int, name: str) -> None:
     if size > MAX_BYTES:
         size, limit = size // 1_000_000, MAX_BYTES // 1_000_000
-        raise PhotoError(f"{name} has {size} MB, but the limit is {limit}: make it smaller")
+        raise PhotoError(
+            f"{name} has {size} MB, but the limit is {limit}: make it smaller",
+            "too_many_bytes",
+            limit=limit,
+        )
 
 
 def _read_open(file: IO[bytes], name: str) -> bytes:
@@ -177,7 +181,10 @@ def _read_open(file: IO[bytes], name: str) -> bytes:
             f"{name} is open in text mode: open it in binary mode, as open(path, 'rb')"
         )
     if len(content) > MAX_BYTES:
-        raise PhotoError(f"{name} has over {MAX_BYTES // 1_000_000} MB: make it smaller")
+        limit = MAX_BYTES // 1_000_000
+        raise PhotoError(
+            f"{name} has over {limit} MB: make it smaller", "too_many_bytes", limit=limit
+        )
     return content
 
 
@@ -189,14 +196,19 @@ def _translate_decoder_errors(name: str) -> Iterator[None]:
     except PhotoError:
         raise
     except UnidentifiedImageError:
-        raise PhotoError(f"{name} is not a readable photo: use {_FORMATS_IN_WORDS}") from None
+        raise PhotoError(
+            f"{name} is not a readable photo: use {_FORMATS_IN_WORDS}", "not_photo"
+        ) from None
     except Image.DecompressionBombError:
-        raise too_large(name, f"{MAX_PIXELS // 1_000_000} megapixels") from None
+        raise too_large(name, MAX_PIXELS // 1_000_000) from None
     except MemoryError:
-        raise PhotoError(f"{name} needs too much memory: make it smaller first") from None
+        raise PhotoError(
+            f"{name} needs too much memory: make it smaller first", "too_heavy"
+        ) from None
     except Exception as error:
         raise PhotoError(
-            f"{name} is truncated or damaged ({first_line(error)}): copy or download it again"
+            f"{name} is truncated or damaged ({first_line(error)}): copy or download it again",
+            "cut_off",
         ) from None
 
 
@@ -209,7 +221,7 @@ def _decode(
     """
     if isinstance(source, bytes):
         if source[128:132] == b"DICM":
-            raise PhotoError(f"{name} is a DICOM file: {DICOM_WAY_OUT}")
+            raise PhotoError(f"{name} is a DICOM file: {DICOM_WAY_OUT}", "dicom")
         check_header(source, name)
     image = _open(source, white)
     is_large = image.width * image.height > _LARGE_HEIC
@@ -231,7 +243,8 @@ def _decode(
             return _decode(source, name, _ENOUGH_PIXELS, white)
     if image.mode == "F" and white is None:
         raise PhotoError(
-            f"{name} has floating point pixels of unknown range: save it with 8 or 16 bits"
+            f"{name} has floating point pixels of unknown range: save it with 8 or 16 bits",
+            "no_range",
         )
     grey = partial(_grey, white=white, is_inverted=_tag(image, _ZERO_IS) == 0)
     image.load()

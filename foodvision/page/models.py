@@ -155,7 +155,9 @@ def _state_of(photo: str) -> tuple[int, int]:
     try:
         file = Path(photo).stat()
     except OSError:
-        raise PhotoError(f"{Path(photo).name} is no longer available: choose it again") from None
+        raise PhotoError(
+            f"{Path(photo).name} is no longer available: choose it again", "gone"
+        ) from None
     return file.st_size, file.st_mtime_ns
 
 
@@ -200,4 +202,5 @@ def name_in_errors(photo: str) -> Iterator[None]:
     try:
         yield
     except PhotoError as error:
-        raise PhotoError(renamed(error, photo, Path(photo).name)) from None
+        said = renamed(error, photo, Path(photo).name)
+        raise type(error)(said, error.fault, **error.values) from None

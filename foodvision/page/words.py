@@ -12,7 +12,7 @@ from pydantic import ConfigDict, with_config
 from typing_extensions import TypedDict
 
 from foodvision.checkpoint import translate_faults
-from foodvision.errors import CheckpointError, printable
+from foodvision.errors import CheckpointError, PhotoError, printable
 from foodvision.safety.files import read_json
 from foodvision.safety.schema import MOST_CLASSES, Name, Text, at_most
 
@@ -48,6 +48,10 @@ class Words:
     def __call__(self, key: str, **values: object) -> str:
         """Return a sentence, filled in."""
         return self.texts[key].format(**values)
+
+    def fault(self, error: PhotoError, photo: str) -> str:
+        """Return why a photo is not taken, under the name of its file."""
+        return printable(self(error.fault, **{"name": Path(photo).name, **error.values}))
 
     def parts(self, key: str, **values: object) -> list[tuple[str, str]]:
         """Return a sentence in parts: each text, and the {place} that it fills or "" for none."""

@@ -62,11 +62,11 @@ def check_header(content: bytes, name: str) -> None:
     Raises PhotoError.
     """
     if not has_sane_entries(content):
-        raise PhotoError(f"{name} is damaged (its entries overlap): copy or download it again")
-    if content[8:12] == b"WEBP" and (pixels := _webp_pixels(content)) > _MAX_WEBP:
-        raise too_large(
-            name, f"{_MAX_WEBP // 1_000_000} megapixels for WebP, not {pixels // 10**6}"
+        raise PhotoError(
+            f"{name} is damaged (its entries overlap): copy or download it again", "cut_off"
         )
+    if content[8:12] == b"WEBP" and (pixels := _webp_pixels(content)) > _MAX_WEBP:
+        raise too_large(name, _MAX_WEBP // 1_000_000, f" for WebP, not {pixels // 10**6}")
 
 
 def check_cost(image: Image.Image, name: str) -> None:
@@ -75,17 +75,25 @@ def check_cost(image: Image.Image, name: str) -> None:
     Raises PhotoError, which says what the limit is.
     """
     if max(image.size) > _MAX_SIDE:
-        raise too_large(name, f"a side of {_MAX_SIDE:,} pixels")
+        side = f"{_MAX_SIDE:,}"
+        raise PhotoError(
+            f"{name} is too large, the limit is a side of {side} pixels: make it smaller first",
+            "too_long",
+            limit=side,
+        )
     memory = _memory(image)
     if memory > _MAX_MEMORY:
         pixels = image.width * image.height
         limit = _MAX_MEMORY * pixels // memory // 1_000_000
-        kind = f"{image.format or 'this'} of this kind"
-        raise too_large(name, f"{limit} megapixels for a {kind}")
+        raise too_large(name, limit, f" for a {image.format or 'this'} of this kind")
     if image.format in ("JPEG", "MPO"):
         _check_scans(image, name)
     if _is_read_by_python(image) and image.width * image.height > _MAX_PIXEL_BY_PIXEL:
-        raise too_large(name, "1 megapixel for a PPM of this kind (text, or an odd depth)")
+        raise PhotoError(
+            f"{name} is too large, the limit is 1 megapixel for a PPM of this kind (text, or an "
+            "odd depth): make it smaller first",
+            "too_heavy",
+        )
 
 
 def may_take_long(image: Image.Image) -> bool:
@@ -161,10 +169,15 @@ def _check_scans(image: Image.Image, name: str) -> None:
         return
     if coefficients * _COEFFICIENT_BYTES > _MAX_MEMORY:
         limit = _MAX_MEMORY // _COEFFICIENT_BYTES // 1_000_000
-        raise too_large(name, f"{limit} million coefficients for a progressive JPEG")
+        raise PhotoError(
+            f"{name} is too large, the limit is {limit} million coefficients for a progressive "
+            "JPEG: make it smaller first",
+            "too_heavy",
+        )
     if coefficients * scans > _MAX_COEFFICIENTS_READ:
         raise PhotoError(
-            f"{name} has {scans} scans, which take too long to decode: save it again as JPEG"
+            f"{name} has {scans} scans, which take too long to decode: save it again as JPEG",
+            "too_heavy",
         )
 
 
@@ -200,6 +213,7 @@ def _frame(header: bytes) -> tuple[int, int]:
     return int(width * height * share), components
 
 
-def too_large(name: str, limit: str) -> PhotoError:
-    """Return what tells that a photo is over a limit."""
-    return PhotoError(f"{name} is too large, the limit is {limit}: make it smaller first")
+def too_large(name: str, limit: int, kind: str = "") -> PhotoError:
+    """Return what tells that a photo is over a limit in megapixels, and of which photos that is."""
+    message = f"{name} is too large, the limit is {limit} megapixels{kind}: make it smaller first"
+    return PhotoError(message, "too_large", limit=limit)

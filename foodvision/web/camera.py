@@ -36,7 +36,7 @@ def camera_tab(
         try:
             return answer_html(model.predict(frame), words, measured=model.measured)
         except PhotoError as error:
-            return failure_html(str(error), words)
+            return failure_html(words.fault(error, frame), words)
         finally:
             uploads.delete(Path(frame))
 

@@ -72,7 +72,9 @@ class Feedback:
         name = _folder_of(label, classes)
         if self.only_classes and name not in classes:
             raise PhotoError(
-                f"{label!r} is not one of the model's classes: choose one from the list"
+                f"{label!r} is not one of the model's classes: choose one from the list",
+                "no_class",
+                label=label,
             )
         content = jpeg(load_image(photo), 95)
         digest = hashlib.sha256(content).hexdigest()[:16]
@@ -162,7 +164,12 @@ def _folder_of(label: str, classes: Iterable[str]) -> str:
         return label
     name = _written(label)
     if not name or len(name) > _LONGEST_NAME:
-        raise PhotoError(f"{label!r} is not a valid name: use 1 to {_LONGEST_NAME} characters")
+        raise PhotoError(
+            f"{label!r} is not a valid name: use 1 to {_LONGEST_NAME} characters",
+            "bad_name",
+            label=label,
+            longest=_LONGEST_NAME,
+        )
     if same := [of for of in folders if _written(of) == name]:
         return same[0]
     return f"{name}_" if split_named(name) else name
@@ -196,7 +203,7 @@ def feedback_form(
             picture = models[chosen].decoded(path).picture
             feedback.keep(picture, label, models[chosen].classifier.classes)
         except PhotoError as error:
-            raise gr.Error(escape(str(error)), print_exception=False) from None
+            raise gr.Error(escape(words.fault(error, path)), print_exception=False) from None
         except OSError as error:
             raise gr.Error(escape(words("feedback_failed")), print_exception=True) from error
         gr.Info(escape(words("feedback_thanks")))

@@ -12,7 +12,6 @@ from markupsafe import Markup, escape
 
 from foodvision.classifier import Prediction
 from foodvision.errors import PhotoError
-from foodvision.image import SUFFIXES
 from foodvision.page.models import PageModel, PageModels
 from foodvision.page.prediction_html import percent
 from foodvision.page.words import Words
@@ -78,7 +77,7 @@ class _Events:
             for photo in photos:
                 if request.session_hash not in self._running:
                     break
-                done.append(answer_one(self._models[chosen], photo))
+                done.append(answer_one(self._models[chosen], photo, words))
                 if _is_shown(len(done)) and len(done) < len(photos):
                     yield done, *_outcome(done, photos, words)
                 else:
@@ -107,8 +106,8 @@ def many_tab(models: PageModels, chosen: ModelChoice, i18n: gr.I18n) -> gr.File:
     photos = gr.File(
         label=i18n("many_label"),
         file_count="multiple",
-        file_types=["image", *SUFFIXES],  # not every system takes all of them for images
         height=180,
+        elem_id="photos",  # page.js tells browsers which files to offer; Gradio would refuse others
     )
     with gr.Row():
         start = gr.Button(i18n("many_start"), variant="primary")
@@ -134,13 +133,13 @@ def many_tab(models: PageModels, chosen: ModelChoice, i18n: gr.I18n) -> gr.File:
     return photos
 
 
-def answer_one(model: PageModel, photo: str) -> Answered:
-    """Return a photo's prediction, or why there is none."""
+def answer_one(model: PageModel, photo: str, words: Words) -> Answered:
+    """Return a photo's prediction, or in the visitor's words why there is none."""
     name = Path(photo).name
     try:
         prediction, picture = model.predict(photo), model.decoded(photo).picture
     except PhotoError as error:
-        return Answered(name, None, str(error))
+        return Answered(name, None, words.fault(error, photo))
     return Answered(name, prediction, picture=thumbnail(picture, 240))
 
 

@@ -114,7 +114,7 @@ def _connect_answer(
             link = _link(models, model, photo)
             said = answer_html(model.predict(photo), words, link, model.measured)
         except PhotoError as error:
-            return failure_html(str(error), words), nothing, nothing
+            return failure_html(words.fault(error, photo), words), nothing, nothing
         return said, something, something
 
     def show_where(photo: str | None, chosen: str, request: gr.Request) -> str:

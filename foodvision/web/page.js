@@ -1,4 +1,4 @@
-(drawCard, textOf, sortableTable) => {
+(drawCard, textOf, sortableTable, offered) => {
   let captions = {};
   const nameExample = (button) => {
     const source = button.querySelector("img")?.src.split("/").pop();
@@ -35,6 +35,8 @@
       const { heads, rows, ...said } = JSON.parse(place.dataset.table);
       place.append(...sortableTable(heads, rows, { ...said, language: navigator.language }));
     }
+    // Offered, not demanded: what is dropped all the same is read by the server, which says what is wrong.
+    for (const input of document.querySelectorAll("#photos input[type=file]")) input.accept = offered;
     if (chosenStrength)
       for (const slider of document.querySelectorAll(".strength input")) slider.value = chosenStrength;
     for (const nothing of document.querySelectorAll("div.empty[aria-label]:not([role])"))
@@ -42,23 +44,23 @@
   };
   new MutationObserver(mend).observe(document.body, { childList: true, subtree: true });
   mend();
-  // Gradio refuses what the browser knows no type of, as HEIC on many systems; the server knows by content.
-  const photo = /\.(jpe?g|jpe|jfif|mpo|png|webp|gif|bmp|tiff?|avif|hei[cf]|p[bgnp]m)$/i;
-  const lacksType = (file) => !file.type && photo.test(file.name);
+  // Gradio refuses, in English, what the browser knows no image's type of, as HEIC on many systems; the server
+  // reads the content, and says what is wrong in the visitor's language.
+  const isOther = (file) => !file.type.startsWith("image/");
   const withTypes = (files) => {
     const given = new DataTransfer();
     for (const file of files)
-      given.items.add(lacksType(file) ? new File([file], file.name, { type: "image/unknown" }) : file);
+      given.items.add(isOther(file) ? new File([file], file.name, { type: "image/unknown" }) : file);
     return given;
   };
   const inPhoto = ({ target }) => target instanceof Element && target.closest("#photo");
   document.addEventListener("change", (event) => {
-    if (inPhoto(event) && [...(event.target.files ?? [])].some(lacksType))
+    if (inPhoto(event) && [...(event.target.files ?? [])].some(isOther))
       event.target.files = withTypes(event.target.files).files;
   }, true);
   document.addEventListener("drop", (event) => {
     const files = [...(event.dataTransfer?.files ?? [])];
-    if (!inPhoto(event) || !files.some(lacksType)) return;
+    if (!inPhoto(event) || !files.some(isOther)) return;
     event.preventDefault();
     event.stopImmediatePropagation();
     const again = { bubbles: true, cancelable: true, dataTransfer: withTypes(files) };

@@ -35,7 +35,7 @@ from foodvision.web.guard import Guard
 from foodvision.web.manifest import link_manifest_relatively
 from foodvision.web.many import many_tab
 from foodvision.web.one import one_tab
-from foodvision.web.programs import add_endpoints, refuse_addresses_of_assistants
+from foodvision.web.programs import add_endpoints, name_inputs, refuse_addresses_of_assistants
 from foodvision.web.theme import CSS, THEME, script
 from foodvision.web.uploads import MAX_UPLOAD, Uploads, programs_uploads, protect_functions
 
@@ -133,6 +133,7 @@ def build_page(
         add_endpoints(shown, chosen, photo, photos)
         page.load(None, js=script())
     protect_functions(page, uploads, first.words)
+    name_inputs(page, first.wording.choose(None))
     examples = ExamplesAhead(shown.values())
     page.services = Services(i18n, models, uploads, decoder, first.words, feedback, examples)
     return page.queue(max_size=50, default_concurrency_limit=_AT_ONCE)  # type: ignore[no-any-return]

@@ -3,9 +3,11 @@
 from typing import Any
 
 import gradio as gr
+from gradio.i18n import I18nData
 
 from foodvision.errors import PhotoError
 from foodvision.page.models import PageModel, PageModels
+from foodvision.page.words import Words
 from foodvision.web.choice import ModelChoice
 
 _MOST_AT_ONCE = 500
@@ -48,10 +50,28 @@ def add_endpoints(
         gr.Button(visible=False).click(
             answer,
             [given, chosen],
-            gr.JSON(visible=False),
+            gr.JSON(visible=False, label="Prediction"),
             api_name=answer.__name__,
             concurrency_id="answer",
         )
+
+
+def name_inputs(page: gr.Blocks, words: Words) -> None:
+    """Have the description of the endpoints name their inputs; Gradio gives the keys of the texts.
+
+    words: the English ones, as the rest of the description.
+    """
+    describe = page.get_api_info
+
+    def describe_named(**options: Any) -> Any:
+        info = describe(**options)
+        for endpoint in info["named_endpoints"].values():
+            for part in (*endpoint["parameters"], *endpoint["returns"]):
+                if isinstance(part["label"], I18nData):
+                    part["label"] = words(part["label"].key)
+        return info
+
+    page.get_api_info = describe_named  # type: ignore[method-assign, assignment]
 
 
 def refuse_addresses_of_assistants(page: gr.Blocks) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import gradio as gr
 
+from foodvision.image import SUFFIXES
 from foodvision.page.looks import LOOKS
 
 THEME = gr.themes.Base(
@@ -34,10 +35,13 @@ SCRIPT = Path(__file__).parent / "page.js"
 _MODULES = Path(__file__).parents[1] / "browser" / "page" / "js"
 _SHARED = "dom.js", "card.js", "copying.js", "table.js"
 
+# Not every system takes all of them for images.
+_OFFERED = ",".join(("image/*", *SUFFIXES))
+
 
 def script() -> str:
     """Return what a page runs when it is opened: a function, as Gradio wants it."""
     modules = "\n".join((_MODULES / name).read_text("utf-8") for name in _SHARED)
     shared = re.sub(r"^import .*\n|^export ", "", modules, flags=re.MULTILINE)
     own = SCRIPT.read_text("utf-8").rstrip()
-    return f"() => {{\n{shared}\n({own})(drawCard, textOf, sortableTable);\n}}"
+    return f"() => {{\n{shared}\n({own})(drawCard, textOf, sortableTable, '{_OFFERED}');\n}}"

@@ -82,6 +82,14 @@ def test_languages_have_the_same_texts_and_the_same_places_to_fill_in(kind, lang
     }
 
 
+def test_texts_of_both_pages_are_written_once():
+    page, browser = (
+        json.loads((REPOSITORY / "foodvision" / kind / "texts" / "en.json").read_text("utf-8"))
+        for kind in ("page", "browser")
+    )
+    assert page.keys() & browser.keys() == set()
+
+
 def test_near_certainty_is_not_called_certain():
     html = answer_html(prediction(confidence=0.9999, certainty="sure"), WORDS)
     assert "Almost certainly <b>French toast</b>, over 99%" in html

@@ -193,10 +193,11 @@ def test_heavy_photos_that_would_wait_too_long_are_told_to_come_back(tmp_path):
     decoder = Decoder(most_waiting=0)
     with ThreadPoolExecutor(8) as threads:
         asked = [threads.submit(decoder.decode, tmp_path / "slow.bmp") for _ in range(4)]
-        errors = [type(of.exception()) for of in asked]
+        errors = [of.exception() for of in asked]
     decoder.close()
-    assert errors.count(BusyError) >= 1
-    assert set(errors) <= {BusyError, PhotoError}
+    told = [(type(error), error.fault) for error in errors]
+    assert told.count((BusyError, "must_wait")) >= 1
+    assert set(told) <= {(BusyError, "must_wait"), (PhotoError, "too_heavy")}
 
 
 def test_faults_of_files_are_told_by_the_decoder_as_by_load_image(decoder, tmp_path):

@@ -32,6 +32,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 import foodvision
+from foodvision.image import SUFFIXES
 
 SCREENSHOTS = REPOSITORY / "screenshots"
 
@@ -443,7 +444,40 @@ def clear(page):
 def test_text_file_gets_a_clear_message(page, tmp_path):
     (tmp_path / "menu.txt").write_text("pizza 8.50")
     upload(page, tmp_path / "menu.txt")
-    expect(page.get_by_test_id("toast-body")).to_contain_text("menu.txt", timeout=20_000)
+    expect(page.locator(".answer p")).to_have_text(re.compile("^menu.txt is not a readable photo"))
+
+
+def test_files_that_are_no_photos_are_told_in_korean_and_the_others_answered(
+    browser, url, tmp_path
+):
+    (tmp_path / "menu.pdf").write_bytes(b"%PDF-1.4")
+    whole = (EXAMPLES / "pizza.jpg").read_bytes()
+    (tmp_path / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    page = browser.new_page(locale="ko-KR")
+    page.goto(url)
+    expect(page.locator("#answer")).to_have_attribute("aria-live", "polite")
+    upload(page, tmp_path / "menu.pdf")
+    expect(page.locator(".answer p")).to_have_text(re.compile("^menu.pdf: .*사진이 아닙니다"))
+    page.get_by_role("tab", name="여러 장").click()
+    chooser = page.locator("#photos input[type=file]")
+    expect(chooser).to_have_attribute("accept", ",".join(("image/*", *SUFFIXES)))
+    chooser.set_input_files([EXAMPLES / "pizza.jpg", tmp_path / "menu.pdf", tmp_path / "cut.jpg"])
+    expect(page.locator("#photos").get_by_text("menu")).to_be_visible()
+    expect(page.get_by_text("오류", exact=True)).to_have_count(0)
+    page.get_by_role("button", name="사진 분류하기").click()
+    expect(page.locator("#status li")).to_have_text(
+        [re.compile("^menu.pdf: .*사진이 아닙니다"), re.compile("^cut.jpg: 파일이 잘렸거나")]
+    )
+    expect(page.locator("#gallery figure")).to_have_count(1)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="CSV").click()
+    content = Path(download.value.path()).read_text("utf-8-sig")
+    assert [row["error"][:10] for row in csv.DictReader(content.splitlines())] == [
+        "",
+        "menu.pdf: ",
+        "cut.jpg: 파",
+    ]
+    page.close()
 
 
 def test_text_file_that_calls_itself_a_photo_gets_a_clear_message(page, tmp_path):
@@ -453,8 +487,8 @@ def test_text_file_that_calls_itself_a_photo_gets_a_clear_message(page, tmp_path
     expect(page.locator(".answer p")).to_have_text(re.compile("^menu.jpg is not a readable photo"))
 
 
-def test_photo_whose_type_the_browser_does_not_know_is_taken(page):
-    for event, name in (("change", "menu.heic"), ("drop", "menu.avif")):
+def test_file_whose_type_the_browser_does_not_know_is_taken(page):
+    for event, name in (("change", "menu.heic"), ("drop", "menu.avif"), ("drop", "menu.pdf")):
         page.evaluate(
             """([event, name]) => {
                 const dataTransfer = new DataTransfer();
