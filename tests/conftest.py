@@ -1,5 +1,6 @@
 """What several tests need: synthetic photos, a tiny checkpoint, the shared photos."""
 
+import functools
 import os
 import re
 import shutil
@@ -37,12 +38,31 @@ THOROUGH = (
     *("system", "training", "web"),
 )
 
+# Folders whose modules start pages and browsers.
+STARTING = ("web", "browser", "api")
+
+# Where torch's exporter makes its table of operators, which is the same every time.
+EXPORTER = "torch.onnx._internal.exporter._registration"
+
 
 def pytest_collection_modifyitems(items):
-    """Leave these folders out of `make test-quick`."""
+    """Leave these folders out of `make test-quick`, and have those that start pages come first.
+
+    Two workers share out what is left at the end: where that is a module with a page, each of them
+    starts one, several times over.
+    """
     for item in items:
         if item.path.parent.name in THOROUGH:
             item.add_marker(pytest.mark.thorough)
+    items.sort(key=lambda item: item.path.parent.name not in STARTING)
+
+
+def pytest_runtest_setup():
+    """Have torch make its table of operators once, not for every training: half of an export."""
+    if exporter := sys.modules.get(EXPORTER):
+        make = exporter.ONNXRegistry.from_torchlib
+        if not hasattr(make, "cache_info"):
+            exporter.ONNXRegistry.from_torchlib = staticmethod(functools.cache(make))
 
 
 def make_photo(path: Path, colour: tuple[int, int, int], seed: int, size=(80, 64)) -> Path:
@@ -64,7 +84,11 @@ def make_split(folder: Path, count: int, first_seed: int = 0) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory):
-    """No test reads what another run left in the user's cache, but onnxruntime-web (make test)."""
+    """No test reads what another run left in the user's cache, but onnxruntime-web (make test).
+
+    What pages in the browser consist of is compressed once: it is the same in all of them.
+    """
+    from foodvision.browser import site
     from foodvision.browser.runtime import runtime_folder
 
     kept = runtime_folder()
@@ -72,6 +96,7 @@ def own_cache(tmp_path_factory):
         patch.setenv("FOODVISION_CACHE", str(tmp_path_factory.mktemp("cache")))
         if kept.is_dir():
             runtime_folder().symlink_to(kept)
+        patch.setattr(site, "_compress", functools.lru_cache(maxsize=8)(site._compress))
         yield
 
 

@@ -19,12 +19,12 @@ from conftest import (
     EXAMPLES,
     free_port,
     make_photo,
-    run_foodvision,
     run_python,
     running_page,
 )
 
 import foodvision
+from foodvision.cli.main import main
 
 
 @contextmanager
@@ -306,14 +306,13 @@ def test_eight_clients_are_all_answered(client, tmp_path):
     assert {answer.status_code for answer in answers} == {200}
 
 
-def test_port_that_is_taken_is_one_line(fruit_checkpoint):
+def test_port_that_is_taken_is_one_line(capsys):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = run_foodvision("serve", "--port", port)
-    assert done.returncode == 2
+        assert main(["serve", "--port", str(port)]) == 2
     reason = os.strerror(errno.EADDRINUSE)
     said = f"foodvision: cannot listen on 127.0.0.1:{port} ({reason}): choose --port\n"
-    assert done.stderr == said
+    assert capsys.readouterr().err == said
 
 
 @pytest.mark.parametrize(
@@ -342,10 +341,9 @@ def test_root_path_may_be_stripped_or_not(fruit_checkpoint, path):
 
 
 @pytest.mark.parametrize("command", ["serve", "demo"])
-def test_root_path_that_is_no_path_is_one_line(command):
-    done = run_foodvision(command, "--root-path", "https://a.example/b c")
-    assert done.returncode == 2
-    assert done.stderr == (
+def test_root_path_that_is_no_path_is_one_line(command, capsys):
+    assert main([command, "--root-path", "https://a.example/b c"]) == 2
+    assert capsys.readouterr().err == (
         "foodvision: root path 'https://a.example/b c' is not a path: use one such as /food\n"
     )
 

@@ -129,10 +129,10 @@ def test_refusal_that_nobody_foresaw_says_the_same(hub, run, model):
     assert "this account cannot create a Gradio Space on cpu-basic" in done.stderr
 
 
-def test_failed_build_shows_its_log(hub, run_apart, model):
+def test_failed_build_shows_its_log(hub, run, model):
     hub.stages = ["BUILDING", "BUILD_ERROR"]
     hub.logs["build"] = ["ERROR: ResolutionImpossible\n"]
-    done = run_apart("deploy", "cook/page", "--model", model)
+    done = run("deploy", "cook/page", "--model", model)
     assert done.returncode == 2
     assert "ERROR: ResolutionImpossible" in done.stdout
     assert done.stderr.endswith(

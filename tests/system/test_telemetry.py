@@ -29,7 +29,10 @@ PROGRAMS = {
 @pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=[pytest.mark.slow] * (name == "training")) for name in PROGRAMS],
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (name in ("inspection", "training")))
+        for name in PROGRAMS
+    ],
 )
 def test_no_program_tells_anybody_that_it_runs(name, tmp_path):
     make_split(tmp_path / "photos", 6)

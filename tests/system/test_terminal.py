@@ -14,6 +14,7 @@ from conftest import COLOURS, REPOSITORY, make_photo, make_split
 from rich.console import Console
 from rich.table import Table
 
+from foodvision.cli.main import main
 from foodvision.cli.tables import console
 from foodvision.errors import UNPRINTABLE, DataError, FoodVisionWarning, printable
 from foodvision.system.terminal import guard_terminal
@@ -35,11 +36,25 @@ def run(*arguments, **environment):
         env=os.environ | environment,
         capture_output=True,
     )
-    out, error = done.stdout.decode(), done.stderr.decode()
+    return harmless(done.stdout.decode(), done.stderr.decode())
+
+
+def harmless(out, error):
     for line in (*out.split("\n"), *error.split("\n")):
         assert not UNPRINTABLE.search(line)
         assert not line.startswith("foodvision: all is well")
     return out, error
+
+
+@pytest.fixture
+def run_here(capsys):
+    """Run the command line as `run` does, but in this process: it takes no start."""
+
+    def ran(*arguments):
+        main(list(map(str, arguments)))
+        return harmless(*capsys.readouterr())
+
+    return ran
 
 
 def test_characters_that_are_escaped_and_those_that_stay():
@@ -76,29 +91,30 @@ def test_json_is_json_where_the_output_is_not_utf8(tmp_path, fruit_checkpoint):
     assert json.loads(out)["path"] == str(photo)
 
 
-def test_class_folders_names_are_escaped(tmp_path, fruit_checkpoint):
+def test_class_folders_names_are_escaped(tmp_path, fruit_checkpoint, run_here, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
     photos = make_split(tmp_path / "photos", 3)
     name = HOSTILE.replace("/", "")
     (photos / "kiwi").rename(photos / name)
     (photos / "tomato" / f"note\x1b{TITLE}\n.txt").touch()
-    out, _ = run("data", photos, COLUMNS="300")
+    out, _ = run_here("data", photos)
     assert printable(name) in out
     assert r"note\x1b\x1b]0;title\x07\n.txt" in out
-    _, error = run("evaluate", photos, "--model", fruit_checkpoint)
+    _, error = run_here("evaluate", photos, "--model", fruit_checkpoint)
     assert r"\u202egnp" in error
 
 
-def test_classes_of_a_checkpoint_are_escaped(tmp_path, fruit_checkpoint):
+def test_classes_of_a_checkpoint_are_escaped(tmp_path, fruit_checkpoint, run_here):
     shutil.copytree(fruit_checkpoint, tmp_path / "model")
     config = tmp_path / "model" / "config.json"
     config.write_text(config.read_text().replace("kiwi", json.dumps(HOSTILE)[1:-1]))
     photo = make_photo(tmp_path / "kiwi.jpg", COLOURS["kiwi"], seed=1)
     for more in ((), ("--json",)):
-        out, error = run("predict", photo, "--model", tmp_path / "model", *more)
+        out, error = run_here("predict", photo, "--model", tmp_path / "model", *more)
         assert bool(out) != bool(error)
 
 
-def test_names_in_settings_and_calls_are_escaped(tmp_path):
+def test_names_in_settings_and_calls_are_escaped(tmp_path, run_here):
     name = HOSTILE.replace("/", "")
     (tmp_path / "settings.json").write_text(json.dumps({name: 1}))
     for call in (
@@ -108,7 +124,7 @@ def test_names_in_settings_and_calls_are_escaped(tmp_path):
         ("evaluate", "hf://user/dataset@" + HOSTILE, "--split", name),
         (name,),
     ):
-        out, error = run(*call)
+        out, error = run_here(*call)
         assert out == ""
         assert error.count("\n") == 1
 

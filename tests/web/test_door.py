@@ -4,11 +4,13 @@ import asyncio
 import base64
 import contextlib
 import http.client
+import itertools
 import json
 import os
 import signal
 import socket
 import uuid
+from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -91,8 +93,11 @@ def test_no_function_reads_what_is_not_the_visitors(few, page, visitor, private,
         files = [
             at for at, of in enumerate(inputs) if type(blocks[of]).__name__ in ("Image", "File")
         ]
-        for place in files or range(len(inputs)):
-            for payload in payloads(private, tmp_path, few):
+        places = files or list(range(len(inputs)))
+        for place in places:
+            ways = payloads(private, tmp_path, few)
+            # Where no file is taken, every form of one name is enough.
+            for payload in ways if place in files or not few else itertools.islice(ways, 10):
                 data = [None] * len(inputs)
                 data[place] = payload
                 answer = ask(visitor, function["id"], data)
@@ -405,14 +410,21 @@ def test_two_pages_side_by_side_leave_each_other_alone(tmp_path):
             assert '"label": "ramen"' in answer.read().decode()
 
 
-def test_answer_under_way_comes_before_the_page_ends(tmp_path):
+def test_answer_under_way_comes_before_the_page_ends_and_nobody_who_looks_at_it_holds_it(tmp_path):
     (tmp_path / "gradio").write_text("in the way")  # of what Gradio would take
-    with running_page(TMPDIR=str(tmp_path)) as (app, url), httpx.Client(base_url=url) as client:
+    with (
+        running_page(TMPDIR=str(tmp_path)) as (app, url),
+        httpx.Client(base_url=url) as client,
+        client.stream("GET", "/gradio_api/heartbeat/visitor") as heartbeat,
+    ):
+        assert next(heartbeat.iter_lines())
         path = upload(client, EXAMPLES / "pizza.jpg")
+        assert Path(path).exists()
         with predicted(client, path) as answer:
             app.terminate()
             assert "event: complete" in answer.read().decode()
         assert app.wait(timeout=60) == 0
+    assert not Path(path).exists()
     assert list(tmp_path.glob("foodvision-page-*")) == []
 
 

@@ -4,8 +4,8 @@ import asyncio
 import base64
 import csv
 import json
-import os
 import re
+import runpy
 import shutil
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +20,6 @@ from conftest import (
     free_port,
     in_colours,
     make_photo,
-    run_python,
     running_page,
     violations,
 )
@@ -32,6 +31,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 import foodvision
+from foodvision.cli.main import main
 from foodvision.image import SUFFIXES
 
 SCREENSHOTS = REPOSITORY / "screenshots"
@@ -53,15 +53,25 @@ def url(tmp_path_factory):
         yield Address(url, kept)
 
 
+@pytest.fixture(scope="module")
+def visitor(browser):
+    """A visitor who was there before: the browser has the page's scripts."""
+    context = browser.new_context(viewport={"width": 1280, "height": 860})
+    yield context
+    context.close()
+
+
 @pytest.fixture
-def page(browser, url):
-    page = browser.new_page(viewport={"width": 1280, "height": 860})
+def page(visitor, url):
+    page = visitor.new_page()
     page.goto(url)
     expect(page.locator(".answer h2")).to_have_text("Which dish is it?", timeout=30_000)
     # page.js has run: it comes after what Gradio draws.
     expect(page.locator("#answer")).to_have_attribute("aria-live", "polite", timeout=30_000)
     yield page
     page.close()
+    visitor.set_offline(False)
+    visitor.clear_permissions()
 
 
 def upload(page, path):
@@ -594,23 +604,19 @@ def test_documented_endpoints_are_the_two_for_programs(url):
     assert list(endpoints) == ["/predict", "/predict_many"]
 
 
-def test_importing_app_builds_the_page_and_launches_nothing(fruit_checkpoint):
-    program = "import app; assert not app.demo.is_running; print(app.demo.config['title'])"
-    done = run_python(
-        "-c",
-        program,
-        cwd=REPOSITORY,
-        env=os.environ | {"FOODVISION_MODEL": str(fruit_checkpoint)},
-        check=True,
-    )
-    assert done.stdout == f"{fruit_checkpoint.parent.name}\n"
+def test_importing_app_builds_the_page_and_launches_nothing(fruit_checkpoint, monkeypatch):
+    monkeypatch.setenv("FOODVISION_MODEL", str(fruit_checkpoint))
+    demo = runpy.run_path(str(REPOSITORY / "app.py"), run_name="app")["demo"]
+    assert not demo.is_running
+    assert demo.config["title"] == fruit_checkpoint.parent.name
+    demo.services.decoder.close()
 
 
-def test_taken_port_is_one_line(url):
+def test_taken_port_is_one_line(url, capsys):
     port = url.rpartition(":")[2]
-    done = run_python("app.py", "--port", port, cwd=REPOSITORY)
-    assert done.returncode == 2
-    assert done.stderr == f"foodvision: port {port} is in use: choose another one with --port\n"
+    assert main(["demo", "--port", port]) == 2
+    said = capsys.readouterr().err
+    assert said == f"foodvision: port {port} is in use: choose another one with --port\n"
 
 
 def test_examples_have_their_sources():

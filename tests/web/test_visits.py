@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from conftest import COLOURS, EXAMPLES, make_photo, running_page
+from conftest import COLOURS, EXAMPLES, make_photo
 from gradio_client import Client, handle_file
 from playwright.sync_api import expect
 from visiting import upload
@@ -81,21 +81,6 @@ def test_one_visitor_cannot_find_anothers_photo(serve, fruit_checkpoint, tmp_pat
             assert client.get(f"/gradio_api/file={quote(folder)}").status_code in (403, 404)
         for told in ("/", "/config", "/gradio_api/info"):
             assert digest not in client.get(told).raise_for_status().text
-
-
-def test_photos_are_deleted_when_the_page_is_stopped_while_somebody_looks_at_it(tmp_path):
-    with (
-        running_page(TMPDIR=str(tmp_path)) as (app, url),
-        httpx.Client(base_url=url) as client,
-        client.stream("GET", "/gradio_api/heartbeat/visitor") as heartbeat,
-    ):
-        assert next(heartbeat.iter_lines())
-        path = upload(client, make_photo(tmp_path / "kiwi.jpg", COLOURS["kiwi"], seed=7))
-        assert Path(path).exists()
-        app.terminate()
-        app.wait(timeout=30)
-    assert not Path(path).exists()
-    assert app.returncode == 0
 
 
 def test_photos_are_deleted_after_their_time(fruit_checkpoint, tmp_path):
