@@ -54,7 +54,10 @@ def test_training_runs_in_a_thread_of_a_server_and_its_preset_gives_way_to_setti
         ({"epoch": 3}, "unknown setting epoch: did you mean epochs?"),
         ({"zzz": 3}, "unknown setting zzz: use model, image_size, "),
         ({"epochs": 0}, "epochs 0"),
-        ({"epochs": "many"}, "epochs 'many': Input should be a valid integer"),
+        ({"epochs": "many"}, "epochs needs a whole number, not 'many'"),
+        ({"epochs": 3.5}, "epochs needs a whole number, not 3.5"),
+        ({"batch_size": True}, "batch-size needs a whole number, not True"),
+        ({"views": None}, "views needs a whole number, not None"),
         ({"preset": "fast"}, "unknown preset fast: use quick, balanced, best"),
     ],
 )
