@@ -33,11 +33,11 @@ def _print(event: Event) -> None:
                 f"validation loss {last['val_loss']:.3f}, accuracy {100 * last['val_acc']:.1f}.",
                 soft_wrap=True,
             )
-        case Finished(folder, judgement, notes):
+        case Finished(folder, judgement, photos, notes):
             title = f"{folder.name} on the test photos"
             terminal.print(figures_table(judgement.figures, title, "The report shows all."))
             terminal.print(overall_table(judgement))
-            for note in notes:
+            for note in (photos, *notes):
                 terminal.print(note, soft_wrap=True)
             terminal.print(f"Report: {folder / 'report.html'}", soft_wrap=True)
             terminal.print(f"Checkpoint: {folder / 'checkpoint'}", soft_wrap=True)

@@ -45,11 +45,13 @@ class Trained:
 class Finished:
     """The run is measured and written: its folder holds `checkpoint/` and `report.html`.
 
+    photos: how many photos were used for what, and how many were left out, in a line.
     notes: what the model cannot do because there are too few photos, a sentence each.
     """
 
     folder: Path
     judgement: Judgement
+    photos: str
     notes: tuple[str, ...] = ()
 
 

@@ -27,6 +27,7 @@ from foodvision.data import (
     split_photos,
 )
 from foodvision.data.names import a_few, is_text
+from foodvision.data.photos import used_in_words
 from foodvision.engine.finder import RateSweep
 from foodvision.errors import DataError, SettingsError, Stopped
 from foodvision.evaluation.calibration import few_photos_in_words
@@ -125,7 +126,8 @@ def run_training(
             if accelerator.is_main_process:
                 judgement = write_outcome(network, exported, run, unknown, recorder)
     if accelerator.is_main_process:
-        tell(Finished(folder, judgement, few_photos_in_words(len(photos.splits["val"]))))
+        notes = few_photos_in_words(len(photos.splits["val"]))
+        tell(Finished(folder, judgement, used_in_words(photos.numbers()), notes))
     return folder / "checkpoint"
 
 
@@ -301,7 +303,10 @@ def write_outcome(
         run.preprocess,
         run.config.seed,
     )
-    write_report(run.folder, run.photos.root, test, sheet, run.preprocess.white)
+    write_report(
+        *(run.folder, run.photos.root, test, sheet, run.preprocess.white),
+        used=used_in_words(run.photos.numbers()),
+    )
     return judgement
 
 
