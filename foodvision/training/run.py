@@ -122,12 +122,13 @@ def run_training(
             if known := _known_classes(run):
                 tell(ClassesKnown(config.model, len(known)))
             exported = train_network(network, run, recorder)
-            tell(Trained(recorder.rows[-1], recorder.seconds))
+            tell(Trained(recorder.rows[-1]))
             if accelerator.is_main_process:
                 judgement = write_outcome(network, exported, run, unknown, recorder)
     if accelerator.is_main_process:
         notes = few_photos_in_words(len(photos.splits["val"]))
-        tell(Finished(folder, judgement, used_in_words(photos.numbers()), notes))
+        used, seconds = used_in_words(photos.numbers()), read_run(folder).seconds
+        tell(Finished(folder, judgement, used, seconds, notes))
     return folder / "checkpoint"
 
 
