@@ -101,7 +101,7 @@ def _value_fault(error: CycloptsError) -> str:
         case CoercionError(token=token, target_type=kind) if token and kind in _IN_WORDS:
             name = token.keyword or (error.argument.name if error.argument else "the value")
             place = "" if token.source in ("", "cli") else f" in {token.source}"
-            return f'{name}{place} needs {_IN_WORDS[kind]}, not "{token.value}"'
+            return f'{name.strip("[]")}{place} needs {_IN_WORDS[kind]}, not "{token.value}"'
         case ValidationError(argument=argument) if argument and argument.tokens:
             limit = error.exception_message.removesuffix(".")
             for sign, words in ((">=", "at least"), ("<=", "at most")):

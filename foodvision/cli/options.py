@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Literal
 
-from cyclopts import Parameter
+from cyclopts import CoercionError, Parameter
 from cyclopts.argument import ArgumentCollection
 from cyclopts.validators import Number
 
@@ -69,6 +69,14 @@ IDLE: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """Options that have no effect beside another, by the other."""
+
+
+def check_whole_numbers(arguments: ArgumentCollection) -> None:
+    """Raise CoercionError for a decimal point where an option counts: cyclopts would round."""
+    for argument in arguments:
+        for token in argument.tokens if argument.resolved_hint is int else ():
+            if "." in token.value:
+                raise CoercionError(argument=argument, token=token, target_type=int)
 
 
 def check_effects(arguments: ArgumentCollection) -> None:

@@ -3,6 +3,7 @@
 from contextlib import suppress
 
 from foodvision.cli.tables import console, figures_table, overall_table, photos_table
+from foodvision.evaluation.words import duration_in_words
 from foodvision.system.terminal import OutputClosed
 from foodvision.training.events import ClassesKnown, Event, Finished, PhotosFound, Trained
 
@@ -26,19 +27,20 @@ def _print(event: Event) -> None:
             terminal.print(
                 f"{count} of these classes are known to {model}: their head weights are reused"
             )
-        case Trained(last, seconds):
+        case Trained(last):
             terminal.print(
-                f"Trained in {seconds:.0f} seconds. Last epoch: "
+                "Trained. Last epoch: "
                 f"train loss {last['train_loss']:.3f}, accuracy {100 * last['train_acc']:.1f}; "
                 f"validation loss {last['val_loss']:.3f}, accuracy {100 * last['val_acc']:.1f}.",
                 soft_wrap=True,
             )
-        case Finished(folder, judgement, notes):
+        case Finished(folder, judgement, photos, seconds, notes):
             title = f"{folder.name} on the test photos"
             terminal.print(figures_table(judgement.figures, title, "The report shows all."))
             terminal.print(overall_table(judgement))
-            for note in notes:
+            for note in (photos, *notes):
                 terminal.print(note, soft_wrap=True)
+            terminal.print(f"Run time: {duration_in_words(seconds)}")
             terminal.print(f"Report: {folder / 'report.html'}", soft_wrap=True)
             terminal.print(f"Checkpoint: {folder / 'checkpoint'}", soft_wrap=True)
             terminal.print(f"Try it: foodvision demo --model {folder}", soft_wrap=True)

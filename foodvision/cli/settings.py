@@ -9,7 +9,7 @@ from cyclopts import App
 from cyclopts.argument import ArgumentCollection
 from cyclopts.config import Dict
 
-from foodvision.cli.options import check_effects
+from foodvision.cli.options import check_effects, check_whole_numbers
 from foodvision.errors import SettingsError, first_line
 from foodvision.safety.files import FileError, parse_json, read_file
 from foodvision.training.config import PRESETS, TrainConfig
@@ -28,13 +28,15 @@ def fill_settings(app: App, commands: tuple[str, ...], arguments: ArgumentCollec
     """Fill the options that were not given: from `--resume`, else `--config`, then `--preset`.
 
     Raises SettingsError for a file that is not there, for options beside `--resume` and options
-    without effect, and cyclopts' errors for a setting that nobody knows.
+    without effect, and cyclopts' errors for a setting that nobody knows and for a fraction where a
+    whole number must be.
     """
     given = {
         argument.name: argument.tokens[0].value or "" for argument in arguments if argument.tokens
     }
     for source in _sources(given):
         source(app, commands, arguments)
+    check_whole_numbers(arguments)
     check_effects(arguments)
 
 

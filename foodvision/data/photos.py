@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, MutableSequence, Sequen
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from foodvision.data.layout import LeftOut, check_depth, children_of, read_layout
 from foodvision.data.names import (
@@ -110,6 +111,11 @@ class Photos:
         counted = f"{len(self.classes)} classes, {len(self.members):,} photos."
         return " ".join([counted, *self.notes, self.left_out_in_words()])
 
+    def numbers(self) -> dict[str, Any]:
+        """Return the number of photos by split, and under `left_out` of others by reason."""
+        numbers: dict[str, Any] = {split: len(members) for split, members in self.splits.items()}
+        return numbers | {"left_out": dict(Counter(item.reason for item in self.left_out))}
+
     def left_out_in_words(self) -> str:
         """Return a line that says what was left out, and why."""
         places: dict[str, list[str]] = {}
@@ -117,6 +123,19 @@ class Photos:
             places.setdefault(item.reason, []).append(self.name_of(item.path))
         parts = [f"{len(names)} {reason} ({a_few(names)})" for reason, names in places.items()]
         return f"Left out: {', '.join(parts) or 'nothing'}."
+
+
+def used_in_words(numbers: Mapping[str, Any]) -> str:
+    """Say how many photos train, validate and test a model, and how many were left out, and why.
+
+    numbers: as `Photos.numbers` returns them; what other programs wrote may lack some.
+    """
+    train, val, test = (numbers.get(split, 0) for split in SPLITS)
+    counts = [f"{count:,} {reason}" for reason, count in numbers.get("left_out", {}).items()]
+    return (
+        f"Photos: {train:,} for training, {val:,} for validation, {test:,} for the test. "
+        f"Left out: {', '.join(counts) or 'nothing'}."
+    )
 
 
 def find_photos(folder: Path) -> Photos:

@@ -8,6 +8,7 @@ from statistics import fmean
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined
 
 from foodvision.checkpoint import Checkpoint
+from foodvision.data.photos import used_in_words
 from foodvision.evaluation.calibration import FEWEST_TO_REFUSE
 from foodvision.evaluation.figures import Figures
 from foodvision.evaluation.intervals import Interval
@@ -51,6 +52,7 @@ def write_card(
         architecture=config.architecture,
         bytes=len(checkpoint.graph),
         data=config.data,
+        used=_Code(used_in_words(config.data)),
         command=_Code(command),
         fence=_Code(_fence(command)),
         share=lambda of: _figure(of["value"], of["interval"]),

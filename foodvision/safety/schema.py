@@ -280,13 +280,17 @@ class Training(TypedDict, total=False):
 
 @with_config(ConfigDict(extra="allow"))
 class DataOrigin(TypedDict, total=False):
-    """`data` of a checkpoint: the photos' source, fingerprint and number in each split."""
+    """`data` of a checkpoint: the photos' source, fingerprint and number in each split.
+
+    left_out: how many files were left out, by the reason.
+    """
 
     source: str
     fingerprint: str
     train: Count
     val: Count
     test: Count
+    left_out: Annotated[dict[Text, Count], _FEW]
 
 
 @with_config(ConfigDict(extra="allow"))

@@ -14,7 +14,7 @@ from foodvision.errors import SettingsError
 from foodvision.evaluation.figures import Figures
 from foodvision.runs.reading import read_run
 from foodvision.runs.record import RunRecord
-from foodvision.training.config import PRESETS, TrainConfig
+from foodvision.training.config import PRESETS, TrainConfig, check_whole_numbers
 from foodvision.training.events import Listener, ignore
 
 
@@ -105,12 +105,13 @@ def train(
 
 
 def _config(settings: dict[str, Any]) -> TrainConfig:
-    """Return the settings given by name. Raises SettingsError for an unknown name."""
+    """Return the settings given by name. Raises SettingsError for a wrong name or value."""
     known = [field.name for field in fields(TrainConfig)]
     if strange := sorted(settings.keys() - set(known)):
         near = get_close_matches(strange[0], known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"use {', '.join(known)}"
         raise SettingsError(f"unknown setting {strange[0]}: {hint}")
+    check_whole_numbers(settings)  # pydantic takes True and "1" for 1
     try:
         return TypeAdapter(TrainConfig).validate_python(settings)
     except ValidationError as error:

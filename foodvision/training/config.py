@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from numbers import Integral
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, get_args
@@ -214,6 +215,7 @@ class TrainConfig:
     trackio."""
 
     def __post_init__(self) -> None:
+        check_whole_numbers(vars(self))
         faults = [
             f"{_flag(field.name)} {value}: {asked.words}"
             for field in fields(self)
@@ -284,6 +286,16 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     }
 )
 """What `--preset` sets; options and files override it."""
+
+
+def check_whole_numbers(settings: Mapping[str, Any]) -> None:
+    """Raise SettingsError for a setting that counts and is given as something else, as 3.5."""
+    for field in fields(TrainConfig):
+        value, kind = settings.get(field.name, field.default), get_args(field.type)[0]
+        counts = kind is int or int in get_args(kind)
+        is_whole = isinstance(value, Integral) and not isinstance(value, bool)
+        if counts and not is_whole and (value is not None or field.default is not None):
+            raise SettingsError(f"{_flag(field.name)} needs a whole number, not {value!r:.60}")
 
 
 def _flag(name: str) -> str:

@@ -35,21 +35,24 @@ class EpochEnded:
 
 @dataclass(frozen=True)
 class Trained:
-    """All epochs are over: the last one, and the seconds of all."""
+    """All epochs are over: the last one."""
 
     last: Row
-    seconds: float
 
 
 @dataclass(frozen=True)
 class Finished:
     """The run is measured and written: its folder holds `checkpoint/` and `report.html`.
 
+    photos: how many photos were used for what, and how many were left out, in a line.
+    seconds: what the run took, from its start to its figures, without interruptions.
     notes: what the model cannot do because there are too few photos, a sentence each.
     """
 
     folder: Path
     judgement: Judgement
+    photos: str
+    seconds: float
     notes: tuple[str, ...] = ()
 
 

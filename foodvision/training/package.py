@@ -220,7 +220,6 @@ def describe(run: Run, calibration: Calibration) -> CheckpointConfig:
         settings["hidden_units"] = start.config.training.get(
             "hidden_units", TrainConfig.hidden_units
         )
-    counts = {split: len(members) for split, members in run.photos.splits.items()}
     return CheckpointConfig(
         classes=run.photos.classes,
         preprocess=run.preprocess,
@@ -230,7 +229,7 @@ def describe(run: Run, calibration: Calibration) -> CheckpointConfig:
         likely_from=calibration.likely_from,
         base_model=run.start.base_model if run.config.pretrained else "",
         training=settings,
-        data={"fingerprint": run.fingerprint, **counts},
+        data={"fingerprint": run.fingerprint, **run.photos.numbers()},
         versions={
             "foodvision": foodvision.__version__,
             "python": platform.python_version(),

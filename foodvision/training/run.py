@@ -27,6 +27,7 @@ from foodvision.data import (
     split_photos,
 )
 from foodvision.data.names import a_few, is_text
+from foodvision.data.photos import used_in_words
 from foodvision.engine.finder import RateSweep
 from foodvision.errors import DataError, SettingsError, Stopped
 from foodvision.evaluation.calibration import few_photos_in_words
@@ -121,11 +122,13 @@ def run_training(
             if known := _known_classes(run):
                 tell(ClassesKnown(config.model, len(known)))
             exported = train_network(network, run, recorder)
-            tell(Trained(recorder.rows[-1], recorder.seconds))
+            tell(Trained(recorder.rows[-1]))
             if accelerator.is_main_process:
                 judgement = write_outcome(network, exported, run, unknown, recorder)
     if accelerator.is_main_process:
-        tell(Finished(folder, judgement, few_photos_in_words(len(photos.splits["val"]))))
+        notes = few_photos_in_words(len(photos.splits["val"]))
+        used, seconds = used_in_words(photos.numbers()), read_run(folder).seconds
+        tell(Finished(folder, judgement, used, seconds, notes))
     return folder / "checkpoint"
 
 
@@ -301,7 +304,10 @@ def write_outcome(
         run.preprocess,
         run.config.seed,
     )
-    write_report(run.folder, run.photos.root, test, sheet, run.preprocess.white)
+    write_report(
+        *(run.folder, run.photos.root, test, sheet, run.preprocess.white),
+        used=used_in_words(run.photos.numbers()),
+    )
     return judgement
 
 

@@ -152,7 +152,7 @@ def test_two_processes_stopped_and_resumed_train_the_network_that_one_does(uneve
     assert json.loads((folder / "run.json").read_text())["state"] == "stopped"
     resumed = launch(ACCELERATE, "train.py", uneven, "--resume", folder)
     assert (resumed.returncode, resumed.stderr) == (0, "")
-    assert resumed.stdout.count("Trained in") == resumed.stdout.count("Report: ") == 1
+    assert resumed.stdout.count("Trained. ") == resumed.stdout.count("Report: ") == 1
     run_training(uneven, TrainConfig(**WHOLE_NETWORK, output=tmp_path / "one"))
     assert_same_epochs(epochs(folder), epochs(tmp_path / "one"), 1e-5)
     for name, value in weights(tmp_path / "one").items():
@@ -165,7 +165,7 @@ def test_two_processes_train_the_head_that_one_does(uneven, tmp_path):
     options = ("--config", settings, "--output", tmp_path / "two")
     done = launch(ACCELERATE, "train.py", uneven, *options)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.count("Trained in") == done.stdout.count("Report: ") == 1
+    assert done.stdout.count("Trained. ") == done.stdout.count("Report: ") == 1
     run_training(uneven, TrainConfig(**HEAD, output=tmp_path / "one"))
     two, one = epochs(tmp_path / "two"), epochs(tmp_path / "one")
     assert [row["stage"] for row in two] == [*["head"] * 4, "network"]

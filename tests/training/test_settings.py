@@ -8,6 +8,7 @@ import pytest
 from conftest import make_split
 
 from foodvision.cli.main import main
+from foodvision.errors import SettingsError
 from foodvision.training.config import PRESETS, TrainConfig
 
 
@@ -138,6 +139,33 @@ def test_file_that_cannot_be_read_says_where_and_why(name, content, message, tmp
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert message in error
+
+
+WHOLE = [
+    field.name
+    for field in dataclasses.fields(TrainConfig)
+    if "int" in str(field.type).split(",")[0]
+]
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_setting_that_counts_takes_no_fraction(name, tmp_path, capsys):
+    option = f"--{name.replace('_', '-')}"
+    assert main(["train", "photos", option, "3.5"]) == 2
+    assert capsys.readouterr().err == f'foodvision: {option} needs a whole number, not "3.5"\n'
+    for suffix, content in (("yaml", f"{name}: 3.5"), ("json", f'{{"{name}": 3.5}}')):
+        file = tmp_path / f"settings.{suffix}"
+        file.write_text(content)
+        assert main(["train", "photos", "--config", str(file)]) == 2
+        said = f'foodvision: {name} in {file} needs a whole number, not "3.5"\n'
+        assert capsys.readouterr().err == said
+    with pytest.raises(SettingsError, match=r"needs a whole number, not 3\.5$"):
+        TrainConfig(**{name: 3.5})
+
+
+def test_settings_that_count_are_known():
+    assert {"epochs", "batch_size", "seed", "early_stopping"} <= set(WHOLE)
+    assert not {"warmup_epochs", "freeze", "learning_rate"} & set(WHOLE)
 
 
 @pytest.mark.slow

@@ -7,7 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import foodvision
+from foodvision.cli.progress import print_event
 from foodvision.errors import SettingsError, Stopped
+from foodvision.evaluation.words import duration_in_words
 from foodvision.training.events import EpochEnded, Finished, PhotosFound, Trained
 
 SMALL = {"model": "tinyvgg", "image_size": 32, "epochs": 2}
@@ -25,6 +27,10 @@ def test_training_gives_figures_history_and_a_model(fruit, tmp_path, capsys):
     kinds = [type(event) for event in told]
     assert kinds == [PhotosFound, EpochEnded, EpochEnded, Trained, Finished]
     assert capsys.readouterr().out == ""
+    said = duration_in_words(run.record.seconds)
+    print_event(told[-1])
+    assert f"Run time: {said}\n" in capsys.readouterr().out
+    assert f"<dt>run time</dt><dd>{said}</dd>" in (run.folder / "report.html").read_text()
 
 
 def test_interrupted_training_goes_on(fruit, tmp_path):
@@ -54,7 +60,10 @@ def test_training_runs_in_a_thread_of_a_server_and_its_preset_gives_way_to_setti
         ({"epoch": 3}, "unknown setting epoch: did you mean epochs?"),
         ({"zzz": 3}, "unknown setting zzz: use model, image_size, "),
         ({"epochs": 0}, "epochs 0"),
-        ({"epochs": "many"}, "epochs 'many': Input should be a valid integer"),
+        ({"epochs": "many"}, "epochs needs a whole number, not 'many'"),
+        ({"epochs": 3.5}, "epochs needs a whole number, not 3.5"),
+        ({"batch_size": True}, "batch-size needs a whole number, not True"),
+        ({"views": None}, "views needs a whole number, not None"),
         ({"preset": "fast"}, "unknown preset fast: use quick, balanced, best"),
     ],
 )

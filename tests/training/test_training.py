@@ -42,6 +42,7 @@ def test_run_ends_in_a_checkpoint_that_says_how_it_came_about(fruit, fruit_check
         "val": 12,
         "test": 15,
         "fingerprint": "",
+        "left_out": {},
         "source": str(fruit),
     }
     assert re.fullmatch("[0-9a-f]{64}", config["data"]["fingerprint"])
@@ -172,6 +173,13 @@ def test_unreadable_and_listed_photos_are_left_out_and_named(tmp_path, capsys):
     out = capsys.readouterr().out
     assert "2 unreadable (train/kiwi/0.jpg, train/tomato/3.jpg)" in out
     assert "1 excluded (train/kiwi/1.jpg)" in out
+    used = (
+        "Photos: 12 for training, 3 for validation, 3 for the test. "
+        "Left out: 1 excluded, 2 unreadable."
+    )
+    assert used in out[out.index("Report: ") - 300 :]
+    assert used in (folder / "README.md").read_text()
+    assert f"<li>{used}</li>" in (folder.parent / "report.html").read_text()
     data = foodvision.load(folder).config.data
     assert data["train"] + data["val"] == 15
 
