@@ -47,24 +47,42 @@
   // Gradio refuses, in English, what the browser knows no image's type of, as HEIC on many systems; the server
   // reads the content, and says what is wrong in the visitor's language.
   const isOther = (file) => !file.type.startsWith("image/");
-  const withTypes = (files) => {
+  const isTooLarge = ({ size }) => size > Number(document.body.dataset.mostBytes ?? Infinity);
+  let tooLarge = "";
+  const tellLarge = (place, files) => {
+    if (place.nextElementSibling?.className === "refused") place.nextElementSibling.remove();
+    if (!files.length) return;
+    const told = document.createElement("div");
+    told.className = "refused";
+    told.role = "alert";
+    for (const { name } of files)
+      told.appendChild(document.createElement("p")).textContent = tooLarge.replace("{name}", () => name);
+    place.after(told);
+  };
+  const admit = (place, files) => {
     const given = new DataTransfer();
-    for (const file of files)
-      given.items.add(isOther(file) ? new File([file], file.name, { type: "image/unknown" }) : file);
+    for (const file of files.filter((file) => !isTooLarge(file)))
+      given.items.add(
+        place.id === "photo" && isOther(file) ? new File([file], file.name, { type: "image/unknown" }) : file,
+      );
+    tellLarge(place, files.filter(isTooLarge));
     return given;
   };
-  const inPhoto = ({ target }) => target instanceof Element && target.closest("#photo");
+  const placeOf = ({ target }) => target instanceof Element && target.closest("#photo, #photos");
   document.addEventListener("change", (event) => {
-    if (inPhoto(event) && [...(event.target.files ?? [])].some(isOther))
-      event.target.files = withTypes(event.target.files).files;
+    const place = placeOf(event);
+    if (place && event.target.files?.length) event.target.files = admit(place, [...event.target.files]).files;
   }, true);
+  const admitted = new WeakSet(); // drops that are dispatched once more
   document.addEventListener("drop", (event) => {
+    const place = placeOf(event);
     const files = [...(event.dataTransfer?.files ?? [])];
-    if (!inPhoto(event) || !files.some(isOther)) return;
+    if (!place || !files.length || admitted.has(event)) return;
     event.preventDefault();
     event.stopImmediatePropagation();
-    const again = { bubbles: true, cancelable: true, dataTransfer: withTypes(files) };
-    event.target.dispatchEvent(new DragEvent("drop", again));
+    const again = new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: admit(place, files) });
+    admitted.add(again);
+    event.target.dispatchEvent(again);
   }, true);
   // Permitted when its tab was left already, a camera would be on unseen.
   const cameras = navigator.mediaDevices; // none over plain http
@@ -88,6 +106,10 @@
     setTimeout(() => (label.data = before), 3000);
   };
   window.foodvision = {
+    refuseLarge: (most, text) => {
+      tooLarge = text;
+      document.body.dataset.mostBytes = most;
+    },
     caption: (said) => {
       captions = said;
       mend();

@@ -32,6 +32,7 @@ from foodvision.web.camera import camera_tab, turn_off_when_left
 from foodvision.web.choice import ModelChoice
 from foodvision.web.feedback import Feedback
 from foodvision.web.guard import Guard
+from foodvision.web.large import refuse_large_files
 from foodvision.web.manifest import link_manifest_relatively
 from foodvision.web.many import many_tab
 from foodvision.web.one import one_tab
@@ -132,6 +133,7 @@ def build_page(
         gr.Markdown(i18n("privacy_feedback" if feedback else "privacy"), elem_classes="soft")
         add_endpoints(shown, chosen, photo, photos)
         page.load(None, js=script())
+        refuse_large_files(page, first.words)
     protect_functions(page, uploads, first.words)
     name_inputs(page, first.wording.choose(None))
     examples = ExamplesAhead(shown.values())

@@ -497,6 +497,28 @@ def test_text_file_that_calls_itself_a_photo_gets_a_clear_message(page, tmp_path
     expect(page.locator(".answer p")).to_have_text(re.compile("^menu.jpg is not a readable photo"))
 
 
+def test_file_that_is_too_large_is_left_out_and_told_in_korean(browser, url, tmp_path):
+    huge = tmp_path / "<b>$&.jpg"
+    with huge.open("wb") as file:
+        file.truncate(50_000_001)
+    page = browser.new_page(locale="ko-KR")
+    page.goto(url)
+    expect(page.locator("body")).to_have_attribute("data-most-bytes", "50000000")
+    told = re.compile(r"^<b>\$&\.jpg: 파일이 너무 큽니다. 한도는 50 MB입니다.")
+    upload(page, huge)
+    expect(page.get_by_role("alert")).to_have_text(told)
+    upload(page, EXAMPLES / "pizza.jpg")
+    expect(page.locator(".guesses li")).to_have_count(5)
+    expect(page.get_by_role("alert")).to_have_count(0)
+    page.get_by_role("tab", name="여러 장").click()
+    page.locator("#photos input[type=file]").set_input_files([EXAMPLES / "pizza.jpg", huge])
+    expect(page.get_by_role("alert")).to_have_text(told)
+    expect(page.locator("#photos").get_by_text("pizza")).to_be_visible()
+    expect(page.get_by_text("오류", exact=True)).to_have_count(0)
+    page.screenshot(path=SCREENSHOTS / "large.png", full_page=True)
+    page.close()
+
+
 def test_file_whose_type_the_browser_does_not_know_is_taken(page):
     for event, name in (("change", "menu.heic"), ("drop", "menu.avif"), ("drop", "menu.pdf")):
         page.evaluate(
