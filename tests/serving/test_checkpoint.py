@@ -138,6 +138,15 @@ def test_missing_graph_is_named(folder):
         ({"likely_from": 10**400}, "likely_from must be a number of at most 64 bits"),
         ({"figures": {"test": None}}, "figures.test must be an object"),
         ({"figures": {"test": {"n": 0}}}, "figures.test.n must be a whole number from 1 to 1e12"),
+        (
+            {"figures": {"test": {"n": 1, "top1": 1, "top1_interval": [0.5, 0.4]}}},
+            "top1_interval must be a pair of numbers from 0 to 2, the lower one first",
+        ),
+        (
+            {"figures": {"certainty": {"sure": {"count": 3, "n": 2}}}},
+            "figures.certainty.sure must have a count of at most n",
+        ),
+        ({"figures": {"certainty": dict.fromkeys(map(str, range(1001)))}}, "at most 1,000 entries"),
         ({"architecture": "<b>"}, "architecture must be the name of a network"),
         ({"base_model": "https://x"}, "base_model must be a repository of the Hub"),
         (
