@@ -248,16 +248,15 @@ def write_checkpoint(
     pictures: what the card shows, by their place in the folder, below `pictures/`.
 
     What people put beside them stays (`page.json`, `examples/`). Returns the folder. Raises
-    CheckpointError if the graph does not fit the configuration, OSError if the disk does not take
-    it.
+    CheckpointError if the graph does not fit the configuration, or if no reader would take that;
+    OSError if the disk does not take it.
     """
     target = Path(folder)
     recover_folder(target)
     check_target(target)
     check_graph(graph, config, target / _GRAPH)
     raw = {"schema_version": SCHEMA_VERSION, "sha256": _sha256(graph), **asdict(config)}
-    text = json.dumps(raw, indent=2, ensure_ascii=False, allow_nan=False)
-    content = f"{text}\n".encode()
+    content = f"{json.dumps(raw, indent=2, ensure_ascii=False)}\n".encode()
     _parse_config(content, target / _CONFIG)  # what is written can be read
     files = {_GRAPH: graph, _CONFIG: content, _CARD: card.encode(), **pictures}
     if weights is not None:
