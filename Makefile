@@ -27,7 +27,7 @@ coverage: .venv/ready chromium runtime proxies ## run all tests and list uncover
 	$(PYTEST) -m 'slow or not slow' --cov --cov-report=term --cov-report=html $(TESTS)
 
 # The checkpoint that tests share is trained once, not for every mutant.
-mutants: .venv-mutants/ready ## put small faults into six modules, and list those that no quick test detects (MUTANTS='*7': a tenth)
+mutants: .venv-mutants/ready ## put small faults into seven modules, and list those that no quick test detects (MUTANTS='*7': a tenth)
 	rm -rf mutants
 	OMP_NUM_THREADS=1 FOODVISION_FRUIT=$(CURDIR)/mutants/fruit \
 		.venv-mutants/bin/mutmut run --max-children 2 $(if $(MUTANTS),'$(MUTANTS)')

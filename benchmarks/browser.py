@@ -32,7 +32,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
 from foodvision.browser import write_site
-from foodvision.evaluation.intervals import Share
+from foodvision.figures import Share
 from foodvision.image import SUFFIXES, load_image
 
 OPTIONS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]

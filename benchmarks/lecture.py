@@ -37,7 +37,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from foodvision.data import LabelledPhoto, Photos, find_photos, open_source, split_photos
 from foodvision.data.transforms import eval_transform
 from foodvision.engine.steps import Results, train
-from foodvision.evaluation.intervals import Interval
+from foodvision.figures import Interval
 from foodvision.image import load_image
 from foodvision.models import TinyVGG, find_start, preprocess_for
 from foodvision.preprocess import Preprocess

@@ -9,11 +9,15 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any
 
+from pydantic import AfterValidator
+
 from foodvision.errors import CheckpointError, SettingsError
+from foodvision.figures import Claims, as_json
 from foodvision.graph.check import examine
 from foodvision.graph.cost import GraphFault
 from foodvision.graph.trial import remember_graph, try_graph
@@ -31,7 +35,6 @@ from foodvision.safety.foreign import fault_of_file, fault_of_folder
 from foodvision.safety.schema import (
     Agreement,
     Architecture,
-    Claims,
     ClassNames,
     DataOrigin,
     Number,
@@ -70,6 +73,8 @@ _RUN = "run.json"
 # Far above any network that this package trains; a graph is read whole into memory.
 _MAX_GRAPH_BYTES = 2_000_000_000
 
+_CLAIMS = Annotated[Claims, AfterValidator(partial(as_json, kind=Claims))]
+
 
 @dataclass(frozen=True)
 class CheckpointConfig:
@@ -97,7 +102,7 @@ class CheckpointConfig:
     sure_from: Positive = 2.0
     likely_from: Positive = 2.0
     base_model: Repository = ""
-    figures: Annotated[dict[str, Any], read_as(Claims)] = field(default_factory=dict)
+    figures: Annotated[dict[str, Any], read_as(_CLAIMS)] = field(default_factory=dict)
     training: Annotated[dict[str, Any], read_as(Training)] = field(default_factory=dict)
     data: Annotated[dict[str, Any], read_as(DataOrigin)] = field(default_factory=dict)
     versions: Versions = field(default_factory=dict)
@@ -243,16 +248,15 @@ def write_checkpoint(
     pictures: what the card shows, by their place in the folder, below `pictures/`.
 
     What people put beside them stays (`page.json`, `examples/`). Returns the folder. Raises
-    CheckpointError if the graph does not fit the configuration, OSError if the disk does not take
-    it.
+    CheckpointError if the graph does not fit the configuration, or if no reader would take that;
+    OSError if the disk does not take it.
     """
     target = Path(folder)
     recover_folder(target)
     check_target(target)
     check_graph(graph, config, target / _GRAPH)
     raw = {"schema_version": SCHEMA_VERSION, "sha256": _sha256(graph), **asdict(config)}
-    text = json.dumps(raw, indent=2, ensure_ascii=False, allow_nan=False)
-    content = f"{text}\n".encode()
+    content = f"{json.dumps(raw, indent=2, ensure_ascii=False)}\n".encode()
     _parse_config(content, target / _CONFIG)  # what is written can be read
     files = {_GRAPH: graph, _CONFIG: content, _CARD: card.encode(), **pictures}
     if weights is not None:

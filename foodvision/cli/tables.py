@@ -10,11 +10,9 @@ from rich.text import Text
 
 from foodvision.data import Photos
 from foodvision.errors import CheckpointError, printable
-from foodvision.evaluation.figures import Figures, Pair
-from foodvision.evaluation.intervals import Share
 from foodvision.evaluation.judge import Judgement
-from foodvision.evaluation.robustness import Robustness
 from foodvision.evaluation.words import duration_in_words, interval_in_words, percent, points
+from foodvision.figures import Figures, Pair, Robustness, Share
 from foodvision.inspection.findings import KINDS, Finding, Inspection
 from foodvision.runs.compare import Comparison
 from foodvision.runs.record import RunRecord

@@ -8,7 +8,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer
 from threadpoolctl import threadpool_limits
 
-from foodvision.evaluation.intervals import Share
+from foodvision.figures import Share
 
 FEW_TEST_PHOTOS = 100
 """Of fewer, the 95% interval of an accuracy may be more than 20 points wide."""

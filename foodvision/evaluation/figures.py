@@ -1,22 +1,12 @@
-"""Figures that can be believed: each with the number of photos behind it and an interval."""
+"""Compare answers with labels: each figure with the number of photos behind it and an interval."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
-from pydantic import TypeAdapter, computed_field
-from pydantic.dataclasses import dataclass
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from foodvision.evaluation.intervals import (
-    Interval,
-    as_json,
-    percentile_interval,
-    resample,
-    wilson_interval,
-)
+from foodvision.evaluation.intervals import percentile_interval, resample
 from foodvision.evaluation.reliability import (
-    ReliabilityBin,
     brier_score,
     calibration_error,
     calibration_interval,
@@ -24,97 +14,9 @@ from foodvision.evaluation.reliability import (
     find_bins,
     negative_log_likelihood,
 )
+from foodvision.figures import ClassFigures, Figures, Interval, Pair, wilson_interval
 
 _PAIRS = 10
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A confusion: so many of the n photos of a class got another class's name."""
-
-    label: str
-    answer: str
-    times: int
-    n: int
-
-
-@dataclass(frozen=True)
-class ClassFigures:
-    """How a class fares: n photos of it, then precision, recall (its accuracy) and F1, 0 to 1.
-
-    answered: how many photos got its name, with none precision says nothing; None in what older
-        versions wrote.
-    f1_interval: the bootstrap's; None there, too.
-    """
-
-    n: int
-    precision: float
-    recall: float
-    f1: float
-    answered: int | None = None
-    f1_interval: Interval | None = None
-
-    @computed_field  # type: ignore[prop-decorator]
-    @property
-    def recall_interval(self) -> Interval:
-        """Wilson's interval of the recall."""
-        return wilson_interval(round(self.recall * self.n), self.n)
-
-    @computed_field  # type: ignore[prop-decorator]
-    @property
-    def precision_interval(self) -> Interval | None:
-        """Wilson's interval of the precision; none if no photo got the class's name."""
-        if not self.answered:
-            return None
-        return wilson_interval(round(self.precision * self.answered), self.answered)
-
-
-@dataclass(frozen=True)
-class Figures:
-    """What a set of labelled photos says of a model.
-
-    n: number of photos.
-    top1, top5: share of photos whose class is the first, or among the first five; with fewer
-        than five classes, top5 is 1.
-    top1_interval, top5_interval: Wilson's 95% intervals.
-    macro_f1: mean of F1 over the classes that have photos, with the bootstrap's interval.
-    per_class: the same classes one by one.
-    nll: mean negative log-likelihood of the labels. brier: Brier score, 0 to 2.
-    ece: expected calibration error, 0 to 1, with the bootstrap's interval.
-    ece_by_chance: what it would be on so few photos if the model meant exactly what it says.
-    reliability: the bins of confidence behind it, those without photos left out.
-    confused: the most frequent confusions, the most frequent first.
-
-    What is None or empty was not measured by the version that wrote it.
-    """
-
-    n: int
-    top1: float
-    top1_interval: Interval
-    top5: float
-    macro_f1: float
-    per_class: dict[str, ClassFigures]
-    top5_interval: Interval | None = None
-    macro_f1_interval: Interval | None = None
-    nll: float | None = None
-    brier: float | None = None
-    ece: float | None = None
-    ece_interval: Interval | None = None
-    ece_by_chance: float | None = None
-    reliability: tuple[ReliabilityBin, ...] = ()
-    confused: tuple[Pair, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the figures as JSON types."""
-        return as_json(self)
-
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> "Figures":
-        """Return what `to_dict` wrote, in this version or an older one.
-
-        Raises ValueError for something else.
-        """
-        return TypeAdapter(cls).validate_python(raw)
 
 
 def measure(

@@ -7,17 +7,16 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
-from pydantic import TypeAdapter
 
 from foodvision.checkpoint import CheckpointConfig
 from foodvision.classifier import Certainty, Classifier, in_words
 from foodvision.data import LabelledPhoto, Photos, exclude, split_photos
 from foodvision.errors import DataError
-from foodvision.evaluation.figures import Figures, measure
-from foodvision.evaluation.intervals import Share, as_json
-from foodvision.evaluation.robustness import MOST_PHOTOS, Robustness, measure_robustness
-from foodvision.evaluation.speed import Speed, measure_speed
-from foodvision.evaluation.unknown import KnownFigures, measure_known
+from foodvision.evaluation.figures import measure
+from foodvision.evaluation.robustness import MOST_PHOTOS, measure_robustness
+from foodvision.evaluation.speed import measure_speed
+from foodvision.evaluation.unknown import measure_known
+from foodvision.figures import Figures, KnownFigures, Robustness, Share, Speed, as_json
 from foodvision.graph.session import Answers
 from foodvision.system.progress import progress
 
@@ -49,14 +48,6 @@ class Judgement:
         """Return what was measured besides the figures, as JSON types."""
         everything = as_json(self)
         return {name: part for name, part in everything.items() if name != "figures" and part}
-
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> "Judgement":
-        """Return what `to_dict` wrote, in this version or an older one.
-
-        Raises ValueError for something else.
-        """
-        return TypeAdapter(cls).validate_python({**raw, "figures": raw})
 
 
 def choose_split(

@@ -1,35 +1,14 @@
 """Whether a model means what it says: likelihood, Brier score, and confidence against accuracy."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from foodvision.evaluation.intervals import RESAMPLES, Interval, resample, wilson_interval
+from foodvision.evaluation.intervals import RESAMPLES, resample
+from foodvision.figures import Interval, ReliabilityBin
 
 BINS = 15
 """Of confidence, equally wide (Guo et al., "On Calibration of Modern Neural Networks", 2017)."""
-
-
-@dataclass(frozen=True)
-class ReliabilityBin:
-    """Photos answered with about the same confidence.
-
-    low, high: of the confidence, 0 to 1.
-    n: how many photos, at least 1.
-    confidence: their mean confidence. accuracy: the share of them that was right.
-    """
-
-    low: float
-    high: float
-    n: int
-    confidence: float
-    accuracy: float
-
-    @property
-    def interval(self) -> Interval:
-        """Wilson's interval of the accuracy."""
-        return wilson_interval(round(self.accuracy * self.n), self.n)
 
 
 def negative_log_likelihood(probabilities: np.ndarray, labels: np.ndarray) -> float:

@@ -14,7 +14,7 @@ from PIL import Image, ImageEnhance, ImageFilter
 
 from foodvision.classifier import Classifier
 from foodvision.data import LabelledPhoto
-from foodvision.evaluation.intervals import Share
+from foodvision.figures import Corrupted, Robustness, Share
 from foodvision.system.progress import progress
 
 MOST_PHOTOS = 100
@@ -43,23 +43,6 @@ class Corruption:
         rng = np.random.default_rng(0)
         changed = [self.change(Image.fromarray(square), strength, rng) for square in pixels]
         return np.stack([np.asarray(image) for image in changed])
-
-
-@dataclass(frozen=True)
-class Corrupted:
-    """Photos right under a corruption; strength in words, as "quality 25"."""
-
-    corruption: str
-    strength: str
-    right: Share
-
-
-@dataclass(frozen=True)
-class Robustness:
-    """The same photos as they are, and under each corruption, the mildest strength first."""
-
-    untouched: Share
-    corrupted: tuple[Corrupted, ...]
 
 
 def measure_robustness(

@@ -2,29 +2,15 @@
 
 import statistics
 import time
-from dataclasses import dataclass
 
 import numpy as np
 import onnxruntime
 
 from foodvision.classifier import Classifier
+from foodvision.figures import Speed
 
 _MOST_RUNS = 30
 _SECONDS = 1.0
-
-
-@dataclass(frozen=True)
-class Speed:
-    """The graph's answer to one photo, on one thread of this machine's processor.
-
-    milliseconds: the median, decoding and resizing the photo left out.
-    runs: how many times it was measured.
-    bytes: of the graph.
-    """
-
-    milliseconds: float
-    runs: int
-    bytes: int
 
 
 def measure_speed(classifier: Classifier) -> Speed:

@@ -1,29 +1,11 @@
 """Known or not: whether photos of other things are refused."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from foodvision.evaluation.calibration import fit_known_threshold
-from foodvision.evaluation.intervals import Interval, Share, percentile_interval, resample
-
-
-@dataclass(frozen=True)
-class KnownFigures:
-    """How well the known score tells known photos from photos of other things.
-
-    auroc: how often a known photo has the higher score of the two, with the bootstrap's interval.
-    refused_at_95: of the others, those that are refused where 95% of these known photos are kept.
-    threshold: the checkpoint's own; there, `kept` of the known and `refused` of the others.
-    """
-
-    auroc: float
-    auroc_interval: Interval
-    refused_at_95: Share
-    threshold: float
-    kept: Share
-    refused: Share
+from foodvision.evaluation.intervals import percentile_interval, resample
+from foodvision.figures import Interval, KnownFigures, Share
 
 
 def measure_known(known: np.ndarray, unknown: np.ndarray, threshold: float) -> KnownFigures:

@@ -1,6 +1,6 @@
 """Numbers as people read them, the same in the terminal and on pages."""
 
-from foodvision.evaluation.intervals import Interval
+from foodvision.figures import Interval
 
 
 def percent(share: float) -> str:

@@ -10,9 +10,8 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, S
 from foodvision.checkpoint import Checkpoint
 from foodvision.data.photos import used_in_words
 from foodvision.evaluation.calibration import FEWEST_TO_REFUSE
-from foodvision.evaluation.figures import Figures
-from foodvision.evaluation.intervals import Interval
 from foodvision.evaluation.words import interval_in_words, percent
+from foodvision.figures import Figures, Interval
 from foodvision.reports.drawings import draw_confusion, draw_reliability
 from foodvision.runs.answers import JudgedPhoto
 from foodvision.safety.escaping import markdown

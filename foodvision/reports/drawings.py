@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from PIL import Image
 from sklearn.metrics import confusion_matrix
 
-from foodvision.evaluation.reliability import ReliabilityBin
+from foodvision.figures import ReliabilityBin
 from foodvision.runs.answers import JudgedPhoto
 from foodvision.runs.record import Row
 

@@ -10,9 +10,9 @@ from PIL import Image
 from foodvision.data import LabelledPhoto
 from foodvision.data.names import relative_name
 from foodvision.errors import RunError
-from foodvision.evaluation.figures import Figures
 from foodvision.evaluation.judge import Judgement
 from foodvision.evaluation.words import duration_in_words, interval_in_words, percent, points
+from foodvision.figures import Figures
 from foodvision.image import load_image
 from foodvision.reports.documents import data_uri, jpeg, thumbnail, write_document
 from foodvision.reports.drawings import (

@@ -9,8 +9,8 @@ from pydantic import computed_field
 from scipy.stats import binomtest, norm
 
 from foodvision.errors import RunError
-from foodvision.evaluation.intervals import Interval, as_json, wilson_interval
 from foodvision.evaluation.words import points
+from foodvision.figures import Interval, as_json, wilson_interval
 from foodvision.runs.answers import JudgedPhoto
 from foodvision.runs.record import RunRecord
 

@@ -12,11 +12,12 @@ from typing import Literal, TypeVar
 
 from foodvision.errors import RunError
 from foodvision.evaluation.judge import Judgement
+from foodvision.figures import Beside, Figures
 from foodvision.runs.answers import JudgedPhoto
 from foodvision.runs.record import PHOTOS, RunRecord, UsedPhoto
 from foodvision.safety.escaping import from_cell
 from foodvision.safety.files import read_file, read_json
-from foodvision.safety.schema import JudgementClaims, Rows, Settings, Started
+from foodvision.safety.schema import Rows, Settings, Started
 
 _T = TypeVar("_T")
 
@@ -36,13 +37,14 @@ def read_run(folder: Path) -> RunRecord:
     path = folder / "run.json"
     if not path.is_file():
         raise RunError(f"{folder} is not a run: it has no run.json")
-    judged = _read_if_there(folder / "figures.json", JudgementClaims)
+    judged = folder / "figures.json"
+    figures = _read_if_there(judged, Figures)
     return RunRecord(
         folder=folder,
         **_read(path, Started),
         settings=_read(folder / "config.json", Settings),
         metrics=tuple(_read_if_there(folder / "metrics.json", Rows) or ()),
-        judgement=Judgement.from_dict(judged) if judged else None,
+        judgement=Judgement(figures, **_read(judged, Beside)) if figures else None,
         answers=_read_answers(folder / "answers.csv"),
     )
 

@@ -15,8 +15,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from foodvision.evaluation.figures import Figures
 from foodvision.evaluation.judge import Judgement
+from foodvision.figures import Figures
 from foodvision.runs.answers import JudgedPhoto
 from foodvision.runs.system import describe_system, describe_versions
 from foodvision.safety.escaping import to_cell

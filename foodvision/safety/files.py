@@ -132,14 +132,22 @@ def parse_json(content: bytes, schema: type[T]) -> T:
     try:
         # Refuses NaN, lone surrogates and more than 200 levels by itself.
         _check_numbers(from_json(content, allow_inf_nan=False))
-        adapter: TypeAdapter[T] = _adapter(schema)  # type: ignore[arg-type]
-        return adapter.validate_json(content, strict=True)
+        fitting: T = adapter(schema).validate_json(content, strict=True)  # type: ignore[arg-type]
+        return fitting
     except ValidationError as error:
         raise FileError(_in_words(error)) from None
     except FileError:
         raise
     except ValueError as error:
         raise FileError(f"is not JSON ({error})") from None
+
+
+@lru_cache
+def adapter(schema: Hashable) -> "TypeAdapter[Any]":
+    """Return what reads and writes a type as JSON; made once, as that takes milliseconds."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(schema)
 
 
 def _check_numbers(value: Any, place: tuple[object, ...] = ()) -> None:
@@ -164,13 +172,6 @@ def is_plain(text: str) -> bool:
     return not any(
         unicodedata.category(letter) in _UNPRINTABLE or letter in _REVERSING for letter in text
     )
-
-
-@lru_cache
-def _adapter(schema: Hashable) -> "TypeAdapter[Any]":
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(schema)
 
 
 def _in_words(error: "ValidationError") -> str:

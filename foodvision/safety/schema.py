@@ -1,7 +1,6 @@
 """What may be in the files of a checkpoint and a run: types, ranges, lengths.
 
-Each type says in one phrase what a value must be. The classes that these figures are computed as,
-with their statistics, are in `foodvision.evaluation`.
+Each type says in one phrase what a value must be. The figures in them are in `foodvision.figures`.
 """
 
 from collections.abc import Callable
@@ -20,7 +19,7 @@ from pydantic import (
     with_config,
 )
 from pydantic_core import PydanticCustomError
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from foodvision.safety.files import is_plain
 
@@ -37,21 +36,22 @@ def at_most(count: int) -> BeforeValidator:
     """Return a validator that refuses too long an object or list before its values are looked at.
 
     pydantic's own limit comes after them, and collects a fault of each: seconds and gigabytes.
+    A list becomes the tuple that dataclasses hold.
     """
 
     def check(value: Any) -> Any:
         if isinstance(value, (dict, list)) and len(value) > count:
             raise PydanticCustomError("at_most", f"must have at most {count:,} entries")
-        return value
+        return tuple(value) if isinstance(value, list) else value
 
     return BeforeValidator(check)
 
 
-# Of rows and entries that no class multiplies.
-_FEW = at_most(1000)
+FEW = at_most(1000)
+"""Of rows and entries that no class multiplies."""
 
-# A mean of float32 confidences can exceed 1 by a rounding error.
-_ROUNDING = 1e-6
+ROUNDING = 1e-6
+"""A mean of float32 confidences can exceed 1 by so much."""
 
 
 def must_be(phrase: str) -> WrapValidator:
@@ -75,12 +75,6 @@ def _plain(text: str) -> str:
     if not is_plain(text):
         raise ValueError
     return text
-
-
-def _rising(pair: list[float]) -> list[float]:
-    if pair[0] > pair[1]:
-        raise ValueError
-    return pair
 
 
 Name: TypeAlias = Annotated[
@@ -110,162 +104,20 @@ Sha256: TypeAlias = Annotated[
 ]
 Number: TypeAlias = Annotated[float, Field(allow_inf_nan=False), must_be("a finite number")]
 Positive: TypeAlias = Annotated[float, Field(ge=0, le=1e12), must_be("a number from 0 to 1e12")]
-Share: TypeAlias = Annotated[
-    float, Field(ge=-_ROUNDING, le=1 + _ROUNDING), must_be("a number from 0 to 1")
+Proportion: TypeAlias = Annotated[
+    float, Field(ge=-ROUNDING, le=1 + ROUNDING), must_be("a number from 0 to 1")
 ]
 Count: TypeAlias = Annotated[int, Field(ge=0, le=10**12), must_be("a whole number from 0 to 1e12")]
 AtLeastOne: TypeAlias = Annotated[
     int, Field(ge=1, le=10**12), must_be("a whole number from 1 to 1e12")
 ]
-# Of shares. The bootstrap's, of calibration errors, can exceed 1.
-Interval: TypeAlias = Annotated[
-    list[Annotated[float, Field(ge=-_ROUNDING, le=2)]],
-    Field(min_length=2, max_length=2),
-    AfterValidator(_rising),
-    must_be("a pair of numbers from 0 to 2, the lower one first"),
-]
-
-
-Versions: TypeAlias = Annotated[dict[Text, Text], _FEW]
-
-
-class ClassClaims(TypedDict):
-    """What is claimed of a class; see `foodvision.evaluation.ClassFigures`."""
-
-    n: Count
-    precision: Share
-    recall: Share
-    f1: Share
-    answered: NotRequired[Count | None]
-    f1_interval: NotRequired[Interval | None]
-    precision_interval: NotRequired[Interval | None]
-    recall_interval: NotRequired[Interval | None]
-
-
-class BinClaims(TypedDict):
-    """A bin of confidence; see `foodvision.evaluation.ReliabilityBin`."""
-
-    low: Share
-    high: Share
-    n: AtLeastOne
-    confidence: Share
-    accuracy: Share
-
-
-class PairClaims(TypedDict):
-    """A confusion; see `foodvision.evaluation.Pair`."""
-
-    label: Name
-    answer: Name
-    times: Count
-    n: Count
-
-
-class PhotoClaims(TypedDict):
-    """What is claimed of labelled photos; see `foodvision.evaluation.Figures`."""
-
-    n: AtLeastOne
-    top1: Share
-    top1_interval: Interval
-    top5: Share
-    macro_f1: Share
-    per_class: Annotated[dict[Name, ClassClaims], at_most(MOST_CLASSES)]
-    top5_interval: NotRequired[Interval | None]
-    macro_f1_interval: NotRequired[Interval | None]
-    nll: NotRequired[Positive | None]
-    brier: NotRequired[Positive | None]
-    ece: NotRequired[Share | None]
-    ece_interval: NotRequired[Interval | None]
-    ece_by_chance: NotRequired[Share | None]
-    reliability: NotRequired[Annotated[list[BinClaims], _FEW]]
-    confused: NotRequired[Annotated[list[PairClaims], _FEW]]
-
-
-class _Parts(TypedDict):
-    count: Count
-    n: AtLeastOne
-    value: Share
-    interval: Interval
-
-
-def _at_most_all(parts: _Parts) -> _Parts:
-    if parts["count"] > parts["n"]:
-        raise PydanticCustomError("share", "must have a count of at most n")
-    return parts
-
-
-ShareClaims: TypeAlias = Annotated[_Parts, AfterValidator(_at_most_all)]
-"""So many of n photos; see `foodvision.evaluation.Share`."""
-
-
-class CorruptionClaims(TypedDict):
-    """Photos made worse in one way; see `foodvision.evaluation.Corrupted`."""
-
-    corruption: Text
-    strength: Text
-    right: ShareClaims
-
-
-class RobustnessClaims(TypedDict):
-    """Photos made worse; see `foodvision.evaluation.Robustness`."""
-
-    untouched: ShareClaims
-    corrupted: Annotated[list[CorruptionClaims], _FEW]
-
-
-class SpeedClaims(TypedDict):
-    """See `foodvision.evaluation.Speed`."""
-
-    milliseconds: Positive
-    runs: Count
-    bytes: Count
-
-
-class KnownClaims(TypedDict):
-    """Photos of other things; see `foodvision.evaluation.KnownFigures`."""
-
-    auroc: Share
-    auroc_interval: Interval
-    refused_at_95: ShareClaims
-    threshold: Number
-    kept: ShareClaims
-    refused: ShareClaims
-
-
-class BesideClaims(TypedDict, total=False):
-    """What is claimed besides the figures of test photos; see `foodvision.evaluation.Judgement`."""
-
-    robustness: RobustnessClaims
-    speed: SpeedClaims
-    known: KnownClaims
-    certainty: Annotated[dict[Text, ShareClaims], _FEW]
-    cross_validated: ShareClaims
-
-
-class JudgementClaims(PhotoClaims, BesideClaims):
-    """`figures.json` of a run."""
-
-
-class ChosenBy(TypedDict):
-    """Which score of known or not was chosen, and the AUROC of each candidate."""
-
-    score: Text
-    auroc_on_validation: Annotated[dict[Text, Share], _FEW]
-
-
-@with_config(ConfigDict(extra="allow"))
-class Claims(BesideClaims, total=False):
-    """`figures` of a checkpoint. What recipes add stays as it is."""
-
-    test: PhotoClaims
-    known_by: ChosenBy
-    measured_on: Annotated[dict[Text, Sha256], _FEW]
+Versions: TypeAlias = Annotated[dict[Text, Text], FEW]
 
 
 Scalar: TypeAlias = Annotated[
     str | int | float | bool | None, must_be("a text, a number, true, false or null")
 ]
-Settings: TypeAlias = Annotated[dict[Text, Scalar], _FEW]
+Settings: TypeAlias = Annotated[dict[Text, Scalar], FEW]
 """A file of settings; what each may be says `foodvision.training.config.TrainConfig`."""
 
 
@@ -325,7 +177,7 @@ class Started(TypedDict):
     command: tuple[str, ...]
     state: Literal["running", "finished", "stopped", "failed"]
     seconds: Positive
-    system: Annotated[dict[Text, Scalar], _FEW]
+    system: Annotated[dict[Text, Scalar], FEW]
     versions: Versions
 
 
@@ -335,9 +187,9 @@ class _Row(TypedDict, total=False):
     epoch: Count
     stage: Text
     train_loss: Number | None
-    train_acc: Share | None
+    train_acc: Proportion | None
     val_loss: Number | None
-    val_acc: Share | None
+    val_acc: Proportion | None
     learning_rate: Number | None
     seconds: Positive | None
 

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from foodvision.classifier import Classifier, load
 from foodvision.errors import SettingsError
-from foodvision.evaluation.figures import Figures
+from foodvision.figures import Figures
 from foodvision.runs.reading import read_run
 from foodvision.runs.record import RunRecord
 from foodvision.training.config import PRESETS, TrainConfig, check_whole_numbers

@@ -30,7 +30,6 @@ from foodvision.evaluation.calibration import (
     fit_temperature,
 )
 from foodvision.evaluation.cross_validation import FEW_TEST_PHOTOS, cross_validate
-from foodvision.evaluation.intervals import Share
 from foodvision.export.graph import (
     Calibration,
     complete_graph,
@@ -39,6 +38,7 @@ from foodvision.export.graph import (
     score_known,
 )
 from foodvision.export.known import KnownScore, fit_contrast, fit_prototypes
+from foodvision.figures import Share
 from foodvision.graph.precision import is_half, store_in_half
 from foodvision.models import split_head
 from foodvision.training.config import TrainConfig

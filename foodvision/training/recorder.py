@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from foodvision.checkpoint import check_target
 from foodvision.errors import SettingsError, Stopped
-from foodvision.evaluation.figures import Figures
+from foodvision.figures import Figures
 from foodvision.runs.reading import read_run
 from foodvision.runs.record import Row, State, write_metrics, write_start, write_state
 from foodvision.training.config import TrainConfig

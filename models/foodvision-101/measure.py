@@ -9,9 +9,9 @@ from foodvision.checkpoint import Checkpoint
 from foodvision.classifier import Answers, Classifier
 from foodvision.data import LabelledPhoto, Photos
 from foodvision.evaluation.figures import measure
-from foodvision.evaluation.intervals import Share, as_json
 from foodvision.evaluation.judge import answer, judge
 from foodvision.evaluation.unknown import measure_known
+from foodvision.figures import Share, as_json
 from foodvision.reports.card import draw_pictures
 from foodvision.runs.answers import list_answers
 

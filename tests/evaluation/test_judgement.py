@@ -16,10 +16,11 @@ from foodvision.classifier import Answers
 from foodvision.data import LabelledPhoto, find_photos
 from foodvision.data.photos import find_unlabelled
 from foodvision.errors import DataError
-from foodvision.evaluation.intervals import Share
 from foodvision.evaluation.judge import Judgement, answer, judge, measure_certainty
 from foodvision.evaluation.robustness import CORRUPTIONS, choose_evenly, measure_robustness
 from foodvision.evaluation.unknown import measure_known
+from foodvision.figures import Beside, Figures, Share
+from foodvision.safety.files import parse_json
 
 BY_NAME = {corruption.name: corruption for corruption in CORRUPTIONS}
 
@@ -142,8 +143,8 @@ def test_judgement_comes_back_from_json_as_it_was(fruit, fruit_checkpoint):
     others = find_unlabelled(EXAMPLES)
     judgement = judge(small, photos, answer(small, photos), others)
     assert judgement.known.refused.n == 8
-    text = json.dumps(judgement.to_dict(), allow_nan=False)
-    assert Judgement.from_dict(json.loads(text)) == judgement
+    text = json.dumps(judgement.to_dict(), allow_nan=False).encode()
+    assert Judgement(parse_json(text, Figures), **parse_json(text, Beside)) == judgement
 
 
 def test_model_that_ships_refuses_the_cat(classifier):

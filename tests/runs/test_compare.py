@@ -12,7 +12,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 
 from foodvision.cli.main import main
 from foodvision.errors import RunError
-from foodvision.evaluation.intervals import wilson_interval
+from foodvision.figures import wilson_interval
 from foodvision.runs.answers import JudgedPhoto
 from foodvision.runs.compare import compare, mcnemar_exact, paired_interval
 from foodvision.runs.reading import read_run

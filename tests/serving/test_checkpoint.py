@@ -48,6 +48,30 @@ def test_what_was_written_is_read(folder, tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("changes", "file"),
+    [
+        ({"known_threshold": float("nan")}, "config.json: "),
+        ({"classes": ("kiwi", "kiwi", "lemon")}, "config.json: "),
+        ({"classes": ("kiwi", "lemon")}, "model.onnx "),
+    ],
+)
+def test_what_no_reader_would_take_is_not_written(folder, tmp_path, changes, file):
+    checkpoint = read_checkpoint(folder)
+    config = replace(checkpoint.config, figures={}, **changes)
+    with pytest.raises(CheckpointError) as caught:
+        write_checkpoint(tmp_path / "new", config, checkpoint.graph, "card")
+    assert str(caught.value).startswith(f"{tmp_path / 'new'}{os.sep}{file}")
+    assert not (tmp_path / "new").exists()
+
+
+def test_names_of_classes_are_readable_in_the_file(folder, tmp_path):
+    checkpoint = read_checkpoint(folder)
+    config = replace(checkpoint.config, figures={}, classes=("açaí", "김치", "kiwi"))
+    new = write_checkpoint(tmp_path / "new", config, checkpoint.graph, "card")
+    assert '"김치"' in (new / "config.json").read_text("utf-8")
+
+
 def test_what_people_put_beside_a_checkpoint_stays(folder):
     (folder / "page.json").write_text('{"title": "Orchard"}')
     (folder / "examples").mkdir()
@@ -138,6 +162,15 @@ def test_missing_graph_is_named(folder):
         ({"likely_from": 10**400}, "likely_from must be a number of at most 64 bits"),
         ({"figures": {"test": None}}, "figures.test must be an object"),
         ({"figures": {"test": {"n": 0}}}, "figures.test.n must be a whole number from 1 to 1e12"),
+        (
+            {"figures": {"test": {"n": 1, "top1": 1, "top1_interval": [0.5, 0.4]}}},
+            "top1_interval must be a pair of numbers from 0 to 2, the lower one first",
+        ),
+        (
+            {"figures": {"certainty": {"sure": {"count": 3, "n": 2}}}},
+            "figures.certainty.sure must have a count of at most n",
+        ),
+        ({"figures": {"certainty": dict.fromkeys(map(str, range(1001)))}}, "at most 1,000 entries"),
         ({"architecture": "<b>"}, "architecture must be the name of a network"),
         ({"base_model": "https://x"}, "base_model must be a repository of the Hub"),
         (
@@ -327,12 +360,19 @@ def test_files_that_are_not_the_checkpoints_are_not_published(folder, tmp_path):
 def test_figures_are_those_of_the_graph_and_the_weights(folder):
     checkpoint = read_checkpoint(folder)
     check_figures(checkpoint)
-    with pytest.raises(CheckpointError, match=r"figures in .*config\.json were not measured on"):
+    with pytest.raises(CheckpointError) as caught:
         check_figures(replace(checkpoint, graph=b"another"))
+    assert str(caught.value) == (
+        f"the figures in {folder / 'config.json'} were not measured on its graph and weights: "
+        "train again, or download or copy the folder again"
+    )
     weights_file(checkpoint).write_bytes(b"others")
     with pytest.raises(CheckpointError, match=r"figures in .*config\.json were not measured on"):
         check_figures(checkpoint)
     check_figures(replace(checkpoint, config=replace(checkpoint.config, figures={})))
+    silent = {"test": checkpoint.config.figures["test"]}
+    with pytest.raises(CheckpointError, match="were not measured on"):
+        check_figures(replace(checkpoint, config=replace(checkpoint.config, figures=silent)))
     weights_file(checkpoint).unlink()
     check_figures(checkpoint)
 
