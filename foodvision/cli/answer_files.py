@@ -9,7 +9,7 @@ from typing import IO, TypeAlias
 
 from foodvision.cli.many_photos import Answer
 from foodvision.errors import SettingsError
-from foodvision.rows import Row, columns_of, parquet_schema, parquet_table, row_of
+from foodvision.reports.rows import Row, columns_of, parquet_schema, parquet_table, row_of
 from foodvision.safety.escaping import from_cell, to_cell
 from foodvision.system.storage import replacing
 

@@ -19,7 +19,7 @@ from foodvision.cluster.remote import is_remote, opened
 from foodvision.decoding import Decoder
 from foodvision.errors import DataError, PhotoError, first_line, renamed
 from foodvision.graph.check import BATCH
-from foodvision.rows import parquet_table, row_of
+from foodvision.reports.rows import parquet_table, row_of
 from foodvision.safety.photo_limits import MAX_BYTES
 from foodvision.system.temporary import TemporaryFolder
 

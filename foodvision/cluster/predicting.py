@@ -25,7 +25,7 @@ from foodvision.cluster.actor import Predictor, hashes_of
 from foodvision.cluster.remote import opened
 from foodvision.cluster.sources import Found, datasets
 from foodvision.errors import DataError, FoodVisionError, SettingsError, first_line
-from foodvision.rows import columns_of
+from foodvision.reports.rows import columns_of
 
 # What Ray calls a part: by dataset, run, task, and its own number.
 _PART = re.compile(r"(\w+_)?[0-9a-f]{32}_\d+-\d+\.parquet")

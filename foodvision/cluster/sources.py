@@ -22,7 +22,7 @@ from pyarrow import types as kinds
 
 from foodvision.cluster.remote import is_photo, is_remote, opened
 from foodvision.errors import DataError, SettingsError, first_line
-from foodvision.rows import as_unicode
+from foodvision.reports.rows import as_unicode
 
 _TARS = (".tar", ".tar.gz", ".tgz")
 _OTHER_ARCHIVES = (".zip", ".tar.bz2", ".tar.xz", ".tar.zst", ".7z", ".rar")

@@ -142,7 +142,7 @@ class DataOrigin(TypedDict, total=False):
     train: Count
     val: Count
     test: Count
-    left_out: Annotated[dict[Text, Count], _FEW]
+    left_out: Annotated[dict[Text, Count], FEW]
 
 
 @with_config(ConfigDict(extra="allow"))

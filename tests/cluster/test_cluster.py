@@ -17,7 +17,7 @@ from conftest import COLOURS, EXAMPLES, REPOSITORY, free_port, make_photo, make_
 from pyarrow import parquet
 
 import foodvision
-from foodvision.rows import columns_of
+from foodvision.reports.rows import columns_of
 
 pytest.importorskip("ray")
 pytestmark = pytest.mark.slow
