@@ -16,7 +16,7 @@ from foodvision.deploy.folder import DESCRIPTION
 from foodvision.errors import HubError, first_line, one_line
 from foodvision.hub.answers import SpaceInfo, SpaceRuntime
 from foodvision.hub.client import is_repo_id, translate_hub_errors
-from foodvision.hub.download import fetch_files
+from foodvision.hub.download import fetch_space
 from foodvision.page.examples import example_photos
 from foodvision.safety.files import FileError, check_inside, read_json
 from foodvision.safety.schema import Name
@@ -130,7 +130,7 @@ def served_model(repo_id: str) -> Classifier:
 
     Raises HubError or CheckpointError if it is no Space of ours.
     """
-    folder = fetch_files(repo_id, "space", [DESCRIPTION, "checkpoint/*"])
+    folder = fetch_space(repo_id, [DESCRIPTION, "checkpoint/*"])
     try:
         name = read_json(folder / DESCRIPTION, _Description)["models"][0]
         if (folder / name).is_dir():

@@ -13,7 +13,7 @@ from foodvision.classifier import Certainty, Classifier, in_words
 from foodvision.data import LabelledPhoto, Photos, exclude, split_photos
 from foodvision.errors import DataError
 from foodvision.evaluation.figures import measure
-from foodvision.evaluation.robustness import MOST_PHOTOS, measure_robustness
+from foodvision.evaluation.robustness import MOST_PHOTOS, label_indices, measure_robustness
 from foodvision.evaluation.speed import measure_speed
 from foodvision.evaluation.unknown import measure_known
 from foodvision.figures import Figures, KnownFigures, Robustness, Share, Speed, as_json
@@ -130,7 +130,7 @@ def evaluate(classifier: Classifier, photos: Sequence[LabelledPhoto]) -> Figures
 
     Raises PhotoError at the first photo that cannot be read: no figure leaves one out.
     """
-    labels = _labels(classifier, photos)
+    labels = label_indices(classifier, photos)
     return measure(answer(classifier, photos).probabilities, labels, classifier.classes)
 
 
@@ -150,7 +150,7 @@ def judge(
     Raises PhotoError at the first photo that cannot be read.
     """
     threshold = classifier.config.known_threshold
-    labels = _labels(classifier, photos)
+    labels = label_indices(classifier, photos)
     return Judgement(
         figures=measure(answers.probabilities, labels, classifier.classes),
         robustness=measure_robustness(classifier, photos, most_corrupted),
@@ -196,8 +196,3 @@ def answer(classifier: Classifier, photos: Sequence[LabelledPhoto]) -> Answers:
         known_score=np.concatenate([part.known_score for part in answers]),
         embedding=np.concatenate([part.embedding for part in answers]),
     )
-
-
-def _labels(classifier: Classifier, photos: Sequence[LabelledPhoto]) -> np.ndarray:
-    index = {name: number for number, name in enumerate(classifier.classes)}
-    return np.array([index[photo.label] for photo in photos])

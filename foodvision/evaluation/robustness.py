@@ -20,8 +20,6 @@ from foodvision.system.progress import progress
 MOST_PHOTOS = 100
 """On so many photos each corruption is tried: intervals of 20 points, in a fair time."""
 
-_BATCH = 32
-
 Change: TypeAlias = Callable[[Image.Image, float, np.random.Generator], Image.Image]
 """A square image, the strength and chance give the changed image, of the same size."""
 
@@ -54,8 +52,7 @@ def measure_robustness(
     """
     chosen = choose_evenly(photos, most)
     pixels = np.stack([classifier.pixels(photo.path) for photo in chosen])
-    index = {name: number for number, name in enumerate(classifier.classes)}
-    labels = np.array([index[photo.label] for photo in chosen])
+    labels = label_indices(classifier, chosen)
     tasks = [(it, strength) for it in CORRUPTIONS for strength in it.strengths]
     bar = progress(tasks, "robustness", "corruption")
     corrupted = [
@@ -69,6 +66,12 @@ def measure_robustness(
     return Robustness(_right(classifier, pixels, labels), tuple(corrupted))
 
 
+def label_indices(classifier: Classifier, photos: Sequence[LabelledPhoto]) -> np.ndarray:
+    """Return the places of the photos' labels among the model's classes, (n,) int."""
+    index = {name: place for place, name in enumerate(classifier.classes)}
+    return np.array([index[photo.label] for photo in photos])
+
+
 def choose_evenly(photos: Sequence[LabelledPhoto], most: int) -> list[LabelledPhoto]:
     """Return at most so many photos, from all classes alike, always the same ones."""
     shuffled = np.random.default_rng(0).permutation(len(photos))
@@ -80,8 +83,7 @@ def choose_evenly(photos: Sequence[LabelledPhoto], most: int) -> list[LabelledPh
 
 
 def _right(classifier: Classifier, pixels: np.ndarray, labels: np.ndarray) -> Share:
-    parts = [pixels[start : start + _BATCH] for start in range(0, len(pixels), _BATCH)]
-    found = np.concatenate([classifier.run(part).probabilities.argmax(axis=1) for part in parts])
+    found = classifier.run(pixels).probabilities.argmax(axis=1)
     return Share(int((found == labels).sum()), len(labels))
 
 

@@ -80,12 +80,12 @@ def download_checkpoint(
     raise HubError(f"{repository} {missing} in the cache, and HF_HUB_OFFLINE is set: unset it")
 
 
-def fetch_files(repo_id: str, repo_type: str, files: list[str]) -> Path:
-    """Download what of a repository's main branch has these patterns, and return the folder.
+def fetch_space(repo_id: str, files: list[str]) -> Path:
+    """Download what of a Space's main branch has these patterns, and return the folder.
 
     Raises HubError as `download_checkpoint` does, also where only the cache has them.
     """
-    repository = _Repository(repo_id, repo_type)
+    repository = _Repository(repo_id, "space")
     return _fetch(repository, files, _list_files(repository))
 
 

@@ -111,7 +111,7 @@ def create_model(
     if name.startswith(_TORCHVISION):
         return _torchvision_model(name, num_classes, pretrained)
     if (config := _timm_config(name)) is None:
-        raise SettingsError(f"unknown model {name!r}{_did_you_mean(name)}")
+        raise _unknown(name)
     if not pretrained:
         return timm.create_model(_timm_name(name), num_classes=num_classes)
     if weights := _packaged_weights(name):
@@ -153,7 +153,7 @@ def preprocess_for(start: str | Start, image_size: int | None = None) -> Preproc
         return _torchvision_preprocess(name, image_size)
     config = _timm_config(name)
     if config is None:
-        raise SettingsError(f"unknown model {name!r}{_did_you_mean(name)}")
+        raise _unknown(name)
     interpolation = config.interpolation if config.interpolation != "random" else "bicubic"
     return Preprocess(
         size=image_size or config.input_size[-1],
@@ -376,7 +376,7 @@ def _with_weights(timm_name: str, num_classes: int, path: Path) -> nn.Module:
 
 def _check_torchvision(name: str) -> None:
     if name.removeprefix(_TORCHVISION) not in _torchvision_names():
-        raise SettingsError(f"unknown model {name!r}{_did_you_mean(name)}")
+        raise _unknown(name)
 
 
 def _torchvision_preprocess(name: str, image_size: int | None) -> Preprocess:
@@ -418,6 +418,10 @@ def _out_of_reach(name: str, error: Exception) -> FoodVisionError:
         f"could not download the ImageNet weights of {name} ({first_line(reason)}): connect to "
         f"the internet once, {package}or start from random weights with --no-pretrained"
     )
+
+
+def _unknown(name: str) -> SettingsError:
+    return SettingsError(f"unknown model {name!r}{_did_you_mean(name)}")
 
 
 def _did_you_mean(name: str) -> str:

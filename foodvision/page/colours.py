@@ -1,7 +1,5 @@
 """The colours of the map over a photo: from dark violet, for little, to yellow, for much."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 # Every sixteenth colour of matplotlib's viridis (Stéfan van der Walt and Nathaniel Smith, CC0):
@@ -13,10 +11,10 @@ STOPS = (
 )
 
 
-def colour_table(stops: Sequence[str] = STOPS) -> np.ndarray:
+def colour_table() -> np.ndarray:
     """Return the colour of each value from 0 to 255: (256, 3) uint8."""
-    places = np.linspace(0, 255, len(stops))
-    colours = np.array([list(bytes.fromhex(stop[1:])) for stop in stops])
+    places = np.linspace(0, 255, len(STOPS))
+    colours = np.array([list(bytes.fromhex(stop[1:])) for stop in STOPS])
     channels = [np.interp(np.arange(256), places, channel) for channel in colours.T]
     table: np.ndarray = np.rint(np.stack(channels, axis=1)).astype(np.uint8)
     return table

@@ -39,7 +39,7 @@ class _Range(NamedTuple):
 
 _COUNT = _Range("1 to 1,000,000,000", lambda value: 1 <= value <= 10**9)
 # A checkpoint is read with the same limit.
-_UNITS = _Range("1 to 4096", lambda value: 1 <= value <= 4096)
+_UNITS = _Range("1 to 2048", lambda value: 1 <= value <= 2048)
 _FROM_0 = _Range("0 or more", lambda value: value >= 0)
 _ABOVE_0 = _Range("above 0", lambda value: value > 0)
 _FINITE = _Range("finite", lambda value: not math.isinf(value))

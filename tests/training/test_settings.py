@@ -9,6 +9,8 @@ from conftest import make_split
 
 from foodvision.cli.main import main
 from foodvision.errors import SettingsError
+from foodvision.safety.files import FileError, parse_json
+from foodvision.safety.schema import Training
 from foodvision.training.config import PRESETS, TrainConfig
 
 
@@ -183,3 +185,12 @@ def test_runs_own_file_repeats_it(tmp_path):
     assert one == other
     command = json.loads((first / "run.json").read_text())["command"]
     assert command == ["foodvision", "train", data, *small]
+
+
+def test_network_is_as_wide_as_a_checkpoint_may_be():
+    TrainConfig(model="tinyvgg", hidden_units=2048)
+    parse_json(b'{"hidden_units": 2048}', Training)
+    with pytest.raises(SettingsError, match="hidden-units 2049"):
+        TrainConfig(model="tinyvgg", hidden_units=2049)
+    with pytest.raises(FileError):
+        parse_json(b'{"hidden_units": 2049}', Training)
