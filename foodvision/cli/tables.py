@@ -217,9 +217,7 @@ def overall_table(judgement: Judgement) -> Table:
         table.add_row("one photo, one thread", f"{judgement.speed.milliseconds:.1f} ms", "")
         table.add_row("graph", f"{judgement.speed.bytes / 1e6:.1f} MB", "")
     if judgement.certainty:
-        table.add_section()
-        for word, share in judgement.certainty.items():
-            _add_share(table, f"right when {word}", share)
+        _add_certainty(table, judgement.certainty)
     if known := judgement.known:
         table.add_section()
         low, high = known.auroc_interval
@@ -230,6 +228,14 @@ def overall_table(judgement: Judgement) -> Table:
         _add_share(table, "others refused", known.refused)
         _add_share(table, "others refused, 95% kept", known.refused_at_95)
     return table
+
+
+def _add_certainty(table: Table, certainty: Mapping[str, Share]) -> None:
+    table.add_section()
+    if "sure" not in certainty:
+        table.add_row("no prediction was sure", "", "")
+    for word, share in certainty.items():
+        _add_share(table, f"right when {word}", share)
 
 
 def _add_share(table: Table, name: str, share: Share) -> None:

@@ -30,7 +30,7 @@ from foodvision.data.names import a_few, is_text
 from foodvision.data.photos import used_in_words
 from foodvision.engine.finder import RateSweep
 from foodvision.errors import DataError, SettingsError, Stopped
-from foodvision.evaluation.calibration import few_photos_in_words
+from foodvision.evaluation.calibration import few_photos_in_words, refusal_in_words
 from foodvision.evaluation.judge import Judgement, answer, judge
 from foodvision.evaluation.robustness import MOST_PHOTOS
 from foodvision.export.graph import export_body
@@ -306,7 +306,12 @@ def write_outcome(
     )
     write_report(
         *(run.folder, run.photos.root, test, sheet, run.preprocess.white),
-        used=used_in_words(run.photos.numbers()),
+        lines=(
+            used_in_words(run.photos.numbers()),
+            *refusal_in_words(
+                len(run.photos.splits["val"]), is_measured=judgement.known is not None
+            ),
+        ),
     )
     return judgement
 
