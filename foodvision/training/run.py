@@ -120,7 +120,7 @@ def run_training(
             if accelerator.is_main_process and not (resume and (folder / PHOTOS).is_file()):
                 write_photos(folder, used_photos(photos))
             if known := _known_classes(run):
-                tell(ClassesKnown(config.model, len(known)))
+                tell(ClassesKnown(config.model, tuple(sorted(known))))
             exported = train_network(network, run, recorder)
             tell(Trained(recorder.rows[-1]))
             if accelerator.is_main_process:

@@ -10,7 +10,7 @@ import foodvision
 from foodvision.cli.progress import print_event
 from foodvision.errors import SettingsError, Stopped
 from foodvision.evaluation.words import duration_in_words
-from foodvision.training.events import EpochEnded, Finished, PhotosFound, Trained
+from foodvision.training.events import ClassesKnown, EpochEnded, Finished, PhotosFound, Trained
 
 SMALL = {"model": "tinyvgg", "image_size": 32, "epochs": 2}
 
@@ -31,6 +31,21 @@ def test_training_gives_figures_history_and_a_model(fruit, tmp_path, capsys):
     print_event(told[-1])
     assert f"Run time: {said}\n" in capsys.readouterr().out
     assert f"<dt>run time</dt><dd>{said}</dd>" in (run.folder / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("kiwi",), "1 class is known to food; head weights are reused for kiwi\n"),
+        (
+            tuple("abcdefg"),
+            "7 classes are known to food; head weights are reused for a, b, c, d, e and 2 more\n",
+        ),
+    ],
+)
+def test_classes_that_the_start_knows_are_named(names, said, capsys):
+    print_event(ClassesKnown("food", names))
+    assert capsys.readouterr().out == said
 
 
 def test_interrupted_training_goes_on(fruit, tmp_path):
