@@ -94,13 +94,13 @@ def test_small_set_is_cross_validated(fruit_checkpoint, tmp_path, capsys):
     share = run.record.judgement.cross_validated
     assert (run.figures.n, share.n) == (3, 18)
     assert share.count >= 16  # each class has a colour of its own
-    assert "top-1, cross-validated (n = 18)" in capsys.readouterr().out
+    assert "top-1, cross-validated (18 photos)" in capsys.readouterr().out
     assert "cross-validated over all 18 photos" in read_card(run.classifier.checkpoint)
 
 
 def test_two_photos_a_class_are_too_few(tmp_path):
     make_split(tmp_path / "photos", 2)
-    with pytest.raises(DataError, match="class blueberry has too few photos to set some aside"):
+    with pytest.raises(DataError, match="class blueberry has too few photos: training"):
         foodvision.train(tmp_path / "photos", **SMALL, output=tmp_path / "run")
 
 
