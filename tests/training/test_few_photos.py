@@ -52,7 +52,7 @@ def test_where_no_prediction_was_sure_nothing_claims_that_sure_ones_were_right(f
     folder, said = few[0].folder, "No prediction was “sure”."
     assert "sure" not in few[0].record.judgement.certainty
     report = (folder / "report.html").read_text()
-    assert said in report
+    assert f"{said} None was “likely”." in report
     assert "98%" not in report
     assert 'No prediction was "sure".' in (folder / "checkpoint" / "README.md").read_text()
     print_event(few[1])
