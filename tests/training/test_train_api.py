@@ -58,6 +58,24 @@ def test_interrupted_training_goes_on(fruit, tmp_path):
     assert len(foodvision.train(fruit, resume=tmp_path / "run").history["train_loss"]) == 2
 
 
+def test_run_keeps_the_list_of_photos_that_it_leaves_out(fruit, tmp_path):
+    def interrupt(event):
+        if isinstance(event, EpochEnded):
+            signal.raise_signal(signal.SIGINT)
+
+    listed = tmp_path / "list.txt"
+    name = f"train/kiwi/{next((fruit / 'train' / 'kiwi').iterdir()).name}"
+    listed.write_text(f"{name}\n")
+    with pytest.raises(Stopped):
+        foodvision.train(
+            fruit, **SMALL, exclude=listed, output=tmp_path / "run", listener=interrupt
+        )
+    listed.unlink()
+    run = foodvision.train(fruit, resume=tmp_path / "run")
+    assert (run.folder / "exclude.txt").read_text() == f"{name}\n"
+    assert run.classifier.config.data["left_out"] == {"excluded": 1}
+
+
 def test_training_runs_in_a_thread_of_a_server_and_its_preset_gives_way_to_settings(
     fruit, tmp_path
 ):
