@@ -3,6 +3,7 @@
 from contextlib import suppress
 
 from foodvision.cli.tables import console, figures_table, overall_table, photos_table
+from foodvision.data.names import a_few
 from foodvision.evaluation.words import duration_in_words
 from foodvision.system.terminal import OutputClosed
 from foodvision.training.events import ClassesKnown, Event, Finished, PhotosFound, Trained
@@ -23,9 +24,11 @@ def _print(event: Event) -> None:
         case PhotosFound(source, photos):
             terminal.print(f"{source}: {photos.in_words()}", soft_wrap=True)
             terminal.print(photos_table(photos, "foodvision data --all shows all."))
-        case ClassesKnown(model, count):
+        case ClassesKnown(model, names):
+            classes = "1 class is" if len(names) == 1 else f"{len(names)} classes are"
             terminal.print(
-                f"{count} of these classes are known to {model}: their head weights are reused"
+                f"{classes} known to {model}; head weights are reused for {a_few(names, 5)}",
+                soft_wrap=True,
             )
         case Trained(last):
             terminal.print(

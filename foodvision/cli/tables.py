@@ -195,18 +195,18 @@ def judgement_tables(
 def overall_table(judgement: Judgement) -> Table:
     """Return every figure of all photos together; shares in percent."""
     figures = judgement.figures
-    table = _table(["all photos"], ["figure", "95% interval"], f"n = {figures.n}")
+    table = _table(["measure"], ["figure", "95% interval"], f"All {figures.n:,} photos together")
     for name, value, interval in (
         ("top-1", figures.top1, figures.top1_interval),
         ("top-5", figures.top5, figures.top5_interval),
         ("macro F1", figures.macro_f1, figures.macro_f1_interval),
         ("calibration error (ECE)", figures.ece, figures.ece_interval),
-        ("ECE expected by chance", figures.ece_by_chance, None),
+        ("ECE of a perfectly calibrated model", figures.ece_by_chance, None),
     ):
         if value is not None and (name != "top-5" or len(figures.per_class) > 5):
             table.add_row(name, percent(value), interval_in_words(interval) if interval else "")
     if share := judgement.cross_validated:
-        name = f"top-1, cross-validated (n = {share.n})"
+        name = f"top-1, cross-validated ({share.n:,} photos)"
         table.add_row(name, percent(share.value), interval_in_words(share.interval))
     for name, value in (("negative log-likelihood", figures.nll), ("Brier score", figures.brier)):
         if value is not None:
@@ -215,28 +215,34 @@ def overall_table(judgement: Judgement) -> Table:
         table.add_row("one photo, one thread", f"{judgement.speed.milliseconds:.1f} ms", "")
         table.add_row("graph", f"{judgement.speed.bytes / 1e6:.1f} MB", "")
     if judgement.certainty:
-        table.add_section()
-        for word, share in judgement.certainty.items():
-            _add_share(table, f"right when {word}", share)
+        _add_certainty(table, judgement.certainty)
     if known := judgement.known:
         table.add_section()
         low, high = known.auroc_interval
         table.add_row(
             "out-of-distribution: AUROC", f"{known.auroc:.4f}", f"{low:.4f} to {high:.4f}"
         )
-        _add_share(table, "own photos kept", known.kept)
-        _add_share(table, "others refused", known.refused)
-        _add_share(table, "others refused, 95% kept", known.refused_at_95)
+        _add_share(table, "own classes accepted", known.kept)
+        _add_share(table, "other things refused", known.refused)
+        _add_share(table, "others refused if 95% accepted", known.refused_at_95)
     return table
+
+
+def _add_certainty(table: Table, certainty: Mapping[str, Share]) -> None:
+    table.add_section()
+    if "sure" not in certainty:
+        table.add_row("no prediction was sure", "", "")
+    for word, share in certainty.items():
+        _add_share(table, f"right when {word}", share)
 
 
 def _add_share(table: Table, name: str, share: Share) -> None:
     words = interval_in_words(share.interval)
-    table.add_row(f"{name}, n = {share.n}", percent(share.value), words)
+    table.add_row(f"{name} ({share.n:,} photos)", percent(share.value), words)
 
 
 def _confused_table(pairs: Sequence[Pair]) -> Table:
-    table = _table(["label", "prediction"], ["photos"], "most confused")
+    table = _table(["label", "prediction"], ["photos"], "Most common mistakes")
     for pair in pairs:
         table.add_row(pair.label, pair.answer, f"{pair.times} of {pair.n}")
     return table
@@ -244,7 +250,7 @@ def _confused_table(pairs: Sequence[Pair]) -> Table:
 
 def _robustness_table(robustness: Robustness) -> Table:
     untouched = robustness.untouched
-    title = f"robustness, n = {untouched.n}"
+    title = f"Accuracy on {untouched.n:,} corrupted photos"
     table = _table(["corruption", "strength"], ["right", "95% interval"], title)
     table.add_row("none", "", percent(untouched.value), interval_in_words(untouched.interval))
     for row in robustness.corrupted:

@@ -96,10 +96,9 @@ def alike_in_words(names: Iterable[str]) -> tuple[str, ...]:
     alike = [" and ".join(group) for group in groups.values() if len(group) > 1]
     if not alike:
         return ()
-    named = "; ".join(alike[:3]) + (" and others" if len(alike) > 3 else "")
     return (
-        f"{named}: these names differ only in case, accents or spaces, and are read as separate "
-        "classes. If they are the same class, rename them.",
+        f"{a_few(alike, 5, '; ')}: these names differ only in case, accents or spaces, and are "
+        "read as separate classes. If they are the same class, rename them.",
     )
 
 
@@ -142,7 +141,7 @@ def _words(name: str) -> list[str]:
     ]
 
 
-def a_few(names: Sequence[str]) -> str:
-    """Return the first three names, and how many more there are."""
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more
+def a_few(names: Sequence[str], most: int = 3, between: str = ", ") -> str:
+    """Return the first names, and how many more there are."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return between.join(names[:most]) + more

@@ -260,8 +260,8 @@ def carve(
     for label, members in sorted(by_class.items()):
         if len(members) < 2:
             raise DataError(
-                f"class {label} has too few photos to set some aside for validation and test "
-                f"({members[0].path} is the last one): add photos until it has at least 3, "
+                f"class {label} has too few photos: training, validation and test need one each "
+                f"({members[0].path} is the only one left). Add photos until it has at least 3, "
                 "better 20"
             )
         count = min(max(1, round(share * len(members))), len(members) - 1)
@@ -341,7 +341,7 @@ def _walk(
         elif path.suffix.lower() in SUFFIXES or begins_like_photo(path):
             yield path
         else:
-            left_out.append(LeftOut(path, "no photo"))
+            left_out.append(LeftOut(path, "not a photo"))
 
 
 def _identity(folder: Path) -> tuple[int, int]:

@@ -84,9 +84,21 @@ def few_photos_in_words(count: int) -> tuple[str, ...]:
     if count >= FEWEST_TO_REFUSE:
         return ()
     return (
-        f"{count} validation photos are too few to set an out-of-distribution threshold (at "
-        f"least {FEWEST_TO_REFUSE} are needed): the model refuses no photo. Add photos, or "
-        "increase --val-share.",
+        f"With {count} validation photos, the model cannot refuse photos of other things: at least "
+        f"{FEWEST_TO_REFUSE} are needed. Add photos, or increase --val-share.",
+    )
+
+
+def refusal_in_words(count: int, *, is_measured: bool) -> tuple[str, ...]:
+    """Return a sentence if a model cannot refuse photos of other things, or nobody tried; or none.
+
+    count: of validation photos. is_measured: whether there were photos of other things.
+    """
+    if is_measured or count < FEWEST_TO_REFUSE:
+        return few_photos_in_words(count)
+    return (
+        "The model was trained without photos of other things: it may take such a photo for one "
+        "of its classes. Use --unknown to improve and measure this.",
     )
 
 

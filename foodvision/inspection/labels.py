@@ -9,6 +9,7 @@ from collections import Counter
 import numpy as np
 from cleanlab.filter import find_label_issues
 
+from foodvision.data.names import a_few
 from foodvision.evaluation.cross_validation import unseen_probabilities
 from foodvision.inspection.findings import Finding, Suspicion
 from foodvision.inspection.scan import ScannedPhoto, ScanResult
@@ -33,7 +34,7 @@ def find_suspects(scan: ScanResult, rows: list[int]) -> tuple[list[Finding], str
     if len(counts) - len(small) < 2:
         return [], f"Labels were not checked: this needs at least two classes with {_FOLDS} photos."
     chosen = [row for row in rows if scan.photos[row].place.label not in small]
-    note = f"Labels of {', '.join(small)} were not checked: this needs at least {_FOLDS} photos."
+    note = f"Labels of {a_few(small, 5)} were not checked: this needs at least {_FOLDS} photos."
     found = _suspicions([scan.photos[row] for row in chosen], scan.embeddings[chosen])
     return found, note if small else ""
 

@@ -97,7 +97,7 @@ def draw_confusion(answers: Sequence[JudgedPhoto], classes: Sequence[str]) -> by
     picture = axes.imshow(shares, cmap="cividis", vmin=0, vmax=1)
     axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")
-    axes.set_title(f"n = {len(answers)} photos", fontsize=10)
+    axes.set_title(f"{len(answers):,} photos", fontsize=10)
     _name_classes(axes, classes)
     if len(classes) <= _MOST_NUMBERED:
         _write_counts(axes, counts, shares)

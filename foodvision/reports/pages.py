@@ -46,14 +46,14 @@ def write_report(
     photos: Sequence[LabelledPhoto],
     sheet: Image.Image | None,
     white: float | None = None,
-    used: str = "",
+    lines: Sequence[str] = (),
 ) -> Path:
     """Write the drawings of a run and its `report.html`, whose path is returned.
 
     folder: of a run with metrics, answers and figures.
     root, photos: the photos' folder and the test photos that were answered.
     sheet: a photo as augmentation makes it, if there is any. white: as `load_image` takes it.
-    used: how many photos trained, validated and tested the model, in a line.
+    lines: what the summary says besides the figures, such as how many photos were used.
 
     Raises RunError for a run that lacks answers or figures.
     """
@@ -73,7 +73,7 @@ def write_report(
         path,
         "run.html",
         run=run,
-        used=used,
+        lines=lines,
         **_judged(run.answers, run.figures, mistakes),
         **_uris(drawings),
         **_WORDS,

@@ -28,6 +28,9 @@ State: TypeAlias = Literal["running", "finished", "stopped", "failed"]
 PHOTOS = "photos.csv"
 """The list of a run's photos, in its folder."""
 
+EXCLUDED = "exclude.txt"
+"""The copy of the list of photos that a run leaves out, in its folder."""
+
 Row: TypeAlias = Mapping[str, Any]
 """An epoch: epoch, stage, train_loss, train_acc, val_loss, val_acc, learning_rate, seconds."""
 

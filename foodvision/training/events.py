@@ -20,10 +20,10 @@ class PhotosFound:
 
 @dataclass(frozen=True)
 class ClassesKnown:
-    """The head starts from a model's weights for `count` of these classes."""
+    """The head starts from a model's weights for these classes, sorted."""
 
     model: str
-    count: int
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from foodvision.data.names import a_few, is_text
 from foodvision.data.photos import used_in_words
 from foodvision.engine.finder import RateSweep
 from foodvision.errors import DataError, SettingsError, Stopped
-from foodvision.evaluation.calibration import few_photos_in_words
+from foodvision.evaluation.calibration import few_photos_in_words, refusal_in_words
 from foodvision.evaluation.judge import Judgement, answer, judge
 from foodvision.evaluation.robustness import MOST_PHOTOS
 from foodvision.export.graph import export_body
@@ -40,7 +40,8 @@ from foodvision.reports.pages import write_report
 from foodvision.runs.answers import list_answers
 from foodvision.runs.photos import used_photos
 from foodvision.runs.reading import read_run
-from foodvision.runs.record import PHOTOS, write_answers, write_figures, write_photos
+from foodvision.runs.record import EXCLUDED, PHOTOS, write_answers, write_figures, write_photos
+from foodvision.system.storage import write_atomically
 from foodvision.training.config import TrainConfig
 from foodvision.training.events import (
     ClassesKnown,
@@ -101,12 +102,14 @@ def run_training(
     start = find_start(config.model, weights=config.pretrained)
     preprocess = preprocess_for(start, config.image_size)
     folder = agree_on_folder(config, resume, accelerator)
+    # The list may have changed since the run began, or be gone.
+    excluded = copy if resume and (copy := folder / EXCLUDED).is_file() else config.exclude
     with (
         finish_together(accelerator),
         open_photos(data) as found,
         open_unlabelled(config.unknown) as unknown,
     ):
-        photos = choose_photos(found, config)
+        photos = choose_photos(found, replace(config, exclude=excluded))
         preprocess = replace(preprocess, white=photos.white or preprocess.white)
         # Unreadable photos stop the run now, not at its end.
         drop_unreadable(Photos(found.root, {"unknown": unknown}, white=preprocess.white))
@@ -119,8 +122,10 @@ def run_training(
             # All photos are read for the list, which a resumed run has already.
             if accelerator.is_main_process and not (resume and (folder / PHOTOS).is_file()):
                 write_photos(folder, used_photos(photos))
+            if accelerator.is_main_process and excluded and not resume:
+                write_atomically(folder / EXCLUDED, excluded.read_bytes())
             if known := _known_classes(run):
-                tell(ClassesKnown(config.model, len(known)))
+                tell(ClassesKnown(config.model, tuple(sorted(known))))
             exported = train_network(network, run, recorder)
             tell(Trained(recorder.rows[-1]))
             if accelerator.is_main_process:
@@ -306,7 +311,12 @@ def write_outcome(
     )
     write_report(
         *(run.folder, run.photos.root, test, sheet, run.preprocess.white),
-        used=used_in_words(run.photos.numbers()),
+        lines=(
+            used_in_words(run.photos.numbers()),
+            *refusal_in_words(
+                len(run.photos.splits["val"]), is_measured=judgement.known is not None
+            ),
+        ),
     )
     return judgement
 

@@ -134,7 +134,14 @@ def test_page_is_written_besides_the_table(fruit, fruit_checkpoint, tmp_path, ca
     call = ["evaluate", str(fruit), "--model", str(fruit_checkpoint), "--html", str(page)]
     assert main([*call, "--unknown", str(EXAMPLES)]) == 0
     out = capsys.readouterr().out
-    for words in ("top-1", "macro F1", "Brier score", "robustness, n = 15", "AUROC", "graph"):
+    for words in (
+        "top-1",
+        "macro F1",
+        "Brier score",
+        "Accuracy on 15 corrupted photos",
+        "AUROC",
+        "graph",
+    ):
         assert words in out
     assert "of 15 photos right" in page.read_text()
 

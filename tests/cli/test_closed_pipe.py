@@ -74,7 +74,7 @@ def test_commands_that_print_much_end_quietly(
 def test_training_goes_on(unread, monkeypatch):
     monkeypatch.setattr(sys, "stdout", unread)
     guard_terminal()
-    print_event(ClassesKnown("tinyvgg", 3))
+    print_event(ClassesKnown("tinyvgg", ("kiwi",)))
     print("this goes nowhere", flush=True)
 
 

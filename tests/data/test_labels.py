@@ -11,6 +11,7 @@ from test_photos import fill
 import foodvision
 from foodvision.browser.site import data_files
 from foodvision.data import find_photos, open_photos, split_photos
+from foodvision.data.names import alike_in_words
 from foodvision.inspection.inspect import inspect_photos
 from foodvision.page.models import PageModel
 from foodvision.reports.inspection import write_inspection
@@ -87,6 +88,12 @@ def test_classes_whose_names_nobody_tells_apart_are_told(first, second, tmp_path
     assert any(note.startswith(told) for note in inspection.notes)
     write_inspection(tmp_path / "page.html", inspection, tmp_path, "photos")
     assert told in (tmp_path / "page.html").read_text("utf-8")
+
+
+def test_many_classes_that_nobody_tells_apart_are_five_and_a_number():
+    names = [name for letter in "abcdefg" for name in (letter, letter.upper())]
+    (said,) = alike_in_words(names)
+    assert said.startswith("A and a; B and b; C and c; D and d; E and e and 2 more: these names")
 
 
 def test_classes_that_differ_in_more_are_not_told(tmp_path):

@@ -129,7 +129,7 @@ def test_links_to_nowhere_or_to_themselves_are_no_folders(tmp_path):
     (tmp_path / "ramen").symlink_to("nowhere")
     found = find_photos(tmp_path)
     assert found.classes == ("pizza", "sushi")
-    assert "2 no photo (pizza/loop, sushi/gone)" in found.in_words()
+    assert "2 not a photo (pizza/loop, sushi/gone)" in found.in_words()
 
 
 def test_other_folders_in_classes_are_not_told(tmp_path):
@@ -173,6 +173,6 @@ def test_photos_are_known_by_their_content_whatever_their_names_end_in(ending, t
     (tmp_path / "photos" / "kiwi" / "notes").write_text("P. S. no photo")
     photos = find_photos(tmp_path / "photos")
     assert photos.counts("all") == dict.fromkeys(COLOURS, 1)
-    assert photos.left_out_in_words() == "Left out: 1 no photo (kiwi/notes)."
+    assert photos.left_out_in_words() == "Left out: 1 not a photo (kiwi/notes)."
     for photo in photos.splits["all"]:
         assert foodvision.image.load_image(photo.path).mode == "RGB"

@@ -85,7 +85,7 @@ def test_what_is_left_out_is_told_in_one_line(tmp_path):
     assert photos.left_out_in_words() == (
         "Left out: 3 hidden or system files (__MACOSX, train/.ipynb_checkpoints, "
         "train/pizza/.DS_Store), 2 beside the splits (extra, readme.md), 1 beside the class "
-        "folders (train/stray.jpg), 1 no photo (train/pizza/notes.txt), 1 empty class "
+        "folders (train/stray.jpg), 1 not a photo (train/pizza/notes.txt), 1 empty class "
         "folder (train/steak)."
     )
 
@@ -129,7 +129,10 @@ def test_splits_that_are_there_are_left_alone(fruit):
         (["train/a/1.jpg", "train/b/1.jpg", "test/c/1.jpg"], "test/ has none of the classes of"),
         (["train/a/1.jpg"], "has one class, a: at least two classes are required"),
         (["test/a/1.jpg", "test/b/1.jpg"], "has no photos in train/: add training photos"),
-        (["a/1.jpg", "b/1.jpg", "b/2.jpg"], "class a has too few photos to set some aside"),
+        (
+            ["a/1.jpg", "b/1.jpg", "b/2.jpg"],
+            "class a has too few photos: training, validation and",
+        ),
     ],
 )
 def test_folder_that_cannot_be_trained_on_says_why(names, message, tmp_path):

@@ -74,7 +74,7 @@ def test_report_tells_the_figures_first_in_plain_words(run, fruit, open_page):
     expect(page.locator("ul.summary li")).to_contain_text(
         [
             "Baseline: always predicting blueberry gets 5 of 15 right.",
-            "Hardest class: blueberry (recall 60.0%, n = 5).",
+            "Hardest class: blueberry (recall 60.0% on 5 photos).",
             "Most common mistake: blueberry predicted as kiwi (2 of 5).",
             "Calibration error (ECE):",
         ]

@@ -15,8 +15,8 @@ from foodvision.web.about import tell_about
 
 SMALL = {"model": "tinyvgg", "image_size": 32, "epochs": 2}
 TOLD = (
-    "3 validation photos are too few to set an out-of-distribution threshold (at least 29 "
-    "are needed): the model refuses no photo. Add photos, or increase --val-share."
+    "With 3 validation photos, the model cannot refuse photos of other things: at least 29 are "
+    "needed. Add photos, or increase --val-share."
 )
 
 
@@ -42,8 +42,21 @@ def test_model_of_few_photos_refuses_none_and_the_runs_end_says_so(few, capsys):
 
 def test_card_of_few_photos_says_so(few):
     card = read_card(few[0].classifier.checkpoint)
-    assert "It refuses no photo: 3 validation photos are too few" in card
+    assert "It cannot refuse photos of other things: at least 29 validation photos are" in card
+    assert "may take such a photo" not in card
+    assert f"<li>{TOLD}</li>" in (few[0].folder / "report.html").read_text()
     assert 'refused as "not known"' not in card
+
+
+def test_where_no_prediction_was_sure_nothing_claims_that_sure_ones_were_right(few, capsys):
+    folder, said = few[0].folder, "No prediction was “sure”."
+    assert "sure" not in few[0].record.judgement.certainty
+    report = (folder / "report.html").read_text()
+    assert f"{said} None was “likely”." in report
+    assert "98%" not in report
+    assert 'No prediction was "sure".' in (folder / "checkpoint" / "README.md").read_text()
+    print_event(few[1])
+    assert "no prediction was sure" in capsys.readouterr().out
 
 
 def test_page_of_few_photos_says_so_in_every_language(few):
@@ -62,10 +75,11 @@ def test_enough_photos_are_not_told(fruit, tmp_path):
     assert run.notes == ()
     config = foodvision.load(run.folder).config
     assert config.refuses
-    assert (
-        'Photos that look like none of them get "not known"'
-        in (run.folder / "checkpoint" / "README.md").read_text()
-    )
+    card = (run.folder / "checkpoint" / "README.md").read_text()
+    assert 'Photos that look like none of them get "not known"' in card
+    report = (run.folder / "report.html").read_text()
+    assert all("it may take such a photo for one of its classes" in text for text in (card, report))
+    assert "cannot refuse" not in card + report
 
 
 def test_small_set_is_cross_validated(fruit_checkpoint, tmp_path, capsys):
@@ -80,13 +94,13 @@ def test_small_set_is_cross_validated(fruit_checkpoint, tmp_path, capsys):
     share = run.record.judgement.cross_validated
     assert (run.figures.n, share.n) == (3, 18)
     assert share.count >= 16  # each class has a colour of its own
-    assert "top-1, cross-validated (n = 18)" in capsys.readouterr().out
+    assert "top-1, cross-validated (18 photos)" in capsys.readouterr().out
     assert "cross-validated over all 18 photos" in read_card(run.classifier.checkpoint)
 
 
 def test_two_photos_a_class_are_too_few(tmp_path):
     make_split(tmp_path / "photos", 2)
-    with pytest.raises(DataError, match="class blueberry has too few photos to set some aside"):
+    with pytest.raises(DataError, match="class blueberry has too few photos: training"):
         foodvision.train(tmp_path / "photos", **SMALL, output=tmp_path / "run")
 
 

@@ -10,7 +10,7 @@ import foodvision
 from foodvision.cli.progress import print_event
 from foodvision.errors import SettingsError, Stopped
 from foodvision.evaluation.words import duration_in_words
-from foodvision.training.events import EpochEnded, Finished, PhotosFound, Trained
+from foodvision.training.events import ClassesKnown, EpochEnded, Finished, PhotosFound, Trained
 
 SMALL = {"model": "tinyvgg", "image_size": 32, "epochs": 2}
 
@@ -33,6 +33,21 @@ def test_training_gives_figures_history_and_a_model(fruit, tmp_path, capsys):
     assert f"<dt>run time</dt><dd>{said}</dd>" in (run.folder / "report.html").read_text()
 
 
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("kiwi",), "1 class is known to food; head weights are reused for kiwi\n"),
+        (
+            tuple("abcdefg"),
+            "7 classes are known to food; head weights are reused for a, b, c, d, e and 2 more\n",
+        ),
+    ],
+)
+def test_classes_that_the_start_knows_are_named(names, said, capsys):
+    print_event(ClassesKnown("food", names))
+    assert capsys.readouterr().out == said
+
+
 def test_interrupted_training_goes_on(fruit, tmp_path):
     def interrupt(event):
         if isinstance(event, EpochEnded):
@@ -41,6 +56,24 @@ def test_interrupted_training_goes_on(fruit, tmp_path):
     with pytest.raises(Stopped, match="the state is saved"):
         foodvision.train(fruit, **SMALL, output=tmp_path / "run", listener=interrupt)
     assert len(foodvision.train(fruit, resume=tmp_path / "run").history["train_loss"]) == 2
+
+
+def test_run_keeps_the_list_of_photos_that_it_leaves_out(fruit, tmp_path):
+    def interrupt(event):
+        if isinstance(event, EpochEnded):
+            signal.raise_signal(signal.SIGINT)
+
+    listed = tmp_path / "list.txt"
+    name = f"train/kiwi/{next((fruit / 'train' / 'kiwi').iterdir()).name}"
+    listed.write_text(f"{name}\n")
+    with pytest.raises(Stopped):
+        foodvision.train(
+            fruit, **SMALL, exclude=listed, output=tmp_path / "run", listener=interrupt
+        )
+    listed.unlink()
+    run = foodvision.train(fruit, resume=tmp_path / "run")
+    assert (run.folder / "exclude.txt").read_text() == f"{name}\n"
+    assert run.classifier.config.data["left_out"] == {"excluded": 1}
 
 
 def test_training_runs_in_a_thread_of_a_server_and_its_preset_gives_way_to_settings(
