@@ -610,7 +610,11 @@ def test_download_that_breaks_off_is_told_and_tried_again(newcomer, own_host):
     ("option", "line"),
     [
         ("--js-flags=--no-enable-sse4-1", "This browser cannot run the model."),
-        ("--disable-reading-from-canvas", "This browser changes the pixels that pages read"),
+        pytest.param(
+            "--disable-reading-from-canvas",
+            "This browser changes the pixels that pages read",
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["no simd", "no canvas"],
 )
@@ -647,7 +651,7 @@ def test_no_other_host_is_asked_and_the_policy_would_not_let_it(newcomer, own_ho
 @pytest.mark.parametrize(
     ("language", "title", "tab"),
     [
-        ("ko-KR", "어떤 요리일까요?", "여러 장"),
+        pytest.param("ko-KR", "어떤 요리일까요?", "여러 장", marks=pytest.mark.slow),
         ("ja-JP", "どの料理でしょう？", "たくさんの写真"),  # noqa: RUF001
     ],
 )
