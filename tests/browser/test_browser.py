@@ -1,5 +1,6 @@
 """The page that answers in the browser, in real Chromium, from a static host on the loopback."""
 
+import base64
 import csv
 import gzip
 import io
@@ -227,7 +228,12 @@ DRAW = """async ({ headline, sentence, title, language }) => {
     await photo.decode();
     const said = { headline, sentence, title, language };
     const blob = await drawCard(photo, said);
-    return Array.from(new Uint8Array(await blob.arrayBuffer()));
+    // As text: of a list of numbers, Playwright takes seconds to read.
+    return new Promise((resolve) => {
+        const reader = new FileReader();
+        reader.onload = () => resolve(reader.result.split(",")[1]);
+        reader.readAsDataURL(blob);
+    });
 }"""
 PAPER = 250  # lightness, of 255
 
@@ -253,7 +259,7 @@ PAPER = 250  # lightness, of 255
 def test_card_folds_what_is_long_and_cuts_nothing(page, language, headline):
     def draw(text):
         said = {"headline": [{"text": text, "isName": True}], "sentence": text, "title": text}
-        card = bytes(page.evaluate(DRAW, said | {"language": language}))
+        card = base64.b64decode(page.evaluate(DRAW, said | {"language": language}))
         return np.asarray(Image.open(io.BytesIO(card)).convert("L"))
 
     short, long = draw("ok"), draw(headline)
