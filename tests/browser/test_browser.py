@@ -1,5 +1,6 @@
 """The page that answers in the browser, in real Chromium, from a static host on the loopback."""
 
+import base64
 import csv
 import gzip
 import io
@@ -227,7 +228,12 @@ DRAW = """async ({ headline, sentence, title, language }) => {
     await photo.decode();
     const said = { headline, sentence, title, language };
     const blob = await drawCard(photo, said);
-    return Array.from(new Uint8Array(await blob.arrayBuffer()));
+    // As text: of a list of numbers, Playwright takes seconds to read.
+    return new Promise((resolve) => {
+        const reader = new FileReader();
+        reader.onload = () => resolve(reader.result.split(",")[1]);
+        reader.readAsDataURL(blob);
+    });
 }"""
 PAPER = 250  # lightness, of 255
 
@@ -253,7 +259,7 @@ PAPER = 250  # lightness, of 255
 def test_card_folds_what_is_long_and_cuts_nothing(page, language, headline):
     def draw(text):
         said = {"headline": [{"text": text, "isName": True}], "sentence": text, "title": text}
-        card = bytes(page.evaluate(DRAW, said | {"language": language}))
+        card = base64.b64decode(page.evaluate(DRAW, said | {"language": language}))
         return np.asarray(Image.open(io.BytesIO(card)).convert("L"))
 
     short, long = draw("ok"), draw(headline)
@@ -610,7 +616,11 @@ def test_download_that_breaks_off_is_told_and_tried_again(newcomer, own_host):
     ("option", "line"),
     [
         ("--js-flags=--no-enable-sse4-1", "This browser cannot run the model."),
-        ("--disable-reading-from-canvas", "This browser changes the pixels that pages read"),
+        pytest.param(
+            "--disable-reading-from-canvas",
+            "This browser changes the pixels that pages read",
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["no simd", "no canvas"],
 )
@@ -647,7 +657,7 @@ def test_no_other_host_is_asked_and_the_policy_would_not_let_it(newcomer, own_ho
 @pytest.mark.parametrize(
     ("language", "title", "tab"),
     [
-        ("ko-KR", "어떤 요리일까요?", "여러 장"),
+        pytest.param("ko-KR", "어떤 요리일까요?", "여러 장", marks=pytest.mark.slow),
         ("ja-JP", "どの料理でしょう？", "たくさんの写真"),  # noqa: RUF001
     ],
 )

@@ -215,7 +215,11 @@ def test_second_run_into_a_folder_refuses(fruit, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("harm", "said"), [("removed", "does not exist"), ("cut", "is truncated or")]
+    ("harm", "said"),
+    [
+        ("removed", "does not exist"),
+        pytest.param("cut", "is truncated or", marks=pytest.mark.slow),
+    ],
 )
 def test_photo_that_goes_bad_while_it_is_learnt_from_ends_the_run_in_a_line(
     harm, said, fruit, tmp_path, monkeypatch, capsys

@@ -134,6 +134,7 @@ def test_run_that_is_taken_up_again_goes_on_in_trackio(tmp_path, environment):
     assert [len(run["logs"]) for run in read_trackio(environment)] == [5]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no such signal")
 def test_run_that_is_killed_keeps_its_epochs_in_tensorboard(tmp_path, environment):
     done = track("tensorboard", tmp_path / "run", environment, "killed")

@@ -203,7 +203,10 @@ def test_without_a_connection_the_page_says_so(page):
 
 @pytest.mark.parametrize(
     ("locale", "tab", "title"),
-    [("ko-KR", "여러 장", "어떤 요리"), ("ja-JP", "たくさんの写真", "どの料理")],
+    [
+        ("ko-KR", "여러 장", "어떤 요리"),
+        pytest.param("ja-JP", "たくさんの写真", "どの料理", marks=pytest.mark.slow),
+    ],
 )
 def test_page_speaks_the_browsers_language(browser, url, locale, tab, title):
     page = browser.new_page(locale=locale)
