@@ -29,6 +29,8 @@ def main() -> None:
     """Film and write."""
     page = build_page(foodvision.load())
     launch_page(page, wait=False)
+    # Their times are shown, and a browser that starts would slow them down.
+    page.services.examples.wait()
     options = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=options)

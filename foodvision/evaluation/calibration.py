@@ -84,8 +84,8 @@ def few_photos_in_words(count: int) -> tuple[str, ...]:
     if count >= FEWEST_TO_REFUSE:
         return ()
     return (
-        f"With {count} validation photos, the model cannot refuse photos of other things: at least "
-        f"{FEWEST_TO_REFUSE} are needed. Add photos, or increase --val-share.",
+        f"With fewer than {FEWEST_TO_REFUSE} validation photos (here {count}), the model cannot "
+        "refuse photos of other things. Add photos, or increase --val-share.",
     )
 
 

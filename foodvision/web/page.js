@@ -16,6 +16,10 @@
   document.addEventListener("input", ({ target }) => {
     if (target instanceof Element && target.matches(".strength input")) strength((chosenStrength = target.value));
   });
+  const fillTable = (place) => {
+    const { heads, rows, ...said } = JSON.parse(place.dataset.table);
+    place.append(...sortableTable(heads, rows, { ...said, language: navigator.language }));
+  };
   // What Gradio's components leave unnamed for screen readers, some of them built only when a tab opens.
   const mend = () => {
     document.querySelector("#answer")?.setAttribute("aria-live", "polite");
@@ -31,9 +35,10 @@
       outer.role = "group";
       outer.tabIndex = -1;
     }
-    for (const place of document.querySelectorAll(".sortable:empty")) {
-      const { heads, rows, ...said } = JSON.parse(place.dataset.table);
-      place.append(...sortableTable(heads, rows, { ...said, language: navigator.language }));
+    for (const place of document.querySelectorAll(".sortable:empty:not(.begun)")) {
+      place.classList.add("begun");
+      // The tab is drawn before: a slow phone needs a fifth of a second for the table.
+      requestAnimationFrame(() => setTimeout(() => fillTable(place)));
     }
     // Offered, not demanded: what is dropped all the same is read by the server, which says what is wrong.
     for (const input of document.querySelectorAll("#photos input[type=file]")) input.accept = offered;

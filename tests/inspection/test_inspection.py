@@ -148,7 +148,7 @@ def test_wrong_labels_are_found_and_nothing_else_is_suspected(inspection):
         assert finding.message == f"{finding.photos[0]}: {said} ({percent})"
     missing, few, unchecked = inspection.notes
     assert missing == "test/ has no photos of plum."
-    assert few.startswith("With 17 validation photos, the model cannot refuse")
+    assert few.startswith("With fewer than 29 validation photos (here 17), the model cannot refuse")
     assert unchecked == "Labels of plum were not checked: this needs at least 5 photos."
 
 
@@ -205,7 +205,7 @@ def test_nothing_is_found_in_clean_photos(fruit, classifier):
     inspection = inspect_photos(find_photos(fruit), classifier)
     assert inspection.findings == ()
     (few,) = inspection.notes
-    assert few.startswith("With 12 validation photos, the model cannot refuse")
+    assert few.startswith("With fewer than 29 validation photos (here 12), the model cannot refuse")
     assert inspection.is_sound
     assert inspection.in_words() == "75 photos in 3 classes: no problems found."
 

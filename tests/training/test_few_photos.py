@@ -15,8 +15,8 @@ from foodvision.web.about import tell_about
 
 SMALL = {"model": "tinyvgg", "image_size": 32, "epochs": 2}
 TOLD = (
-    "With 3 validation photos, the model cannot refuse photos of other things: at least 29 are "
-    "needed. Add photos, or increase --val-share."
+    "With fewer than 29 validation photos (here 3), the model cannot refuse photos of other "
+    "things. Add photos, or increase --val-share."
 )
 
 
