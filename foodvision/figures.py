@@ -55,6 +55,7 @@ _Interval: TypeAlias = Annotated[
 
 def wilson_interval(correct: int, n: int) -> Interval:
     """Return the 95% interval of a share (Wilson, JASA 22, 1927); 0 to 1 of no photos."""
+    # Not scipy's, because every checkpoint that is read needs it: serving imports no scipy.
     if not n:
         return Interval(0.0, 1.0)
     share, strength = correct / n, _DEVIATIONS**2 / n

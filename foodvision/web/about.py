@@ -20,7 +20,7 @@ _FIGURE = Markup(
     '<figcaption class="soft">{text}</figcaption></figure>'
 )
 _CONFUSED = Markup('<h3>{title}</h3><ul id="confused">{lines}</ul><p class="soft">{text}</p>')
-# `page.js` makes the table of it: one of Gradio's takes ten times as long to appear.
+# `page.js` makes the table of it: with one of Gradio's, the tab takes three times as long to open.
 _TABLE = Markup(
     '<h3>{title}</h3><div class="sortable" data-table="{table}"></div><p class="soft">{text}</p>'
 )
