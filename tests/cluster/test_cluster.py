@@ -186,7 +186,8 @@ def many_photos(folder: Path, count: int) -> Path:
 
 
 def wait_for_a_part(out: Path, run: subprocess.Popen) -> None:
-    while not list(out.glob("*.parquet")):
+    """Wait for a part that is whole: one that is still being written would be removed."""
+    while not any(map(is_whole, out.glob("*.parquet"))):
         assert run.poll() is None
         with suppress(subprocess.TimeoutExpired):
             run.wait(0.02)
