@@ -1,5 +1,6 @@
 """The folder of a run: locked, written while the run goes on, and marked with how it ended."""
 
+import re
 import shlex
 import shutil
 import time
@@ -16,13 +17,17 @@ from accelerate.utils import broadcast_object_list
 from filelock import FileLock, Timeout
 
 from foodvision.checkpoint import check_target
-from foodvision.errors import SettingsError, Stopped
+from foodvision.errors import FoodVisionError, SettingsError, Stopped, first_line
 from foodvision.figures import Figures
 from foodvision.runs.reading import read_run
 from foodvision.runs.record import Row, State, write_metrics, write_start, write_state
 from foodvision.training.config import TrainConfig
 from foodvision.training.events import EpochEnded, Listener, ignore
 from foodvision.training.tracking import Tracker, check_tracker, open_tracker
+
+# In the words of PyTorch: of CUDA and MPS, of the CPU; and of its DataLoader.
+_IS_OUT_OF_MEMORY = re.compile("out of memory|DefaultCPUAllocator")
+_HAS_LOST_A_WORKER = re.compile(r"DataLoader worker \(pid")
 
 
 def agree_on_folder(config: TrainConfig, resume: bool, accelerator: Accelerator) -> Path:
@@ -129,12 +134,12 @@ def record_run(
     Raises SettingsError if another run writes to the folder, or wrote there meanwhile.
     """
     if not accelerator.is_main_process:
-        with say_how_to_resume(data, folder):
+        with say_how_to_go_on(data, folder):
             yield Recorder(folder, None)
         return
     if config.track:
         check_tracker(config.track)  # before there is a run
-    with locked(folder), say_how_to_resume(data, folder):
+    with locked(folder), say_how_to_go_on(data, folder):
         check_run_folder(folder, resume)  # another run may have started since the first check
         seconds = 0.0
         if resume:
@@ -160,16 +165,32 @@ def record_run(
 
 
 @contextmanager
-def say_how_to_resume(data: str | Path, folder: Path) -> Iterator[None]:
-    """Add to Stopped the command that resumes the run."""
+def say_how_to_go_on(data: str | Path, folder: Path) -> Iterator[None]:
+    """Say what to do about a run that was stopped, or ran out of memory.
+
+    Raises Stopped with the command that resumes the run, FoodVisionError for want of memory.
+    """
+    command = shlex.join(["foodvision", "train", str(data), "--resume", str(folder)])
     try:
         yield
     except (Stopped, KeyboardInterrupt) as error:
-        command = shlex.join(["foodvision", "train", str(data), "--resume", str(folder)])
         # Stopped is raised after saving; of several processes, the first may still be writing.
         is_saved = isinstance(error, Stopped) or (folder / "state").exists()
         said = "the state is saved" if is_saved else "before the first step"
         raise Stopped(f"stopped, {said}: resume with {command}") from None
+    except (MemoryError, RuntimeError) as error:
+        said = first_line(error)
+        if isinstance(error, MemoryError) or _IS_OUT_OF_MEMORY.search(said):
+            raise FoodVisionError(
+                f"not enough memory ({said}): start again with a smaller --batch-size or "
+                "--image-size, or a smaller --model"
+            ) from None
+        if _HAS_LOST_A_WORKER.search(said):
+            raise FoodVisionError(
+                f"a process that reads photos was killed, often for want of memory ({said}): "
+                f"close other programs, in Docker add --shm-size=1g, then resume with {command}"
+            ) from None
+        raise
 
 
 @contextmanager

@@ -1,16 +1,18 @@
 """A run that was cut ends in the weights of one that was not."""
 
 import json
+import multiprocessing
 import re
 import resource
 import shutil
 import signal
+import sys
 from dataclasses import replace
 
 import pytest
 import torch
 from accelerate import Accelerator
-from conftest import REPOSITORY, run_foodvision, run_python
+from conftest import REPOSITORY, make_split, run_foodvision, run_python
 from safetensors.torch import load_file
 from test_photos import fill
 from torch import nn
@@ -28,8 +30,9 @@ from foodvision.preprocess import Preprocess
 from foodvision.runs.reading import read_run
 from foodvision.runs.record import write_state
 from foodvision.training.config import TrainConfig
+from foodvision.training.events import EpochEnded
 from foodvision.training.fit import fit
-from foodvision.training.recorder import Recorder, locked, record_run, say_how_to_resume
+from foodvision.training.recorder import Recorder, locked, record_run, say_how_to_go_on
 from foodvision.training.run import run_training
 from foodvision.training.stages import Run, Stage
 
@@ -188,7 +191,7 @@ def test_spoiled_state_and_other_photos_are_told(tmp_path):
 def test_run_that_is_stopped_says_what_is_kept(left, said, tmp_path):
     fill(tmp_path, left)
     go_on = f"resume with foodvision train photos --resume {tmp_path}"
-    with pytest.raises(Stopped) as caught, say_how_to_resume("photos", tmp_path):
+    with pytest.raises(Stopped) as caught, say_how_to_go_on("photos", tmp_path):
         raise KeyboardInterrupt
     assert str(caught.value) == f"stopped, {said}: {go_on}"
 
@@ -302,3 +305,51 @@ def test_signal_while_the_last_epoch_is_judged_is_heard(tmp_path):
         fit(stage(this, interrupt), this)
     taken_up = replace(this)
     assert len(fit(stage(taken_up), taken_up)) == 1
+
+
+@pytest.mark.slow
+def test_run_that_lost_a_worker_says_how_to_go_on(tmp_path):
+    photos = make_split(tmp_path / "photos", 1100)  # enough for a worker
+    settings = {"model": "tinyvgg", "image_size": 16, "epochs": 2, "augment": "strong"}
+
+    def kill_workers(event):
+        if isinstance(event, EpochEnded):
+            workers = multiprocessing.active_children()
+            assert workers
+            for worker in workers:
+                worker.kill()
+
+    output = tmp_path / "run"
+    with pytest.raises(FoodVisionError, match="reads photos was killed") as caught:
+        foodvision.train(photos, **settings, output=output, listener=kill_workers)
+    assert str(caught.value).endswith(f"foodvision train {photos} --resume {output}")
+    assert read_run(output).state == "failed"
+    run = foodvision.train(photos, resume=output)
+    assert len(run.history["train_loss"]) == 2
+
+
+LITTLE_MEMORY = """
+import resource, sys
+from pathlib import Path
+import foodvision
+
+def allow_little_more(_):
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    most = pages * resource.getpagesize() + (200 << 20)
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+data, output = sys.argv[1:]
+settings = dict(model="tinyvgg", image_size=512, epochs=1, device="cpu", output=output)
+try:
+    foodvision.train(data, **settings, listener=allow_little_more)
+except foodvision.FoodVisionError as error:
+    print(error)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the limit is Linux's")
+def test_run_without_enough_memory_says_what_to_make_smaller(fruit, tmp_path):
+    done = run_python("-c", LITTLE_MEMORY, fruit, tmp_path / "run", check=True)
+    assert done.stdout.startswith("not enough memory (")
+    assert done.stdout.endswith("smaller --batch-size or --image-size, or a smaller --model\n")
