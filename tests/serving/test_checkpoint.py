@@ -132,6 +132,15 @@ def test_graph_of_another_config_is_refused(folder):
         read_checkpoint(folder)
 
 
+def test_graph_that_is_none_is_named(folder):
+    (folder / "model.onnx").write_bytes(b"no graph")
+    config = json.loads((folder / "config.json").read_text())
+    config["sha256"] = hashlib.sha256(b"no graph").hexdigest()
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match=rf"{folder / 'model.onnx'}:? "):
+        read_checkpoint(folder)
+
+
 def test_missing_graph_is_named(folder):
     (folder / "model.onnx").unlink()
     with pytest.raises(CheckpointError, match=r"model\.onnx: cannot be read \(No such file"):

@@ -171,6 +171,11 @@ def test_large_heic_is_the_same_photo_made_smaller(tmp_path):
     assert np.abs(difference).mean() < 4
 
 
+def test_long_heic_keeps_its_short_side(tmp_path):
+    Image.new("RGB", (16_100, 1_000), "red").save(tmp_path / "long.heic", quality=20, **FAST)
+    assert load_image(tmp_path / "long.heic").size == (16_100, 1_000)
+
+
 def test_decoder_gives_what_the_network_sees(decoder):
     for name in ("pizza.jpg", "ramen.jpg"):
         decoded = decoder.decode(EXAMPLES / name, SQUARE)

@@ -24,6 +24,7 @@ from foodvision.image import (
     size_in_file,
 )
 from foodvision.safety.photo_limits import MAX_BYTES
+from foodvision.system.packed import Packed
 
 EIGHT_BITS = Depth("", 0)
 
@@ -161,10 +162,11 @@ def test_file_over_the_limit_is_not_read(tmp_path):
         file.truncate(MAX_BYTES)
         assert len(read_photo(tmp_path / "a.jpg")) == MAX_BYTES
         file.truncate(MAX_BYTES + 1_000_000)
-    with pytest.raises(
-        PhotoError, match=r"a\.jpg has 201 MB, but the limit is 200: make it smaller"
-    ):
-        read_photo(tmp_path / "a.jpg")
+    in_a_shard = Packed(tmp_path / "a.tar", 0, MAX_BYTES + 1_000_000, "a.jpg").address
+    for path in (tmp_path / "a.jpg", in_a_shard):
+        with pytest.raises(PhotoError) as caught:
+            read_photo(path)
+        assert str(caught.value).endswith("a.jpg has 201 MB, but the limit is 200: make it smaller")
 
 
 def test_open_file_is_read_in_binary_mode_alone(tmp_path):
@@ -182,8 +184,10 @@ def test_open_file_is_read_in_binary_mode_alone(tmp_path):
 
 
 def test_medical_file_is_refused_with_the_way_out():
-    with pytest.raises(PhotoError, match="the photo of 140 bytes is a DICOM file: convert it to"):
+    said = "the photo of 140 bytes is a DICOM file: convert it to"
+    with pytest.raises(PhotoError, match=said) as caught:
         load_image(bytes(128) + b"DICM" + bytes(8))
+    assert caught.value.fault == "dicom"
 
 
 def test_arrays_of_one_channel_and_of_16_bits_are_scaled():
