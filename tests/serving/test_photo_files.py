@@ -2,10 +2,12 @@
 
 import io
 import os
+import sys
 
 import numpy as np
 import pytest
 import pyvips
+from conftest import run_python
 from PIL import ExifTags, Image, TiffTags
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 from test_image import scene
@@ -167,6 +169,30 @@ def test_file_over_the_limit_is_not_read(tmp_path):
         with pytest.raises(PhotoError) as caught:
             read_photo(path)
         assert str(caught.value).endswith("a.jpg has 201 MB, but the limit is 200: make it smaller")
+
+
+LITTLE_MEMORY = """
+import resource, sys
+from pathlib import Path
+from foodvision.errors import PhotoError
+from foodvision.image import load_image
+
+pages = int(Path("/proc/self/statm").read_text().split()[0])
+most = pages * resource.getpagesize() + (50 << 20)
+resource.setrlimit(resource.RLIMIT_AS, (most, most))
+try:
+    load_image(sys.argv[1])
+except PhotoError as error:
+    print(error.fault, error)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the limit is Linux's")
+def test_photo_for_which_memory_does_not_suffice_is_told(tmp_path):
+    Image.new("RGB", (8_000, 6_000)).save(tmp_path / "a.png")
+    done = run_python("-c", LITTLE_MEMORY, tmp_path / "a.png", check=True)
+    said = f"too_heavy {tmp_path / 'a.png'} needs too much memory: make it smaller first\n"
+    assert done.stdout == said
 
 
 def test_open_file_is_read_in_binary_mode_alone(tmp_path):
