@@ -14,7 +14,6 @@ from foodvision.checkpoint import read_checkpoint
 from foodvision.classifier import Classifier, in_words
 from foodvision.errors import CheckpointError, PhotoError, SettingsError
 from foodvision.image import load_image
-from foodvision.safety.photo_limits import MAX_BYTES
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +50,6 @@ def test_open_files_get_the_answer_of_their_bytes(classifier, tmp_path):
     assert all(answer.to_dict() == answers[0].to_dict() for answer in answers)
     with path.open(encoding="latin-1") as file, pytest.raises(PhotoError, match="binary mode"):
         classifier.predict(file)
-    with pytest.raises(PhotoError, match=r"has over \d+ MB") as caught:
-        classifier.predict(io.BytesIO(bytes(MAX_BYTES + 1)))
-    assert caught.value.fault == "too_many_bytes"
 
 
 def test_one_photo_is_no_batch_and_an_address_no_file(classifier, tmp_path):

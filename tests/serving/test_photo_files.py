@@ -169,6 +169,9 @@ def test_file_over_the_limit_is_not_read(tmp_path):
         with pytest.raises(PhotoError) as caught:
             read_photo(path)
         assert str(caught.value).endswith("a.jpg has 201 MB, but the limit is 200: make it smaller")
+    with pytest.raises(PhotoError, match="has over 200 MB: make it smaller") as caught:
+        load_image(io.BytesIO(bytes(MAX_BYTES + 1)))
+    assert caught.value.fault == "too_many_bytes"
 
 
 LITTLE_MEMORY = """
