@@ -136,6 +136,7 @@ def test_map_is_where_the_model_looked(client):
             403,
             "from other sites",
         ),
+        (b"x", {"headers": {"Origin": "http://["}}, 403, "from other sites"),
         (bytes(50_000_001), {}, 413, "larger than 50 MB"),
     ],
 )
