@@ -89,6 +89,10 @@
     admitted.add(again);
     event.target.dispatchEvent(again);
   }, true);
+  // Another photo is taken by a click: an example, the camera's, the clipboard's.
+  document.addEventListener("click", ({ target }) => {
+    if (target instanceof Element && target.closest("#photo, #examples")) tellLarge(document.querySelector("#photo"), []);
+  }, true);
   // Permitted when its tab was left already, a camera would be on unseen.
   const cameras = navigator.mediaDevices; // none over plain http
   const open = cameras?.getUserMedia.bind(cameras);

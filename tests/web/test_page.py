@@ -522,6 +522,17 @@ def test_file_that_is_too_large_is_left_out_and_told_in_korean(browser, url, tmp
     page.close()
 
 
+def test_file_that_is_too_large_is_forgotten_when_an_example_is_chosen(page, tmp_path):
+    with (tmp_path / "huge.jpg").open("wb") as file:
+        file.truncate(50_000_001)
+    expect(page.locator("body")).to_have_attribute("data-most-bytes", "50000000")
+    upload(page, tmp_path / "huge.jpg")
+    expect(page.get_by_role("alert")).to_have_text(re.compile("^huge.jpg is too large"))
+    page.locator("#examples .gallery-item").first.click()
+    expect(page.get_by_role("alert")).to_have_count(0)
+    expect(page.locator(".guesses li")).to_have_count(5)
+
+
 def test_file_whose_type_the_browser_does_not_know_is_taken(page):
     for event, name in (("change", "menu.heic"), ("drop", "menu.avif"), ("drop", "menu.pdf")):
         page.evaluate(
