@@ -1,4 +1,4 @@
-(drawCard, textOf, sortableTable, offered) => {
+(drawCard, save, textOf, sortableTable, offered) => {
   let captions = {};
   const nameExample = (button) => {
     const source = button.querySelector("img")?.src.split("/").pop();
@@ -139,11 +139,7 @@
       const image = new Image();
       image.src = photo;
       await image.decode();
-      const link = document.createElement("a");
-      link.href = URL.createObjectURL(await drawCard(image, { ...said, language: navigator.language }));
-      link.download = "answer.jpg";
-      link.click();
-      setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // a browser may ask first where to save it
+      save(await drawCard(image, { ...said, language: navigator.language }), "answer.jpg");
     },
   };
   const tellConnection = () => document.body.classList.toggle("offline", !navigator.onLine);
