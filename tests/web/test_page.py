@@ -229,7 +229,7 @@ def test_many_photos_are_answered_filtered_and_taken_home(page, tmp_path):
     expect(page.locator("[title^='common.'], [aria-label^='common.']")).to_have_count(0)
     page.get_by_role("button", name="Classify photos").click()
     expect(page.locator("#status")).to_contain_text(
-        "5 photos: 4 classified, 1 could not be read.", timeout=30_000
+        "4 of 5 photos classified, 1 could not be read.", timeout=30_000
     )
     expect(page.locator("#status li")).to_have_text(re.compile("^menu.mpo is not a readable photo"))
     expect(page.locator("#gallery figure")).to_have_count(4)
