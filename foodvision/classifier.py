@@ -129,7 +129,7 @@ class Classifier:
         for one photo instead of several.
         """
         check_top(top)
-        if isinstance(images, (str, os.PathLike, bytes, Image.Image)) or hasattr(images, "read"):
+        if _is_one(images):
             raise SettingsError("predict_batch needs a list of photos: for one photo, use predict")
         return [
             prediction for batch in _batches(images) for prediction in self._predict(batch, top)
@@ -251,6 +251,13 @@ def _evidence(map_: np.ndarray) -> np.ndarray:
     """Return what of a class activation map, (h, w), speaks for its class, 0 to 1."""
     heat = np.maximum(map_, 0)
     return np.asarray(heat / max(float(heat.max()), 1e-6), np.float32)
+
+
+def _is_one(images: object) -> bool:
+    """Whether this is one photo; an array of three dimensions may be a stack of grey ones."""
+    if isinstance(images, np.ndarray):
+        return images.ndim < 3 or (images.ndim == 3 and images.shape[2] in (1, 3, 4))
+    return isinstance(images, (str, os.PathLike, bytes, Image.Image)) or hasattr(images, "read")
 
 
 def _batches(images: Iterable[Photo]) -> Iterator[list[Photo]]:

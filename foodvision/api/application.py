@@ -15,7 +15,6 @@ from fastapi import FastAPI, Query
 from fastapi.exceptions import RequestValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -108,12 +107,10 @@ def build_api(
     """
     from foodvision.api.door import Door  # needs prometheus-client, which the page does without
 
-    door = Door(log)
+    door = Door(log, hosts)
     service = Service(models, folder, Decoder(_MOST_HEAVY_WAITING), door.count_photo, running)
     api = plain_api(service, keys, root_path)
     api.middleware("http")(door.guard)
-    if hosts is not None:
-        api.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
     api.get("/metrics", include_in_schema=False)(door.metrics)
     return api
 

@@ -1,7 +1,7 @@
-"""What stands before an API that is served alone: foreign origins, counts, the log."""
+"""What stands before an API that is served alone: foreign names and origins, counts, the log."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,9 +19,10 @@ Log = Callable[[Mapping[str, Any]], None]
 class Door:
     """Refuses what other websites ask, and writes down how each request went."""
 
-    def __init__(self, log: Log) -> None:
-        """Take what gets a line for each request."""
+    def __init__(self, log: Log, hosts: Collection[str] | None) -> None:
+        """Take what gets a line for each request, and names that may be asked for; any if None."""
         self._log = log
+        self._hosts = None if hosts is None else {name.lower() for name in hosts}
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "foodvision_requests", "Requests", ["path", "status"], registry=self._registry
@@ -39,9 +40,11 @@ class Door:
     async def guard(self, request: Request, answer: RequestResponseEndpoint) -> Response:
         """Check who asks, answer, and write down how it went."""
         started = time.perf_counter()
-        origin = request.headers.get("origin")
-        if origin and urlsplit(origin).netloc != request.headers.get("host"):
-            response: Response = failure(403, "requests from other sites are not allowed")
+        host, origin = request.headers.get("host", ""), request.headers.get("origin")
+        if self._hosts is not None and _name(host) not in self._hosts:
+            response: Response = failure(400, "this host name is not allowed: see --allow-host")
+        elif origin and origin.partition("://")[2] != host:
+            response = failure(403, "requests from other sites are not allowed")
         else:
             response = await answer(request)
         seconds, status = time.perf_counter() - started, response.status_code
@@ -69,3 +72,11 @@ class Door:
     async def metrics(self) -> Response:
         """Return the counts for Prometheus."""
         return Response(generate_latest(self._registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _name(host: str) -> str:
+    """Return the name in a Host header in lower case, without the port; "" if there is none."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""

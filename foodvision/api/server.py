@@ -64,7 +64,7 @@ def serve_api(
 def allowed_names(host: str, hosts: Collection[str]) -> list[str] | None:
     """Return the names by which one that listens on `host` may be asked for; None for any."""
     is_local = bare_host(host) in LOOPBACK
-    return [*hosts, *LOOPBACK, "[::1]"] if hosts or is_local else None
+    return [*hosts, *LOOPBACK] if hosts or is_local else None
 
 
 class _Server(uvicorn.Server):

@@ -91,7 +91,7 @@ def introduce(classes: Sequence[str], words: Words) -> str:
     names = [words.name(label) for label in classes]
     if len(names) > _FEW:
         return words("introduction_many", n=len(names), first=names[0], last=names[-1])
-    listed = words("and", all=", ".join(names[:-1]), last=names[-1])
+    listed = words("and", all=words("comma").join(names[:-1]), last=names[-1])
     return words("introduction_few", names=listed)
 
 

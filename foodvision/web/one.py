@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 import gradio as gr
 from markupsafe import escape
 
-from foodvision.classifier import Prediction
 from foodvision.errors import PhotoError
 from foodvision.page.models import PageModel, PageModels
 from foodvision.page.pictures import where_it_looked
@@ -120,13 +119,15 @@ def _connect_answer(
     def show_where(photo: str | None, chosen: str, request: gr.Request) -> str:
         model = models[chosen]
         words = model.words(request)
-        prediction = _try(model, photo)
-        if photo is None or prediction is None:
+        if photo is None:
+            return looked_html(words)
+        try:
+            prediction, picture = model.predict(photo), model.decoded(photo).picture
+        except PhotoError:
             return looked_html(words)
         if prediction.evidence is None:
             return looked_html(words, hint="looked_none")
         preprocess = model.classifier.config.preprocess
-        picture = model.decoded(photo).picture
         return looked_html(words, where_it_looked(picture, preprocess, prediction.evidence))
 
     gr.on(
@@ -154,13 +155,16 @@ def _connect_buttons(
 ) -> None:
     def draw(photo: str | None, chosen: str, request: gr.Request) -> str:
         model = models[chosen]
-        prediction = _try(model, photo)
-        if photo is None or prediction is None:
-            raise gr.Error(escape(model.words(request)("ask_text")), print_exception=False)
         words = model.words(request)
+        if photo is None:
+            raise gr.Error(escape(words("ask_text")), print_exception=False)
+        try:
+            prediction, picture = model.predict(photo), model.decoded(photo).picture
+        except PhotoError as error:
+            raise gr.Error(escape(words.fault(error, photo)), print_exception=False) from None
         card = {
             # Browsers cannot show every kind of photo that the model reads.
-            "photo": thumbnail(model.decoded(photo).picture, _CARD_PHOTO),
+            "photo": thumbnail(picture, _CARD_PHOTO),
             "headline": [
                 {"text": text, "isName": is_name}
                 for text, is_name in headline_parts(prediction, words)
@@ -238,13 +242,6 @@ def _link(models: PageModels, model: PageModel, photo: str) -> str:
         return ""
     asked = {"example": example} | ({"model": model.name} if len(models) > 1 else {})
     return "?" + urlencode(asked)
-
-
-def _try(model: PageModel, photo: str | None) -> Prediction | None:
-    try:
-        return model.predict(photo) if photo else None
-    except PhotoError:
-        return None
 
 
 def _offer_examples(models: PageModels, photo: gr.Image, i18n: gr.I18n) -> None:

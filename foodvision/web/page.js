@@ -1,4 +1,4 @@
-(drawCard, textOf, sortableTable, offered) => {
+(drawCard, save, textOf, sortableTable, offered) => {
   let captions = {};
   const nameExample = (button) => {
     const source = button.querySelector("img")?.src.split("/").pop();
@@ -89,6 +89,10 @@
     admitted.add(again);
     event.target.dispatchEvent(again);
   }, true);
+  // Another photo is taken by a click: an example, the camera's, the clipboard's.
+  document.addEventListener("click", ({ target }) => {
+    if (target instanceof Element && target.closest("#photo, #examples")) tellLarge(document.querySelector("#photo"), []);
+  }, true);
   // Permitted when its tab was left already, a camera would be on unseen.
   const cameras = navigator.mediaDevices; // none over plain http
   const open = cameras?.getUserMedia.bind(cameras);
@@ -135,11 +139,7 @@
       const image = new Image();
       image.src = photo;
       await image.decode();
-      const link = document.createElement("a");
-      link.href = URL.createObjectURL(await drawCard(image, { ...said, language: navigator.language }));
-      link.download = "answer.jpg";
-      link.click();
-      setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // a browser may ask first where to save it
+      save(await drawCard(image, { ...said, language: navigator.language }), "answer.jpg");
     },
   };
   const tellConnection = () => document.body.classList.toggle("offline", !navigator.onLine);

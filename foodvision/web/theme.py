@@ -44,4 +44,4 @@ def script() -> str:
     modules = "\n".join((_MODULES / name).read_text("utf-8") for name in _SHARED)
     shared = re.sub(r"^import .*\n|^export ", "", modules, flags=re.MULTILINE)
     own = SCRIPT.read_text("utf-8").rstrip()
-    return f"() => {{\n{shared}\n({own})(drawCard, textOf, sortableTable, '{_OFFERED}');\n}}"
+    return f"() => {{\n{shared}\n({own})(drawCard, save, textOf, sortableTable, '{_OFFERED}');\n}}"

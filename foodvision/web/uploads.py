@@ -98,9 +98,10 @@ class Uploads:
         return path
 
     def delete(self, path: Path) -> None:
-        """Delete a file."""
+        """Delete a file, unless it is everybody's."""
         with self._lock:
-            self._delete(path)
+            if path not in self._public:
+                self._delete(path)
 
     def delete_old(self, seconds: float = KEPT_SECONDS) -> None:
         """Delete older files, except public ones."""

@@ -136,6 +136,7 @@ def test_map_is_where_the_model_looked(client):
             403,
             "from other sites",
         ),
+        (b"x", {"headers": {"Origin": "http://["}}, 403, "from other sites"),
         (bytes(50_000_001), {}, 413, "larger than 50 MB"),
     ],
 )
@@ -158,8 +159,10 @@ def test_unknown_routes_and_names_are_refused(plain_client):
     assert plain_client.get("/").status_code == 404
     assert plain_client.get("/docs").status_code == 404
     assert plain_client.get("/api/predict").headers["Allow"] == "POST"
-    evil = plain_client.get("/api/health", headers={"Host": "evil.example"})
-    assert evil.status_code == 400
+    for host in ("evil.example", "[", ""):
+        evil = plain_client.get("/api/health", headers={"Host": host})
+        assert evil.status_code == 400
+        assert evil.json() == {"error": "this host name is not allowed: see --allow-host"}
 
 
 def test_guard_of_the_page_stands_before_the_api_too(page_client):

@@ -116,7 +116,7 @@ def answer_many(page, photos, bad=0):
     said = f"{len(photos)} of {len(photos)} photos classified."
     if bad:
         good = len(photos) - bad
-        said = f"{len(photos)} photos: {good} classified, {bad} could not be read."
+        said = f"{good} of {len(photos)} photos classified, {bad} could not be read."
     expect(page.locator("#many .count")).to_have_text(said, timeout=PATIENCE)
     with page.expect_download() as download:
         page.get_by_role("link", name="Download as CSV").click()

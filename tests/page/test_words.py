@@ -15,7 +15,7 @@ from foodvision.page.prediction_html import (
     failure_html,
     headline,
 )
-from foodvision.page.words import LANGUAGES, Words, display_name, read_wording
+from foodvision.page.words import LANGUAGES, Words, display_name, introduce, read_wording
 
 WORDS = read_wording(BUNDLED, "foodvision").languages["en"]
 
@@ -32,6 +32,19 @@ def prediction(label="french_toast", confidence=0.62, certainty="likely", second
 )
 def test_folder_names_become_words(label, name):
     assert display_name(label) == name
+
+
+@pytest.mark.parametrize(
+    ("language", "listed"),
+    [
+        ("en", "Kiwi, Fig or Yuzu"),
+        ("ko", "Kiwi, Fig 또는 Yuzu"),
+        ("ja", "Kiwi、FigまたはYuzu"),
+    ],
+)
+def test_classes_are_listed_as_in_the_language(language, listed, tmp_path):
+    words = read_wording(tmp_path, "fruit").languages[language]
+    assert listed in introduce(["kiwi", "fig", "yuzu"], words)
 
 
 @pytest.mark.parametrize(

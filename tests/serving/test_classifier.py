@@ -54,7 +54,9 @@ def test_open_files_get_the_answer_of_their_bytes(classifier, tmp_path):
 
 def test_one_photo_is_no_batch_and_an_address_no_file(classifier, tmp_path):
     path = make_photo(tmp_path / "kiwi.png", COLOURS["kiwi"], seed=3)
-    for one in (str(path), path, path.read_bytes(), io.BytesIO(), load_image(path)):
+    array = np.asarray(load_image(path))
+    alike = (str(path), path, path.read_bytes(), io.BytesIO(), load_image(path))
+    for one in (*alike, array, array[..., :1], array[..., 0]):
         with pytest.raises(SettingsError, match="a list of photos: for one photo, use predict"):
             classifier.predict_batch(one)
     with pytest.raises(
@@ -88,6 +90,11 @@ def test_batch_gives_the_answers_of_its_photos_in_order(classifier, tmp_path):
         [answer.confidence for answer in apart], abs=1e-5
     )
     assert classifier.predict_batch([]) == []
+
+
+def test_stack_of_arrays_is_a_batch(classifier):
+    assert len(classifier.predict_batch(np.zeros((2, 40, 30, 3), np.uint8))) == 2
+    assert len(classifier.predict_batch(np.zeros((2, 40, 30), np.uint8))) == 2
 
 
 def test_score_below_the_checkpoints_threshold_is_not_known(fruit_checkpoint):

@@ -465,3 +465,12 @@ def test_same_photo_of_two_visitors_is_boths_and_an_example_is_everybodys(tmp_pa
     stranger = frozenset(["stranger"])
     assert uploads.may_read(example, stranger)
     assert not uploads.may_read(photo, stranger)
+
+
+def test_example_sent_as_a_frame_of_the_camera_stays_for_others(uploads):
+    example = make_photo(uploads.folder / "hash" / "kiwi.jpg", COLOURS["kiwi"], seed=1)
+    uploads.publish_what_is_there()
+    frame = uploads.keep(b"of a camera", ONE)
+    for path in (example, frame):
+        uploads.delete(path)
+    assert [path.exists() for path in (example, frame)] == [True, False]

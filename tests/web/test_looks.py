@@ -78,7 +78,7 @@ def classify_many(page):
     page.get_by_role("tab", name="Many photos").click()
     page.locator("input[type=file][multiple]").last.set_input_files(photos)
     # One page uploads them first, the other has them at once.
-    listed = page.get_by_text(re.compile(r"8 photos chosen|waffles"))
+    listed = page.get_by_text(re.compile(r"Photos chosen: 8|waffles"))
     expect(listed.locator("visible=true").first).to_be_visible(timeout=PATIENCE)
     page.get_by_role("button", name="Classify photos").click()
     expect(page.get_by_text("8 of 8 photos classified.")).to_be_visible(timeout=PATIENCE)

@@ -229,7 +229,7 @@ def test_many_photos_are_answered_filtered_and_taken_home(page, tmp_path):
     expect(page.locator("[title^='common.'], [aria-label^='common.']")).to_have_count(0)
     page.get_by_role("button", name="Classify photos").click()
     expect(page.locator("#status")).to_contain_text(
-        "5 photos: 4 classified, 1 could not be read.", timeout=30_000
+        "4 of 5 photos classified, 1 could not be read.", timeout=30_000
     )
     expect(page.locator("#status li")).to_have_text(re.compile("^menu.mpo is not a readable photo"))
     expect(page.locator("#gallery figure")).to_have_count(4)
@@ -520,6 +520,17 @@ def test_file_that_is_too_large_is_left_out_and_told_in_korean(browser, url, tmp
     expect(page.get_by_text("오류", exact=True)).to_have_count(0)
     page.screenshot(path=SCREENSHOTS / "large.png", full_page=True)
     page.close()
+
+
+def test_file_that_is_too_large_is_forgotten_when_an_example_is_chosen(page, tmp_path):
+    with (tmp_path / "huge.jpg").open("wb") as file:
+        file.truncate(50_000_001)
+    expect(page.locator("body")).to_have_attribute("data-most-bytes", "50000000")
+    upload(page, tmp_path / "huge.jpg")
+    expect(page.get_by_role("alert")).to_have_text(re.compile("^huge.jpg is too large"))
+    page.locator("#examples .gallery-item").first.click()
+    expect(page.get_by_role("alert")).to_have_count(0)
+    expect(page.locator(".guesses li")).to_have_count(5)
 
 
 def test_file_whose_type_the_browser_does_not_know_is_taken(page):

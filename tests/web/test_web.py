@@ -20,7 +20,7 @@ from visiting import as_uploaded, ask, functions, named, upload
 import foodvision
 from foodvision.classifier import Guess, Prediction
 from foodvision.data import find_photos
-from foodvision.errors import CheckpointError, PhotoError, SettingsError
+from foodvision.errors import BusyError, CheckpointError, PhotoError, SettingsError
 from foodvision.image import load_image
 from foodvision.page.colours import colour_table
 from foodvision.page.models import PageModel, name_of
@@ -401,3 +401,20 @@ def test_network_without_a_map_says_so(fruit_checkpoint):
     assert classifier.evidence(EXAMPLES / "pizza.jpg", "kiwi") is None
     with pytest.raises(SettingsError, match="'pizza' is not one of the model's 3 classes"):
         classifier.evidence(EXAMPLES / "pizza.jpg", "pizza")
+
+
+def test_photo_that_must_wait_fills_no_log_when_its_card_is_drawn(
+    served, tmp_path, monkeypatch, capfd
+):
+    page, visitor = served
+    photo = upload(visitor, make_photo(tmp_path / "kiwi.jpg", COLOURS["kiwi"], seed=1))
+
+    def wait(model, photo):
+        raise BusyError("the photo must wait", "must_wait")
+
+    monkeypatch.setattr(PageModel, "decoded", wait)
+    number = {page.fns[of["id"]].name: of["id"] for of in functions(page)}
+    told = ask(visitor, number["draw"], [as_uploaded(photo), None])
+    assert told["output"]["error"].startswith("kiwi.jpg must wait for other large photos.")
+    assert ask(visitor, number["show_where"], [as_uploaded(photo), None])["success"]
+    assert "Traceback" not in capfd.readouterr().err

@@ -9,6 +9,7 @@ const words = new Words({
   texts: {
     and: "{all} or {last}",
     failed: "Failed ({reason}).",
+    comma: ", ",
     introduction_few: "Tells {names}.",
     introduction_many: "Tells {n} dishes, {first} to {last}.",
     over: "over {percent}%",

@@ -41,7 +41,7 @@ export class Words {
     const names = classes.map((label) => this.name(label));
     const [first, last] = [names[0], names.at(-1)];
     if (names.length > FEW) return this.say("introduction_many", { n: names.length, first, last });
-    const listed = this.say("and", { all: names.slice(0, -1).join(", "), last });
+    const listed = this.say("and", { all: names.slice(0, -1).join(this.say("comma")), last });
     return this.say("introduction_few", { names: listed });
   }
 
