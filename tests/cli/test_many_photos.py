@@ -420,6 +420,20 @@ def test_photos_are_sorted_as_links_and_those_of_archives_as_copies(
     assert len(paths_of(tmp_path / "a.csv")) == 13
 
 
+def test_photos_are_not_sorted_into_their_own_folder_or_a_file(photos, predict, tmp_path, capsys):
+    before = names_in(photos)
+    place = photos / "kiwi" / ".."
+    assert predict(photos, "--sort-into", place) == 2
+    assert "is the folder of the photos: choose another folder" in capsys.readouterr().err
+    assert names_in(photos) == before
+    file = tmp_path / "file"
+    file.touch()
+    for place in (file, file / "sorted"):
+        assert predict(photos, "--sort-into", place) == 2
+        said = f"foodvision: {place} cannot be written: {file} is not a writable folder\n"
+        assert capsys.readouterr().err == said
+
+
 PEAK = """
 import resource, sys
 from foodvision.cli.main import main
