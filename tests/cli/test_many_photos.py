@@ -161,6 +161,15 @@ def test_empty_standard_input_is_one_line(content, tmp_path):
     assert not table.exists()
 
 
+def test_closed_standard_input_is_empty(photos, predict, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin", None)  # as Python starts where it is closed
+    assert predict("-") == 2
+    assert capsys.readouterr().err.startswith("foodvision: standard input is empty")
+    photo = photos / "kiwi" / "0.jpg"
+    assert predict("-", photo) == 0
+    assert capsys.readouterr().out.startswith(str(photo))
+
+
 def test_archive_among_others_is_answered_by_its_names(photos, predict, tmp_path):
     packed = Path(shutil.make_archive(str(tmp_path / "packed"), "gztar", photos))
     first, last = names_in(photos)[0], names_in(photos)[-1]
