@@ -1,6 +1,6 @@
 """Train on a folder of photos: `python train.py DATA [--model M] [--epochs N] ...`.
 
-The same as `foodvision train`. The story of a run is in `foodvision/training.py`.
+The same as `foodvision train`. The story of a run is in `foodvision/training/run.py`.
 """
 
 import sys

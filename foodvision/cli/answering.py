@@ -16,7 +16,7 @@ from foodvision.cli.options import (
     Split,
     Switch,
 )
-from foodvision.cli.places import check_place, check_table
+from foodvision.cli.places import check_folder, check_place, check_table
 from foodvision.errors import SettingsError
 from foodvision.system.network import believe_proxies
 from foodvision.system.terminal import complain, say, say_json
@@ -89,6 +89,7 @@ def predict(
     _check_outputs(json, csv, table, resume)
     check_photos(photos)
     check_table(csv or table, resume=resume)
+    check_folder(sort_into, photos)
     decoder = make_decoder(photos)
     try:
         classifier = Classifier(read_checkpoint(find_checkpoint(model)), threads=1)

@@ -70,7 +70,7 @@ def check_photos(photos: Sequence[str]) -> None:
     if not photos:
         raise PhotoError("give a photo or a folder of photos")
     if STANDARD_INPUT in photos:
-        if {*photos} == {STANDARD_INPUT} and not _has_lines(sys.stdin.buffer):
+        if {*photos} == {STANDARD_INPUT} and not _has_lines(_input()):
             raise PhotoError("standard input is empty: write one path per line to it")
         return
     if not any(os.path.exists(path) for path in _named(photos)):  # noqa: PTH110 (any text)
@@ -222,12 +222,17 @@ def _named(photos: Iterable[str]) -> Iterator[Path]:
     """Yield the paths named: lines of standard input, matches of patterns, and other names."""
     for name in photos:
         if name == STANDARD_INPUT:
-            lines = (os.fsdecode(line.rstrip(b"\r\n")) for line in sys.stdin.buffer)
+            lines = (os.fsdecode(line.rstrip(b"\r\n")) for line in _input())
             yield from (Path(line) for line in lines if line)
         elif _is_pattern(name):
             yield from _matches(name)
         else:
             yield Path(name)
+
+
+def _input() -> IO[bytes]:
+    """Return standard input; where it is closed, an empty one."""
+    return sys.stdin.buffer if sys.stdin else io.BufferedReader(io.BytesIO())
 
 
 def _has_lines(stream: IO[bytes]) -> bool:

@@ -87,7 +87,9 @@ def check_effects(arguments: ArgumentCollection) -> None:
         if any(token.source == "cli" for token in argument.tokens):
             typed.append(argument.name)
         for token in argument.tokens:
-            given |= {argument.name, f"{argument.name} {token.value}", str(token.keyword)}
+            given |= {argument.name, f"{argument.name} {token.value}"}
+            if token.implicit_value is False or token.value == "False":  # typed, or in a file
+                given.add(f"--no-{argument.name[2:]}")
     for option in typed:
         needs = [need for need in NEEDS.get(option, ()) if need.split()[0] in names]
         if needs and given.isdisjoint(needs):

@@ -1,6 +1,7 @@
-"""Whether a file can be written, looked at before the work for it begins."""
+"""Whether a file or folder can be written, looked at before the work for it begins."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from foodvision.errors import SettingsError
@@ -15,7 +16,24 @@ def check_place(path: Path | None, name: str = "page.html") -> None:
         return
     if path.is_dir():
         raise SettingsError(f"{path} is a folder: give a file, such as {path / name}")
-    nearest = next(folder for folder in path.absolute().parents if folder.exists())
+    _check_writable(path, path.absolute().parents)
+
+
+def check_folder(folder: Path | None, sources: Iterable[str]) -> None:
+    """Raise SettingsError for a folder that cannot be written, or is a source; None is no folder.
+
+    sources: files and folders that are read, by name.
+    """
+    if folder is None:
+        return
+    _check_writable(folder, (folder, *folder.absolute().parents))
+    # Any text may be a name; pathlib raises for one that is too long.
+    if any(os.path.isdir(name) and folder.exists() and folder.samefile(name) for name in sources):  # noqa: PTH112
+        raise SettingsError(f"{folder} is the folder of the photos: choose another folder")
+
+
+def _check_writable(path: Path, folders: Iterable[Path]) -> None:
+    nearest = next(folder for folder in folders if folder.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
         raise SettingsError(f"{path} cannot be written: {nearest} is not a writable folder")
 

@@ -84,7 +84,7 @@ def try_space(
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         written = Path(temporary) / folder.name
         written.mkdir()
-        write_space(written, settings, has_token="HF_TOKEN" in {*secrets, *variables})
+        write_space(written, settings, has_token="HF_TOKEN" in secrets)
         written.rename(folder)
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     size = sum(path.stat().st_size for path in files) / 1e6

@@ -12,8 +12,8 @@ from foodvision.errors import FoodVisionError, HubError, first_line, one_line
 if TYPE_CHECKING:
     from foodvision.hub.answers import RepoInfo
 
-# The Hub has no names with "--" or "..".
-_REPO_ID = re.compile(r"(?!.*(--|\.\.))\w[\w.-]*/[\w.-]+")
+# As the Hub's client has them: it raises an error of its own for others.
+_REPO_ID = re.compile(r"(?!.*(--|\.\.|\.git$))\b[\w.-]+\b/\b[\w.-]{1,96}\b")
 
 # What reads answers: where none of these is in a traceback, the fault is ours.
 _READERS = ("huggingface_hub", "httpx", "httpx2", "pydantic")

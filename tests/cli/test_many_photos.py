@@ -161,6 +161,15 @@ def test_empty_standard_input_is_one_line(content, tmp_path):
     assert not table.exists()
 
 
+def test_closed_standard_input_is_empty(photos, predict, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin", None)  # as Python starts where it is closed
+    assert predict("-") == 2
+    assert capsys.readouterr().err.startswith("foodvision: standard input is empty")
+    photo = photos / "kiwi" / "0.jpg"
+    assert predict("-", photo) == 0
+    assert capsys.readouterr().out.startswith(str(photo))
+
+
 def test_archive_among_others_is_answered_by_its_names(photos, predict, tmp_path):
     packed = Path(shutil.make_archive(str(tmp_path / "packed"), "gztar", photos))
     first, last = names_in(photos)[0], names_in(photos)[-1]
@@ -418,6 +427,20 @@ def test_photos_are_sorted_as_links_and_those_of_archives_as_copies(
     # What was sorted is no photo of the folder the next time.
     assert predict(photos, "--sort-into", sorted_into, "--csv", tmp_path / "a.csv") == 1
     assert len(paths_of(tmp_path / "a.csv")) == 13
+
+
+def test_photos_are_not_sorted_into_their_own_folder_or_a_file(photos, predict, tmp_path, capsys):
+    before = names_in(photos)
+    place = photos / "kiwi" / ".."
+    assert predict(photos, "--sort-into", place) == 2
+    assert "is the folder of the photos: choose another folder" in capsys.readouterr().err
+    assert names_in(photos) == before
+    file = tmp_path / "file"
+    file.touch()
+    for place in (file, file / "sorted"):
+        assert predict(photos, "--sort-into", place) == 2
+        said = f"foodvision: {place} cannot be written: {file} is not a writable folder\n"
+        assert capsys.readouterr().err == said
 
 
 PEAK = """

@@ -89,6 +89,14 @@ def test_what_a_file_or_preset_sets_is_not_refused(tmp_path, capsys):
     assert "nowhere does not exist" in capsys.readouterr().err
 
 
+def test_what_is_typed_is_refused_beside_what_a_file_switches_off(tmp_path, capsys):
+    file = tmp_path / "settings.yaml"
+    file.write_text("freeze: false\n")
+    assert main(["train", "nowhere", "--config", str(file), "--views", "3"]) == 2
+    said = "foodvision: --views cannot be used with --no-freeze: leave one out\n"
+    assert capsys.readouterr().err == said
+
+
 def test_most_replicas_are_not_below_the_least(capsys):
     replicas = ["--min-replicas", "4", "--max-replicas", "2"]
     assert main(["serve", "--ray", "local", *replicas]) == 2

@@ -374,6 +374,8 @@ def test_model_that_is_not_public_is_deployed_with_a_token_alone(hub, run, model
     refused = run(*command)
     assert "private or gated, so cook/page cannot read it: add --secret HF_TOKEN" in refused.stderr
     assert not hub.asked("POST")
+    public = ("--variable", "HF_TOKEN=hf_cook")  # everybody would see it
+    assert run(*command, *public, "--dry-run").stderr == refused.stderr
     done = run(*command, "--secret", "HF_TOKEN", "--dry-run")
     assert done.returncode == 0, done.stderr
     assert "preload_from_hub" not in (tmp_path / "page" / "README.md").read_text("utf-8")

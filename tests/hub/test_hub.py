@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from conftest import run_python
-from huggingface_hub.utils import hf_raise_for_status, httpx
+from huggingface_hub.utils import hf_raise_for_status, httpx, validate_repo_id
 from loopback_hub import LoopbackHub, Nobody
 
 import foodvision
@@ -217,7 +217,14 @@ def test_spoiled_download_is_refused(hub, load):
         ("./a", False),
         ("runs/pizza--2", False),
         ("runs/..", False),
+        ("user/name.", False),
+        ("-user/name", False),
+        ("user/name-", False),
+        ("user/name.git", False),
+        ("user/" + 97 * "n", False),
     ],
 )
 def test_names_of_repositories_are_told_from_others(name, is_one):
     assert is_repo_id(name) is is_one
+    if is_one:
+        validate_repo_id(name)  # raises for what the client refuses
