@@ -28,7 +28,8 @@ def predict_with_ray(
     with connected(address, run.processors):
         outcome = predict_on_cluster(checkpoint, _found(photos), run)
     unreadable = f", {outcome.unreadable:,} unreadable" if outcome.unreadable else ""
-    say(f"{run.out}: {outcome.photos:,} photos{unreadable}")
+    noun = "photo" if outcome.photos == 1 else "photos"
+    say(f"{run.out}: {outcome.photos:,} {noun}{unreadable}")
     return 1 if outcome.unreadable else 0
 
 

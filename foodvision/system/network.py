@@ -1,5 +1,6 @@
 """Where a server listens, and what it believes of a proxy before it."""
 
+import errno
 import os
 import re
 import socket
@@ -40,7 +41,9 @@ def claim_port(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         reason = str(getattr(error, "strerror", None) or error)
         reason = reason.partition(" (while")[0]  # Python adds the address once more
-        raise SettingsError(f"cannot listen on {host}:{port} ({reason}): choose --port") from None
+        is_free = getattr(error, "errno", None) not in (None, errno.EADDRINUSE, errno.EACCES)
+        option = "--host" if is_free else "--port"  # such as an address of another machine
+        raise SettingsError(f"cannot listen on {host}:{port} ({reason}): choose {option}") from None
 
 
 def clean_root_path(path: str) -> str:

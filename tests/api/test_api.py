@@ -318,6 +318,14 @@ def test_port_that_is_taken_is_one_line(capsys):
     assert capsys.readouterr().err == said
 
 
+def test_host_that_is_not_this_machine_is_one_line(capsys):
+    host = "192.0.2.1"  # nobody's (RFC 5737)
+    assert main(["serve", "--host", host]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"foodvision: cannot listen on {host}:8000 (")
+    assert line.endswith("): choose --host")
+
+
 @pytest.mark.parametrize(
     ("host", "address"),
     [("::1", "[::1]"), pytest.param("[::1]", "[::1]", marks=pytest.mark.slow)],
