@@ -112,6 +112,11 @@ def run_training(
         preprocess = replace(preprocess, white=photos.white or preprocess.white)
         # Unreadable photos stop the run now, not at its end.
         drop_unreadable(Photos(found.root, {"unknown": unknown}, white=preprocess.white))
+        if len(unknown) == 1:
+            raise DataError(
+                f"{config.unknown} contains one photo, but --unknown needs two or more: one half "
+                "sets how the model detects such photos, the other measures it"
+            )
         tell(PhotosFound(str(data), photos))
         # A resumed run starts from the same commit.
         pinned = replace(config, model=start.name)
