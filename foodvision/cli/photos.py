@@ -53,7 +53,7 @@ def data(
     check_place(write_exclude, "exclude.txt")
     classifier = load(model)
     with open_photos(source) as photos:
-        inspection = inspect_photos(photos, classifier)
+        inspection = inspect_photos(photos, classifier, source)
         if html:
             write_inspection(html, inspection, photos.root, source, photos.paths())
     if write_exclude:

@@ -1,10 +1,11 @@
 """The inspection from first to last: scan, check, gather."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from foodvision.classifier import Classifier
 from foodvision.data import Photos, find_white, split_photos
-from foodvision.errors import DataError
+from foodvision.errors import DataError, printable, renamed
 from foodvision.evaluation.calibration import few_photos_in_words
 from foodvision.inspection.copies import BLANK_CONTRAST, find_copies
 from foodvision.inspection.findings import KINDS, Finding, Inspection
@@ -24,13 +25,16 @@ _LARGEST_RATIO = 3
 _FEWEST = 20
 
 
-def inspect_photos(photos: Photos, classifier: Classifier | None) -> Inspection:
+def inspect_photos(
+    photos: Photos, classifier: Classifier | None, source: str | None = None
+) -> Inspection:
     """Look at every photo once and say what is wrong; no file is changed.
 
     classifier: what it sees of the photos tells crops and wrong labels; its classes do not
         matter. Without one labels are not checked.
+    source: what people call the photos, if they lie in another folder, as those of an archive.
     """
-    photos, split, notes = _as_trained_on(photos)
+    photos, split, notes = _as_trained_on(photos, source)
     scan = scan_photos(photos, classifier)
     singles = list(_check_photos(scan))
     copies, spare = find_copies(scan)
@@ -48,13 +52,15 @@ def inspect_photos(photos: Photos, classifier: Classifier | None) -> Inspection:
     )
 
 
-def _as_trained_on(photos: Photos) -> tuple[Photos, Photos, tuple[str, ...]]:
+def _as_trained_on(photos: Photos, source: str | None) -> tuple[Photos, Photos, tuple[str, ...]]:
     """Return the photos with their white, as training splits them, and what it says or stops at."""
     try:
         photos = find_white(photos)
         split = split_photos(photos)
     except DataError as error:
-        return photos, photos, (*photos.notes, f"Training stops: {error}.")
+        is_elsewhere = source and not Path(source).resolve().is_relative_to(photos.root.resolve())
+        fault = renamed(error, photos.root, printable(source)) if is_elsewhere else error
+        return photos, photos, (*photos.notes, f"Training stops: {fault}.")
     return photos, split, (*split.notes, *few_photos_in_words(len(split.splits["val"])))
 
 

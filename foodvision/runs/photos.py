@@ -11,6 +11,8 @@ from foodvision.runs.reading import read_photos, read_run
 from foodvision.runs.record import RunRecord, UsedPhoto
 from foodvision.system.packed import size_of
 
+_NOT_TEST = "train or val"
+
 
 @dataclass(frozen=True)
 class Chosen:
@@ -69,10 +71,8 @@ def photos_to_judge(
         counted = _count(len(own), wanted)
         said = f"Evaluated on the {counted} of {run}."
         if rest:
-            said += (
-                f" The other {rest:,} photos of {source} are left out: the model was trained on "
-                "them, or may have been."
-            )
+            why = ": the model was trained on them, or may have been" if wanted == "test" else ""
+            said += f" The other {rest:,} photos of {source} are left out{why}."
         return Chosen(own, counted, (*notes, said))
     chosen = choose_split(photos, split, checkpoint.config, unwanted)
     if wanted != "train":
@@ -87,7 +87,7 @@ def _warning(
     checkpoint: Checkpoint,
     source: str,
 ) -> tuple[str, ...]:
-    seen = sum(used.get(photo.path) == "train" for photo in chosen)
+    seen = sum(used.get(photo.path) in ("train", _NOT_TEST) for photo in chosen)
     if seen:
         return (
             f"Warning: the model was trained on {seen:,} of these {len(chosen):,} photos, so the "
@@ -112,8 +112,8 @@ def _run_of(checkpoint: Checkpoint) -> Path | None:
 def _used(run: Path, photos: Photos, source: str) -> dict[Path, str]:
     """Return the splits of the photos that a run used.
 
-    A run without `photos.csv` lists only its test photos. All others of its source count as
-    training photos, because they may have trained the model.
+    A run without `photos.csv` lists only its test photos. All others of its source are
+    `_NOT_TEST`, and may have trained the model.
     """
     names = {path: name for name, path in photos.paths().items()}
     if rows := read_photos(run):
@@ -132,7 +132,7 @@ def _used(run: Path, photos: Photos, source: str) -> dict[Path, str]:
     if not _is_of(record, source):
         return {}
     test = {answer.photo for answer in record.answers}
-    return {path: "test" if name in test else "train" for path, name in names.items() if test}
+    return {path: "test" if name in test else _NOT_TEST for path, name in names.items() if test}
 
 
 def _is_of(run: RunRecord, source: str) -> bool:

@@ -95,8 +95,7 @@ def run_training(
 
     Raises FoodVisionError for what the user can fix, Stopped when it is asked to stop.
     """
-    if not is_text(str(data)):
-        raise DataError(f"the path {str(data)!a} is not UTF-8: rename it")
+    _check_text(data, *vars(config).values())
     accelerator = start_accelerator(config)
     tell = listener if accelerator.is_main_process else ignore
     start = find_start(config.model, weights=config.pretrained)
@@ -113,6 +112,11 @@ def run_training(
         preprocess = replace(preprocess, white=photos.white or preprocess.white)
         # Unreadable photos stop the run now, not at its end.
         drop_unreadable(Photos(found.root, {"unknown": unknown}, white=preprocess.white))
+        if len(unknown) == 1:
+            raise DataError(
+                f"{config.unknown} contains one photo, but --unknown needs two or more: one half "
+                "sets how the model detects such photos, the other measures it"
+            )
         tell(PhotosFound(str(data), photos))
         # A resumed run starts from the same commit.
         pinned = replace(config, model=start.name)
@@ -212,6 +216,13 @@ def choose_photos(found: Photos, config: TrainConfig) -> Photos:
     return split_photos(
         photos, val_share=config.val_share, test_share=config.test_share, seed=config.seed
     )
+
+
+def _check_text(*values: object) -> None:
+    """Raise DataError for a path that the files of a run and checkpoint cannot hold."""
+    for value in values:
+        if isinstance(value, (str, Path)) and not is_text(str(value)):
+            raise DataError(f"the path {str(value)!a} is not UTF-8: rename it")
 
 
 def _training_classes(photos: Photos) -> set[str]:

@@ -422,6 +422,20 @@ def test_names_inside_of_an_archive_are_told(faulty, tmp_path, capsys):
     assert "data:image/jpeg;base64," in page.read_text()
 
 
+@pytest.mark.parametrize("count", [0, 1])
+def test_archive_at_which_training_stops_is_called_by_its_own_name(count, fruit, tmp_path, capsys):
+    for label, photos in (("kiwi", 5), ("tomato", count)):
+        (tmp_path / "few" / label).mkdir(parents=True)
+        for photo in find_photos(fruit).splits["train"][:photos]:
+            shutil.copy(photo.path, tmp_path / "few" / label)
+    archive = shutil.make_archive(str(tmp_path / "photos"), "zip", tmp_path / "few")
+    main(["data", archive, "--json"])
+    stopped = json.loads(capsys.readouterr().out)["notes"][0]
+    assert stopped.startswith("Training stops: ")
+    assert archive in stopped
+    assert "foodvision-" not in stopped
+
+
 def test_list_is_one_path_a_line_below_its_reason(tmp_path, inspection):
     write_exclude_list(tmp_path / "exclude.txt", inspection, suspects=True)
     lines = (tmp_path / "exclude.txt").read_text().splitlines()

@@ -107,6 +107,13 @@ def test_report_shows_every_part(run, fruit, open_page):
     expect(page.get_by_text("batch_size")).to_be_visible()
 
 
+def test_report_says_how_photos_are_augmented_and_f1_intervals_are_made(run, fruit):
+    page = report_on(run, fruit).read_text()
+    assert "first without augmentation, then with it" in page
+    assert "bootstrap for F1, or Wilson where all or none were right" in page
+    assert read_run(run).figures.per_class["tomato"].f1_interval.low < 1  # all were right
+
+
 def test_report_asks_for_nothing_outside_of_itself(run, fruit, open_page):
     path = report_on(run, fruit)
     _, asked = open_page(path)

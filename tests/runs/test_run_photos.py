@@ -9,7 +9,7 @@ from conftest import COLOURS, make_photo, make_split
 from foodvision.checkpoint import BUNDLED, Checkpoint, read_checkpoint
 from foodvision.cli.main import main
 from foodvision.data import find_photos, split_photos
-from foodvision.errors import RunError
+from foodvision.errors import DataError, RunError
 from foodvision.runs.answers import JudgedPhoto
 from foodvision.runs.photos import photos_to_judge, used_photos
 from foodvision.runs.record import write_answers, write_photos, write_start
@@ -48,7 +48,10 @@ def test_run_is_evaluated_on_the_photos_that_it_set_aside(run, heap, chosen):
         "model was trained on them, or may have been."
     )
     assert chosen(heap) == chosen(heap, "test") == (6, (said,))
-    assert chosen(heap, "val")[0] == 6
+    for split, count in (("val", 6), ("train", 18)):
+        n, (said,) = chosen(heap, split)
+        assert n == count
+        assert said.endswith(f" The other {31 - count} photos of {heap} are left out.")
 
 
 def test_photos_that_trained_the_model_are_counted_elsewhere_too(heap, tmp_path, chosen):
@@ -66,6 +69,11 @@ def test_run_that_kept_no_list_of_photos_tells_them_by_its_answers(run, heap, ch
     (run / "photos.csv").unlink()
     write_answers(run, [JudgedPhoto(f"kiwi/{n}.jpg", "kiwi", "kiwi", 1, 1) for n in range(4)])
     assert chosen(heap)[0] == 4
+    with pytest.raises(DataError, match="has no splits, so it has no train photos"):
+        chosen(heap, "train")  # nothing tells them from the validation photos
+    n, (said,) = chosen(heap, "all")
+    assert n == 30
+    assert said.startswith("Warning: the model was trained on 26 of these 30 photos")
 
 
 @pytest.mark.parametrize("row", ["kiwi/1.jpg", "kiwi/1.jpg,test,much,0"])

@@ -1,7 +1,9 @@
 import json
 import math
+import os
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -206,6 +208,24 @@ def test_photo_of_other_things_that_is_spoiled_is_told_before_the_training(fruit
     with pytest.raises(PhotoError, match=r"cup\.jpg"):
         run_training(fruit, config)
     assert not (tmp_path / "run").exists()
+
+
+def test_single_photo_of_other_things_is_too_few_to_set_and_measure(fruit, tmp_path):
+    make_photo(tmp_path / "other" / "cup.jpg", COLOURS["kiwi"], seed=1)
+    config = quick(tmp_path / "run", unknown=tmp_path / "other")
+    with pytest.raises(DataError, match="contains one photo, but --unknown needs two or more"):
+        run_training(fruit, config)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["exclude", "unknown", "output", "model", "teacher"])
+def test_path_that_no_json_file_can_hold_is_told_before_the_training(name, fruit, tmp_path):
+    odd = tmp_path / os.fsdecode(b"k\xff")
+    kind = str if name in ("model", "teacher") else Path
+    config = replace(quick(tmp_path / "run"), **{name: kind(odd)})
+    with pytest.raises(DataError, match=r"k\\udcff' is not UTF-8: rename it$"):
+        run_training(fruit, config)
+    assert not list(tmp_path.iterdir())
 
 
 RECIPES = {
